@@ -1,0 +1,78 @@
+"""suffixindex: a suffix-array index over a language model's training corpus, built once on disk, asked at once.
+
+>>> import suffixindex as si
+>>> si.build("corpus/*.jsonl.zst", "my-index", tokenizer="words")      # doctest: +SKIP
+>>> index = si.open("my-index")                                        # doctest: +SKIP
+>>> index.count("natural language processing")                         # doctest: +SKIP
+
+Importing this loads none of numba, torch or transformers; what needs them loads them when it is first used.
+"""
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from suffixindex.errors import (
+    BuildError,
+    CorpusError,
+    FormatError,
+    MissingDependencyError,
+    NoIndexError,
+    QueryError,
+    SuffixIndexError,
+    TokenizerError,
+    UnfinishedIndexError,
+)
+from suffixindex.results import Concordance, Document, DocumentMatch, NextTokens, TokenCount
+
+if TYPE_CHECKING:
+    from suffixindex.construct import BuildReport, build
+    from suffixindex.index import SuffixIndex
+    from suffixindex.suffix_sort import suffix_array
+    from suffixindex.verify import verify
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "BuildReport": "construct",
+    "SuffixIndex": "index",
+    "build": "construct",
+    "suffix_array": "suffix_sort",
+    "verify": "verify",
+}
+
+__all__ = [
+    "BuildError",
+    "BuildReport",
+    "Concordance",
+    "CorpusError",
+    "Document",
+    "DocumentMatch",
+    "FormatError",
+    "MissingDependencyError",
+    "NextTokens",
+    "NoIndexError",
+    "QueryError",
+    "SuffixIndex",
+    "SuffixIndexError",
+    "TokenCount",
+    "TokenizerError",
+    "UnfinishedIndexError",
+    "build",
+    "open",
+    "suffix_array",
+    "verify",
+]
+
+
+def open(path: str | os.PathLike[str]) -> "SuffixIndex":  # noqa: A001 - si.open, as in gzip.open
+    """Open an index for questions; costs a ``stat`` a file. See :class:`SuffixIndex`."""
+    from suffixindex.index import SuffixIndex
+
+    return SuffixIndex(path)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -1,0 +1,356 @@
+"""The command line: path first, ``-`` is standard input, JSON lines on standard output, talk on standard error."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from suffixindex.errors import QueryError, SuffixIndexError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Group(click.Group):
+    """Prints a library error as one sentence, exit code 1; click itself exits with 2 for wrong usage."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SuffixIndexError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="suffixindex")
+def main() -> None:
+    """Index a text corpus once, then ask how often it says something, what follows, and which documents hold it.
+
+    \b
+    Example:
+      suffixindex build corpus/*.jsonl.zst -o my-index --tokenizer words
+      suffixindex count my-index "natural language processing"
+    """
+
+
+# ---- shared options and output -----------------------------------------------------------------------------------
+
+
+def output_options(command: Command) -> Command:
+    command = click.option("--csv", "style", flag_value="csv", help="Print CSV with a header.")(command)
+    return click.option("--table", "style", flag_value="table", help="Print an aligned table.")(command)
+
+
+def query_options(command: Command) -> Command:
+    command = output_options(command)
+    command = click.option("--ids", is_flag=True, help="N-grams are token ids: '510 3967'.")(command)
+    return click.argument("index", type=click.Path())(command)
+
+
+def file_option(command: Command) -> Command:
+    return click.option("-f", "--file", type=click.File(encoding="utf-8"), help="Read them from a file of JSON lines (- for stdin).")(command)
+
+
+def emit(records: list[dict[str, Any]], style: str | None) -> None:
+    """Print records as JSON lines, CSV or a table, numbers to the right."""
+    if style is None:
+        for record in records:
+            click.echo(json.dumps(record, ensure_ascii=False))
+        return
+    if not records:
+        return
+    names = list(records[0])
+    rows = [names, *([_cell(record[name]) for name in names] for record in records)]
+    if style == "csv":
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        click.echo(text.getvalue(), nl=False)
+        return
+    for row in rows:
+        cells = []
+        for name, cell, column in zip(names, row, zip(*rows, strict=True), strict=True):
+            width = max(map(len, column))
+            cells.append(cell.rjust(width) if isinstance(records[0][name], (int, float)) else cell.ljust(width))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def read_ngrams(ngrams: Sequence[str], file: Any, ids: bool) -> list[Any]:
+    """N-grams of the command line, of standard input (a line each, for ``-``), or of a file of JSON strings and id lists."""
+    if file is not None:
+        if ngrams:
+            raise click.UsageError("give n-grams on the command line or by --file, not both")
+        return list(_json_lines(file))
+    if not ngrams:
+        raise click.UsageError("no n-gram given: write it after INDEX, '-' to read lines from stdin, or use --file")
+    if tuple(ngrams) == ("-",):
+        ngrams = [line.rstrip("\r\n") for line in click.get_text_stream("stdin", encoding="utf-8")]
+    return [parse_ids(ngram) for ngram in ngrams] if ids else list(ngrams)
+
+
+def _json_lines(file: Any) -> Iterator[Any]:
+    for number, line in enumerate(file, 1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise QueryError(f"{file.name}, line {number}: malformed JSON ({error})") from error
+
+
+def parse_ids(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise click.UsageError(f"with --ids an n-gram is integers, as '510 3967': {error}") from error
+
+
+def described(index: Any, ngram: Any) -> dict[str, Any]:
+    """An n-gram as the answers show it: what was asked, its ids and what each id stands for."""
+    ids = index.encode(ngram).tolist() if isinstance(ngram, str) else list(ngram)
+    return {"ngram": ngram if isinstance(ngram, str) else index.decode(ids), "ids": ids, "pieces": index.pieces(ids)}
+
+
+# ---- commands ----------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("corpus", nargs=-1, required=True)
+@click.option("-o", "--output", "index", required=True, type=click.Path(), help="Folder of the index to make.")
+@click.option("-t", "--tokenizer", required=True, help="bytes, words, or a Hugging Face name, folder or tokenizer.json.")
+@click.option("--revision", help="Revision of a tokenizer on the Hugging Face hub.")
+@click.option("--memory", metavar="SIZE", help="Memory the build may use, as 16GiB; sets the size of shards.  [default: half of all]")
+@click.option("--shard-tokens", metavar="N", help="Size of shards in tokens instead, as 500M.")
+@click.option("--text-field", default="text", show_default=True, help="Field of a record that holds its text.")
+@click.option(
+    "--input-format",
+    type=click.Choice(["auto", "jsonl", "lines", "text", "parquet"]),
+    default="auto",
+    show_default=True,
+    help="auto goes by file names; lines: a document a line, text: a document a file.",
+)
+@click.option("--metadata/--no-metadata", default=True, help="Keep each record's source and other fields.  [default: keep]")
+@click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True, help="What a bad record does.")
+@click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
+@click.option("--resume/--restart", default=True, help="Go on with an unfinished build of the same settings, or start anew.  [default: resume]")
+def build(corpus: tuple[str, ...], index: str, resume: bool, **settings: Any) -> None:
+    """Build an index of CORPUS: files, folders, globs, - for stdin, hf:NAME for a Hugging Face dataset.
+
+    Reads .jsonl, .json, .parquet, .txt and source files, also .gz and .zst. Interrupted, the same command goes on.
+
+    \b
+    Example:
+      suffixindex build pile/*.jsonl.zst -o pile-neox --tokenizer EleutherAI/pythia-70m --memory 16GiB
+    """
+    from suffixindex.construct import build as build_index
+
+    report = build_index(corpus, index, restart=not resume, **settings)
+    click.echo(summary(report), err=True)
+
+
+def summary(report: Any) -> str:
+    """A build's report in a few readable lines."""
+    seconds = ", ".join(f"{phase} {value:.1f} s" for phase, value in report.seconds.items())
+    skipped = "".join(f"\n  skipped {count:,} records: {reason}" for reason, count in report.skipped.items())
+    size = f"{report.num_bytes / 2**20:,.1f} MiB, {report.num_bytes / max(report.num_tokens, 1):.1f} bytes a token"
+    return (
+        f"{report.index}: {report.num_documents:,} documents, {report.num_tokens:,} tokens ({report.token_type}), "
+        f"{report.num_shards} shard{'s' * (report.num_shards != 1)}\n"
+        f"  {size}; {seconds}; peak memory {report.peak_memory_bytes / 2**20:,.0f} MiB{skipped}"
+    )
+
+
+@main.command()
+@click.argument("index", type=click.Path())
+@output_options
+def info(index: str, style: str | None) -> None:
+    """What an index holds and how it was made.
+
+    \b
+    Example:
+      suffixindex info my-index --table
+    """
+    from suffixindex.index import SuffixIndex
+
+    emit([SuffixIndex(index).info()], style)
+
+
+@main.command()
+@click.argument("index", type=click.Path())
+@click.option("--full", is_flag=True, help="Check every hash and the whole order; reads everything once.")
+@click.option("--samples", type=click.IntRange(1), default=10_000, show_default=True, help="Neighbouring suffixes to compare in each shard.")
+@click.option("--seed", default=0, show_default=True, help="Of the sample.")
+@click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
+def verify(index: str, full: bool, samples: int, seed: int, threads: int | None) -> None:
+    """Check that an index is whole and in order; exit code 1 if it is not.
+
+    \b
+    Example:
+      suffixindex verify my-index --full
+    """
+    from suffixindex.verify import verify as verify_index
+
+    checked = verify_index(index, full=full, samples=samples, seed=seed, threads=threads)
+    click.echo(f"{index} is in order: {checked}", err=True)
+
+
+@main.command()
+@query_options
+@file_option
+@click.argument("ngrams", nargs=-1)
+@click.option("--documents", is_flag=True, help="Also count the documents that hold each.")
+def count(index: str, ngrams: tuple[str, ...], file: Any, ids: bool, documents: bool, style: str | None) -> None:
+    """How often the corpus says each of NGRAMS (- reads lines from stdin).
+
+    Leading space and case matter to most tokenizers: the answer shows the pieces that were looked up.
+
+    \b
+    Example:
+      suffixindex count my-index " language model" " language models"
+    """
+    from suffixindex.index import SuffixIndex
+
+    with SuffixIndex(index) as opened:
+        asked = read_ngrams(ngrams, file, ids)
+        shown = [described(opened, ngram) for ngram in asked]
+        answers = [{"count": int(number)} for number in opened.counts([ngram["ids"] for ngram in shown])]
+        if documents:
+            for answer, number in zip(answers, opened.document_counts([ngram["ids"] for ngram in shown]), strict=True):
+                answer["documents"] = int(number)
+        emit([{**ngram, **answer} for ngram, answer in zip(shown, answers, strict=True)], style)
+
+
+@main.command("next")
+@query_options
+@click.argument("context")
+@click.option("-k", type=click.IntRange(1), default=10, show_default=True, help="Continuations to show, the most frequent first.")
+def next_command(index: str, context: str, k: int, ids: bool, style: str | None) -> None:
+    """What follows CONTEXT, exactly: each continuation with its count and probability.
+
+    \b
+    Example:
+      suffixindex next my-index "the president of the" -k 5 --table
+    """
+    from suffixindex.index import SuffixIndex
+
+    with SuffixIndex(index) as opened:
+        following = opened.next_tokens(parse_ids(context) if ids else context)
+        top = following.top(k)
+        pieces = opened.pieces([token.token_id for token in top])
+        emit(
+            [
+                {"piece": piece, "id": token.token_id, "count": token.count, "prob": token.prob, "context_count": following.context_count}
+                for piece, token in zip(pieces, top, strict=True)
+            ],
+            style,
+        )
+
+
+@main.command()
+@query_options
+@click.argument("ngram")
+@click.option("--limit", type=click.IntRange(1), default=10, show_default=True, help="Documents to show.")
+@click.option("--offset", type=click.IntRange(0), default=0, help="Documents to pass over first.")
+@click.option("--sample", type=click.IntRange(1), help="Show this many documents drawn at random instead.")
+@click.option("--seed", default=0, show_default=True, help="Of the sample.")
+@click.option("--text", is_flag=True, help="Print each document's whole text too.")
+def docs(
+    index: str, ngram: str, limit: int, offset: int, sample: int | None, seed: int, text: bool, ids: bool, style: str | None
+) -> None:
+    """The documents that hold NGRAM: where they came from and how often they say it.
+
+    \b
+    Example:
+      suffixindex docs my-index "in the beginning" --limit 3
+    """
+    from suffixindex.index import SuffixIndex
+
+    with SuffixIndex(index) as opened:
+        asked: Any = parse_ids(ngram) if ids else ngram
+        matches = opened.sample_documents(asked, sample, seed) if sample else opened.documents(asked, limit, offset)
+        emit(
+            [
+                {
+                    "document_id": match.document_id,
+                    "path": match.path,
+                    "line": match.line,
+                    "count": match.ngram_count,
+                    "tokens": match.num_tokens,
+                    "offsets": match.offsets.tolist(),
+                    "metadata": match.metadata,
+                    **({"text": opened.decode(opened.document(match.document_id).token_ids)} if text else {}),
+                }
+                for match in matches
+            ],
+            style,
+        )
+
+
+@main.command()
+@query_options
+@click.argument("ngram")
+@click.option("--width", type=click.IntRange(0), default=8, show_default=True, help="Tokens to show on each side.")
+@click.option("--limit", type=click.IntRange(1), default=10, show_default=True, help="Occurrences to show.")
+@click.option("--offset", type=click.IntRange(0), default=0, help="Occurrences to pass over first.")
+def concordance(index: str, ngram: str, width: int, limit: int, offset: int, ids: bool, style: str | None) -> None:
+    """Occurrences of NGRAM in the order of the corpus, each with the text around it.
+
+    \b
+    Example:
+      suffixindex concordance my-index "in the beginning" --width 12 --table
+    """
+    from suffixindex.index import SuffixIndex
+
+    with SuffixIndex(index) as opened:
+        lines = opened.concordance(parse_ids(ngram) if ids else ngram, width, limit, offset)
+        emit(
+            [
+                {
+                    "document_id": line.document_id,
+                    "offset": line.offset,
+                    "left": opened.decode(line.left),
+                    "match": opened.decode(line.match),
+                    "right": opened.decode(line.right),
+                }
+                for line in lines
+            ],
+            style,
+        )
+
+
+@main.command()
+@query_options
+@file_option
+@click.argument("ngrams", nargs=-1)
+@click.option("--window", type=click.IntRange(0), help="Count only where they start within this many tokens of each other.")
+def cooccur(index: str, ngrams: tuple[str, ...], file: Any, window: int | None, ids: bool, style: str | None) -> None:
+    """How many documents hold all of NGRAMS together.
+
+    A line of --file is a list of n-grams; a list in the place of an n-gram means any of its members: [["NLP", "language
+    processing"], "Turing"].
+
+    \b
+    Example:
+      suffixindex cooccur my-index "Alan Turing" "Enigma" --window 50
+    """
+    from suffixindex.index import SuffixIndex
+
+    asked = read_ngrams(ngrams, file, ids)
+    pairs = asked if file is not None else [asked]
+    if any(not isinstance(pair, list) for pair in pairs):
+        raise QueryError("each line of --file must be a list of n-grams, as [\"Alan Turing\", \"Enigma\"]")
+    with SuffixIndex(index) as opened:
+        numbers = opened.cooccurrences(pairs, window=window)
+        records = [{"ngrams": pair, "documents": int(number)} for pair, number in zip(pairs, numbers, strict=True)]
+        emit([{**record, "window": window} for record in records] if window is not None else records, style)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

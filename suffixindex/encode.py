@@ -1,0 +1,155 @@
+"""The first half of a build: sources -> token shards. Read in order, parse and encode on all cores, append in order."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.corpus import Source
+from suffixindex.progress import Bar
+from suffixindex.readers import Piece, RecordOptions, parse, read_pieces
+from suffixindex.tokens import TokenWriter
+from suffixindex.words import SplitWords, VocabularyBuilder, split_batch
+
+BATCH_BYTES = 1 << 20
+LOOKAHEAD = 2  # batches under way for each thread
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Encoder(Protocol):
+    """How a build turns documents into ids: ``encode`` on any thread, then ``number`` in the order of the corpus."""
+
+    token_type: str
+
+    def encode(self, texts: list[str]) -> Any: ...
+
+    def number(self, encoded: Any) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
+
+
+class StaticEncoder:
+    """A tokenizer whose vocabulary is fixed before the build."""
+
+    def __init__(self, encode_batch: Callable[[list[str]], tuple[NDArray[Any], NDArray[np.int64]]], token_type: str) -> None:
+        self.encode = encode_batch
+        self.token_type = token_type
+
+    def number(self, encoded: tuple[NDArray[Any], NDArray[np.int64]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        return encoded
+
+
+class WordEncoder:
+    """Words: each batch is numbered by itself, then in the numbers of the growing vocabulary."""
+
+    token_type = "u32"  # until the vocabulary is known; narrowed when the shard is sorted
+
+    def __init__(self, vocabulary: VocabularyBuilder) -> None:
+        self.vocabulary = vocabulary
+
+    def encode(self, texts: list[str]) -> SplitWords:
+        return split_batch(texts)
+
+    def number(self, encoded: SplitWords) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        return self.vocabulary.assign(encoded), encoded.lengths
+
+
+@dataclass
+class Counts:
+    """What encoding has seen so far; ``cursor`` is the next record as (source, record)."""
+
+    cursor: tuple[int, int] = (0, 0)
+    documents: int = 0
+    tokens: int = 0
+    text_bytes: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+class _Batch(NamedTuple):
+    encoded: Any
+    metadata: list[bytes]
+    skipped: Counter[str]
+    text_bytes: int
+
+
+def encode_corpus(
+    sources: Sequence[Source],
+    encoder: Encoder,
+    writer: TokenWriter,
+    options: RecordOptions,
+    counts: Counts,
+    *,
+    threads: int,
+    checkpoint: Callable[[], None],
+    checkpoint_seconds: float,
+    progress: bool | None,
+) -> None:
+    """Encode everything from ``counts.cursor`` on and append it; calls ``checkpoint`` now and then.
+
+    Memory: about ``LOOKAHEAD`` batches a thread, a few times their text each.
+    """
+
+    def work(pieces: list[Piece]) -> _Batch:
+        documents = parse(pieces, sources, options)
+        encoded = encoder.encode(documents.texts)
+        return _Batch(encoded, documents.metadata, documents.skipped, sum(piece.num_bytes for piece in pieces))
+
+    total = sum(source.bytes or 0 for source in sources)
+    known = all(source.bytes is not None for source in sources)
+    before = np.cumsum([0] + [source.bytes or 0 for source in sources])
+    saved = time.monotonic()
+    with (
+        ThreadPoolExecutor(threads, "encode") as pool,
+        Bar("encode", total if known else None, "B", progress, int(before[counts.cursor[0]])) as bar,
+    ):
+        batches = _batches(read_pieces(sources, counts.cursor))
+        for pieces, batch in _map_in_order(pool, work, batches, LOOKAHEAD * threads):
+            ids, lengths = encoder.number(batch.encoded)
+            writer.append(ids, lengths, batch.metadata)
+            last = pieces[-1]
+            counts.cursor = (last.source, last.first + last.count)
+            counts.documents += len(lengths)
+            counts.tokens += len(ids)
+            counts.text_bytes += batch.text_bytes
+            counts.skipped += batch.skipped
+            bar.reach(int(before[last.source]) + last.consumed, documents=counts.documents, tokens=counts.tokens)
+            if time.monotonic() - saved >= checkpoint_seconds:
+                checkpoint()
+                saved = time.monotonic()
+
+
+def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
+    batch: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        batch.append(piece)
+        size += piece.num_bytes
+        if size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _map_in_order(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterator[Item], ahead: int
+) -> Iterator[tuple[Item, Result]]:
+    """(item, function(item)) in the order of the items, ``ahead`` of them under way; an error comes in its place."""
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(function, item)))
+            if len(waiting) > ahead:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        for _, future in waiting:
+            future.cancel()

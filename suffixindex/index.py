@@ -1,0 +1,361 @@
+"""SuffixIndex: the one class to ask with. Fans a question out over the shards and merges their exact answers."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from suffixindex.errors import NoIndexError, QueryError
+from suffixindex.format import PROVENANCE, TOKEN_TYPES, Manifest, shard_folder
+from suffixindex.memory import cpu_count
+from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, aliases
+from suffixindex.results import Concordance, Document, DocumentMatch, NextTokens
+from suffixindex.shard import Interval, Shard, merge_counts
+from suffixindex.tokenizers import Tokenizer, open_tokenizer
+
+CACHED_DOCUMENTS = 1 << 26  # document ids that a bulk call remembers, of n-grams that occur in several pairs
+
+
+class SuffixIndex:
+    """An index on disk, opened for questions.
+
+    Immutable and safe to share between threads; pickles by its path; a context manager. An n-gram is text, which the
+    index's tokenizer encodes without special tokens, or a sequence of ids. Counts are exact at any frequency and do not
+    depend on the number of shards.
+
+    Examples
+    --------
+    >>> import suffixindex as si
+    >>> index = si.open("my-index")                                # doctest: +SKIP
+    >>> index.count(" natural language processing")                # doctest: +SKIP
+    1204
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open an index: reads the manifest and compares file sizes, no more. O(shards).
+
+        Raises
+        ------
+        NoIndexError, UnfinishedIndexError, FormatError
+            With what to do about it.
+        """
+        self.path = Path(path).absolute()
+        try:
+            self.manifest = Manifest.read(self.path)
+            self.manifest.check_sizes(self.path)
+        except PermissionError as error:
+            raise NoIndexError(f"{error.filename} may not be read: {error.strerror}; ask its owner for access") from error
+        self.separator = self.manifest.separator
+        self.vocabulary_size = self.manifest.vocabulary_size
+        self.dtype = TOKEN_TYPES[self.manifest.token_type]
+        self.num_documents = self.manifest.num_documents
+        self.num_tokens = self.manifest.num_tokens
+        shards = self.manifest.shards
+        self.shards = [Shard(shard_folder(self.path, i), shard, self.manifest.token_type) for i, shard in enumerate(shards)]
+        self._first_document = np.cumsum([0] + [shard.num_documents for shard in shards])
+        self._checker = NgramChecker(self.encode, self.dtype, self.vocabulary_size, self.separator)
+
+    def __repr__(self) -> str:
+        size = f"{self.num_documents:,} documents, {self.num_tokens:,} tokens, {len(self.shards)} shards"
+        return f"SuffixIndex({str(self.path)!r}: {self.manifest.tokenizer['kind']} tokenizer, {size})"
+
+    def __reduce__(self) -> tuple[type["SuffixIndex"], tuple[Path]]:
+        return SuffixIndex, (self.path,)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def info(self) -> dict[str, Any]:
+        """What the index holds and how it was made, as plain data."""
+        manifest = self.manifest
+        try:
+            provenance = json.loads((self.path / PROVENANCE).read_bytes())
+        except (OSError, ValueError):
+            provenance = {}
+        return {
+            "path": str(self.path),
+            "format_version": manifest.format_version,
+            "tokenizer": dict(manifest.tokenizer),
+            "vocabulary_size": self.vocabulary_size,
+            "token_type": manifest.token_type,
+            "num_documents": self.num_documents,
+            "num_tokens": self.num_tokens,
+            "num_shards": len(self.shards),
+            "num_bytes": manifest.num_bytes,
+            "bytes_per_token": round(manifest.num_bytes / max(self.num_tokens, 1), 3),
+            "skipped": dict(manifest.skipped),
+            "settings": dict(manifest.settings),
+            "provenance": provenance,
+        }
+
+    def close(self) -> None:
+        """Stop the index's threads; its maps go when nothing refers to them any more."""
+        if "_pool" in self.__dict__:
+            self.__dict__.pop("_pool").shutdown()
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(cpu_count(), "suffixindex")
+
+    # ---- text ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that the index was built with, loaded when first needed."""
+        return open_tokenizer(self.manifest.tokenizer, self.path)
+
+    def encode(self, text: str) -> NDArray[Any]:
+        """Ids of a text as the corpus was encoded, without special tokens.
+
+        Raises
+        ------
+        QueryError
+            The text holds half a surrogate pair, which no corpus holds.
+        """
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise QueryError(f"the text {text!r} is not Unicode: {error.reason}") from None
+        return self.tokenizer.encode(text)
+
+    def decode(self, ids: ArrayLike) -> str:
+        """Text of ids; separators are left out."""
+        return self.tokenizer.decode(self._without_separators(ids))
+
+    def pieces(self, ids: ArrayLike) -> list[str]:
+        """What each id stands for, readable; the separator as ``<end of document>``."""
+        flat = np.asarray(ids, np.int64)
+        named = iter(self.tokenizer.pieces(self._without_separators(flat)))
+        return ["<end of document>" if i == self.separator else next(named) for i in flat.tolist()]
+
+    def _without_separators(self, ids: ArrayLike) -> NDArray[np.int64]:
+        flat = np.asarray(ids, np.int64)
+        if flat.size and not ((flat >= 0) & ((flat < self.vocabulary_size) | (flat == self.separator))).all():
+            raise QueryError(f"an id is outside the vocabulary of {self.vocabulary_size:,} ids: {flat.min()} … {flat.max()}")
+        return flat[flat != self.separator]
+
+    # ---- occurrences ---------------------------------------------------------------------------------------------
+
+    def count(self, ngram: Ngram) -> int:
+        """Occurrences of an n-gram, overlapping ones each; the empty one occurs at every token. O(length log tokens).
+
+        Raises
+        ------
+        QueryError
+            An id is outside the vocabulary, or a separator stands before the end.
+        """
+        ids = self._checker.ngram(ngram)
+        return sum(high - low for low, high in (shard.interval(ids) for shard in self.shards))
+
+    def counts(self, ngrams: Iterable[Ngram]) -> NDArray[np.int64]:
+        """Occurrences of many n-grams: ``int64[len(ngrams)]``. The bulk call of :meth:`count`, on all cores."""
+        batch = self._checker.batch(ngrams)
+        total = np.zeros(len(batch), np.int64)
+        for low, high in self._intervals(batch):
+            total += high - low
+        return total
+
+    def next_tokens(self, context: Ngram) -> NextTokens:
+        """Everything that follows a context, exactly, with counts that add up to the context's. O(occurrences).
+
+        After the empty context comes the distribution of single tokens.
+
+        Raises
+        ------
+        QueryError
+            The context ends a document, so that nothing follows; or as for :meth:`count`.
+        """
+        ids = self._checker.ngram(context)
+        if len(ids) and ids[-1] == self.separator:
+            raise QueryError("the context ends with the separator: nothing follows a document's end")
+        found = [(shard, shard.interval(ids)) for shard in self.shards]
+        parts = [shard.next_tokens(interval, len(ids)) for shard, interval in found]
+        token_ids, counts = merge_counts([part[0] for part in parts], [part[1] for part in parts])
+        return NextTokens(token_ids, counts, sum(high - low for _, (low, high) in found), self.separator)
+
+    def concordance(self, ngram: Ngram, width: int = 8, limit: int | None = 10, offset: int = 0) -> list[Concordance]:
+        """Occurrences in the order of the corpus with up to ``width`` tokens on each side, never across a document's ends.
+
+        ``limit`` of them (None: all) after the first ``offset``. O(occurrences log occurrences) for the shards up to there.
+        """
+        ids = self._checker.ngram(ngram)
+        lines: list[Concordance] = []
+        for base, shard, (positions, skipped) in self._pages(ids, limit, offset):
+            for position in positions[skipped:].tolist():
+                document = int(shard.documents_at(np.array([position]))[0])
+                start, stop = shard.bounds(document)
+                end = min(position + len(ids), stop + 1)
+                left, match = shard.tokens[max(start, position - width) : position], shard.tokens[position:end]
+                lines.append(Concordance(base + document, position - start, left, match, shard.tokens[end : min(end + width, stop)]))
+        return lines if limit is None else lines[:limit]
+
+    # ---- documents -----------------------------------------------------------------------------------------------
+
+    def document(self, document_id: int) -> Document:
+        """One document of the corpus.
+
+        Raises
+        ------
+        QueryError
+            There is no such document.
+        """
+        if not 0 <= document_id < self.num_documents:
+            raise QueryError(f"document {document_id} is outside the corpus of {self.num_documents:,} documents")
+        number = int(np.searchsorted(self._first_document, document_id, side="right")) - 1
+        shard, local = self.shards[number], document_id - int(self._first_document[number])
+        start, stop = shard.bounds(local)
+        record = shard.metadata(local)
+        return Document(document_id, shard.tokens[start:stop], record.get("path"), record.get("line"), record.get("metadata", {}))
+
+    def document_count(self, ngram: Ngram) -> int:
+        """Documents that hold an n-gram, each counted once. O(occurrences log documents)."""
+        return int(self.document_counts([ngram])[0])
+
+    def document_counts(self, ngrams: Iterable[Ngram]) -> NDArray[np.int64]:
+        """Documents that hold each of many n-grams: ``int64[len(ngrams)]``."""
+        batch = self._checker.batch(ngrams)
+        total = np.zeros(len(batch), np.int64)
+        for shard, (low, high) in zip(self.shards, self._intervals(batch), strict=True):
+            tasks = [self._pool.submit(shard.documents, [interval]) for interval in zip(low.tolist(), high.tolist(), strict=True)]
+            total += [len(task.result()) for task in tasks]
+        return total
+
+    def documents(self, ngram: Ngram, limit: int | None = 10, offset: int = 0) -> list[DocumentMatch]:
+        """The documents that hold an n-gram, by ascending id: ``limit`` of them (None: all) after the first ``offset``."""
+        ids = self._checker.ngram(ngram)
+        chosen = self._holding(ids)[offset : None if limit is None else offset + limit]
+        return self._matches(ids, chosen)
+
+    def sample_documents(self, ngram: Ngram, k: int, seed: int) -> list[DocumentMatch]:
+        """k documents that hold an n-gram (all, if fewer do), each equally likely, without replacement, by ascending id."""
+        ids = self._checker.ngram(ngram)
+        holding = self._holding(ids)
+        chosen = np.random.default_rng(seed).choice(holding, min(k, len(holding)), replace=False)
+        return self._matches(ids, np.sort(chosen))
+
+    def cooccurrence(self, *clauses: Clause, window: int | None = None) -> int:
+        """Documents that hold every clause: ``cooccurrence(a, b)``, ``cooccurrence([a1, a2], b)`` for (a1 or a2) and b.
+
+        With ``window=w``, documents where some occurrences of all clauses start within w tokens of each other; growing w
+        never shrinks the answer. O(occurrences log documents).
+
+        Raises
+        ------
+        QueryError
+            No clause, a clause of no n-grams, a negative window; or as for :meth:`count`.
+        """
+        return int(self.cooccurrences([clauses], window=window)[0])
+
+    def cooccurrences(self, pairs: Iterable[Sequence[Clause]], window: int | None = None) -> NDArray[np.int64]:
+        """Documents that hold all clauses of each pair (or longer tuple): ``int64[len(pairs)]``.
+
+        N-grams that occur in several pairs are looked up once.
+        """
+        if window is not None and window < 0:
+            raise QueryError(f"a window of {window} tokens: expected 0 or more")
+        numbers: dict[bytes, int] = {}
+        ngrams: list[NDArray[Any]] = []
+        questions: list[list[list[int]]] = []
+        for pair in pairs:
+            question: list[list[int]] = []
+            for clause in pair:
+                question.append([])
+                for alias in aliases(clause):
+                    ids = self._checker.ngram(alias)
+                    number = numbers.setdefault(ids.tobytes(), len(numbers))
+                    if number == len(ngrams):
+                        ngrams.append(ids)
+                    question[-1].append(number)
+            if not question or not all(question):
+                raise QueryError("a co-occurrence needs at least one clause, and a clause at least one n-gram")
+            questions.append(question)
+        batch = self._checker.batch(ngrams)
+        total = np.zeros(len(questions), np.int64)
+        for shard, (low, high) in zip(self.shards, self._intervals(batch), strict=True):
+            intervals = list(zip(low.tolist(), high.tolist(), strict=True))
+            total += _count_together(shard, intervals, questions, window)
+        return total
+
+    # ---- fan-out -------------------------------------------------------------------------------------------------
+
+    def _intervals(self, batch: NgramBatch) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        for shard in self.shards:
+            yield shard.intervals(batch, self._pool, self._pool._max_workers)
+
+    def _holding(self, ids: NDArray[Any]) -> NDArray[np.int64]:
+        """Ascending ids of the documents that hold an n-gram."""
+        found = [shard.documents([shard.interval(ids)]) for shard in self.shards]
+        return np.concatenate([documents + base for documents, base in zip(found, self._first_document, strict=False)])
+
+    def _matches(self, ids: NDArray[Any], document_ids: NDArray[np.int64]) -> list[DocumentMatch]:
+        """What the chosen documents, ascending, say of the n-gram."""
+        matches: list[DocumentMatch] = []
+        for base, shard in zip(self._first_document.tolist(), self.shards, strict=False):
+            here = document_ids[(document_ids >= base) & (document_ids < base + shard.num_documents)] - base
+            if not len(here):
+                continue
+            positions = shard.positions([shard.interval(ids)])
+            for document in here.tolist():
+                start, stop = shard.bounds(document)
+                first, last = np.searchsorted(positions, [start, stop + 1])
+                record = shard.metadata(document)
+                origin = record.get("path"), record.get("line"), record.get("metadata", {})
+                matches.append(DocumentMatch(base + document, positions[first:last] - start, stop - start, *origin))
+        return matches
+
+    def _pages(
+        self, ids: NDArray[Any], limit: int | None, offset: int
+    ) -> Iterator[tuple[int, Shard, tuple[NDArray[np.int64], int]]]:
+        """(first document, shard, (ascending positions, how many of them to pass over)) until the page is full."""
+        passed, wanted = 0, None if limit is None else offset + limit
+        for base, shard in zip(self._first_document.tolist(), self.shards, strict=False):
+            if wanted is not None and passed >= wanted:
+                return
+            low, high = shard.interval(ids)
+            if passed + high - low > offset:
+                positions = shard.positions([(low, high)])
+                yield base, shard, (positions[: None if wanted is None else wanted - passed], max(offset - passed, 0))
+            passed += high - low
+
+
+def _count_together(
+    shard: Shard, intervals: list[Interval], questions: list[list[list[int]]], window: int | None
+) -> NDArray[np.int64]:
+    """Documents of one shard that hold all clauses of each question; clauses are numbers of intervals."""
+    remembered: dict[int, NDArray[np.int64]] = {}
+    size = 0
+
+    def documents(number: int) -> NDArray[np.int64]:
+        nonlocal size
+        if number not in remembered:
+            if size > CACHED_DOCUMENTS:
+                remembered.clear()
+                size = 0
+            remembered[number] = shard.documents([intervals[number]])
+            size += len(remembered[number])
+        return remembered[number]
+
+    counts = np.zeros(len(questions), np.int64)
+    for place, question in enumerate(questions):
+        clauses = [[intervals[number] for number in clause] for clause in question]
+        if not all(any(high > low for low, high in clause) for clause in clauses):
+            continue
+        if window is not None:
+            counts[place] = len(shard.documents_within(clauses, window))
+            continue
+        unions = [documents(clause[0]) if len(clause) == 1 else np.unique(np.concatenate([documents(i) for i in clause])) for clause in question]
+        together = min(unions, key=len)
+        for union in unions:
+            together = np.intersect1d(together, union, assume_unique=True)
+        counts[place] = len(together)
+    return counts

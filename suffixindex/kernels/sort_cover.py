@@ -1,0 +1,238 @@
+"""Order the suffixes that share many tokens, by a difference cover.
+
+Every two residues modulo 32 have a shift below 32 that brings both into the cover {0, 1, 2, 3, 7, 11, 19}
+(Burkhardt and Kärkkäinen, 2003). So once the suffixes at cover positions, 7 of 32, have their final ranks, two suffixes that
+share 32 tokens compare by one pair of ranks. The cover's suffixes get them by prefix doubling: groups that share h tokens,
+h a multiple of 32, are ordered by the ranks h further on, which are cover positions again.
+"""
+
+import numpy as np
+
+from suffixindex.kernels.jit import helper, kernel, prefetch
+
+MODULUS = 32
+COVER = (0, 1, 2, 3, 7, 11, 19)
+COVER_SIZE = len(COVER)
+COVER_INDEX = np.array([COVER.index(r) if r in COVER else -1 for r in range(MODULUS)])
+"""Place of a residue in the cover, or -1."""
+COVER_SHIFT = np.array(
+    [
+        [min(d for d in range(MODULUS) if (r + d) % MODULUS in COVER and (s + d) % MODULUS in COVER) for s in range(MODULUS)]
+        for r in range(MODULUS)
+    ]
+)
+"""``COVER_SHIFT[r, s]``: the smallest shift that brings the residues r and s into the cover."""
+SHORT_RUN = 12
+
+
+@helper
+def rank_slot(position):
+    """Where ``sample_ranks`` holds the rank of a cover position."""
+    return (position // MODULUS) * COVER_SIZE + COVER_INDEX[position % MODULUS]
+
+
+@helper
+def rank_after(p, q, shift, sample_ranks):
+    """Ranks of the suffixes ``shift`` after p and q, or, where it is 0, after the shift of the cover."""
+    p = np.int64(p)
+    q = np.int64(q)
+    if shift == 0:
+        shift = COVER_SHIFT[p % MODULUS, q % MODULUS]
+    return sample_ranks[rank_slot(p + shift)], sample_ranks[rank_slot(q + shift)]
+
+
+@kernel
+def next_head(tied, rank):
+    """The first rank from ``rank`` on that starts a group."""
+    while rank < len(tied) and tied[rank]:
+        rank += 1
+    return rank
+
+
+@kernel
+def rank_sample(suffix_array, tied, lo, hi, sample_ranks):
+    """Give each cover position among the ranks ``[lo, hi)`` the rank of its group's head, plus 1. ``lo`` is a head."""
+    head = lo
+    for rank in range(lo, hi):
+        if not tied[rank]:
+            head = rank
+        position = np.int64(suffix_array[rank])
+        if COVER_INDEX[position % MODULUS] >= 0:
+            sample_ranks[rank_slot(position)] = head + 1
+
+
+@kernel
+def tied_sample(suffix_array, tied, lo, hi, sample, starts):
+    """List the cover positions of the groups in ``[lo, hi)`` that have at least two; returns their number.
+
+    ``starts[i]`` is set where ``sample[i]`` begins a group.
+    """
+    count = 0
+    group = 0
+    for rank in range(lo, hi):
+        if not tied[rank]:
+            if count - group == 1:
+                count = group
+            group = count
+            if rank + 1 == hi or not tied[rank + 1]:
+                continue
+        position = suffix_array[rank]
+        if COVER_INDEX[np.int64(position) % MODULUS] >= 0:
+            sample[count] = position
+            starts[count] = count == group
+            count += 1
+    return group if count - group == 1 else count
+
+
+@kernel
+def sort_sample(sample, starts, shift, sample_ranks):
+    """Order each group of the sample by the ranks ``shift`` further on; ``starts`` becomes 2 where a run of equal ranks begins inside a group."""
+    size = len(sample)
+    spare = np.empty(size // 2 + 1, np.uint32)
+    runs = np.empty(64, np.int64)
+    lo = 0
+    while lo < size:
+        hi = lo + 1
+        while hi < size and starts[hi] != 1:
+            hi += 1
+        sort_group(sample[lo:hi], shift, sample_ranks, spare, runs)
+        for i in range(lo + 1, hi):
+            before, after = rank_after(sample[i - 1], sample[i], shift, sample_ranks)
+            if before != after:
+                starts[i] = 2
+        lo = hi
+
+
+@kernel
+def update_sample(sample, starts, sample_ranks):
+    """Give the runs that ``sort_sample`` found their ranks, and keep those of two suffixes or more; returns how many suffixes are kept."""
+    size = len(sample)
+    kept = 0
+    group = 0
+    rank_of_group = np.uint32(0)
+    lo = 0
+    while lo < size:
+        if starts[lo] == 1:
+            group = lo
+            rank_of_group = sample_ranks[rank_slot(np.int64(sample[lo]))]
+        hi = lo + 1
+        while hi < size and starts[hi] == 0:
+            hi += 1
+        if lo > group:
+            for i in range(lo, hi):
+                sample_ranks[rank_slot(np.int64(sample[i]))] = rank_of_group + (lo - group)
+        if hi - lo > 1:
+            for i in range(lo, hi):
+                sample[kept] = sample[i]
+                starts[kept] = i == lo
+                kept += 1
+        lo = hi
+    return kept
+
+
+@kernel
+def largest_group(tied, lo, hi):
+    """Size of the largest group in ``[lo, hi)``."""
+    largest = 0
+    head = lo
+    for rank in range(lo, hi):
+        if not tied[rank]:
+            head = rank
+        largest = max(largest, rank + 1 - head)
+    return largest
+
+
+@kernel
+def sort_tied(suffix_array, tied, lo, hi, sample_ranks):
+    """Order each tied group in ``[lo, hi)`` by the final ranks of the sample."""
+    spare = np.empty(largest_group(tied, lo, hi) // 2 + 1, np.uint32)
+    runs = np.empty(64, np.int64)
+    start = lo
+    for rank in range(lo + 1, hi + 1):
+        if rank == hi or not tied[rank]:
+            if rank - start > 1:
+                sort_group(suffix_array[start:rank], 0, sample_ranks, spare, runs)
+            start = rank
+
+
+@helper
+def precedes(p, q, shift, sample_ranks):
+    """Whether suffix p comes before suffix q."""
+    rank_p, rank_q = rank_after(p, q, shift, sample_ranks)
+    return rank_p < rank_q
+
+
+@kernel
+def sort_group(group, shift, sample_ranks, spare, runs):
+    """Sort the positions of a group: natural merge sort.
+
+    Long repeats of a short period come as ascending or descending runs, which cost one comparison a suffix.
+    """
+    size = len(group)
+    count = 0
+    lo = 0
+    while lo < size:
+        hi = next_run(group, lo, shift, sample_ranks)
+        runs[count] = lo
+        count += 1
+        while count > 1 and (hi == size or runs[count - 1] - runs[count - 2] <= 2 * (hi - runs[count - 1])):
+            merge(group, runs[count - 2], runs[count - 1], hi, shift, sample_ranks, spare)
+            count -= 1
+        lo = hi
+
+
+@kernel
+def next_run(group, lo, shift, sample_ranks):
+    """Find the sorted run that starts at ``lo``, or make one of SHORT_RUN by insertion; returns its end."""
+    size = len(group)
+    hi = lo + 1
+    while hi < size and not precedes(group[hi], group[hi - 1], shift, sample_ranks):
+        hi += 1
+    if hi == lo + 1:
+        while hi < size and precedes(group[hi], group[hi - 1], shift, sample_ranks):
+            hi += 1
+        group[lo:hi] = group[lo:hi][::-1].copy()
+    end = min(lo + SHORT_RUN, size)
+    for i in range(hi, end):
+        position = group[i]
+        j = i - 1
+        while j >= lo and precedes(position, group[j], shift, sample_ranks):
+            group[j + 1] = group[j]
+            j -= 1
+        group[j + 1] = position
+    return max(hi, end)
+
+
+@kernel
+def merge(group, lo, middle, hi, shift, sample_ranks, spare):
+    """Merge ``group[lo:middle]`` and ``group[middle:hi]``; the shorter is put aside."""
+    if not precedes(group[middle], group[middle - 1], shift, sample_ranks):
+        return
+    if middle - lo <= hi - middle:
+        left = middle - lo
+        spare[:left] = group[lo:middle]
+        i = 0
+        j = middle
+        for k in range(lo, hi):
+            if i == left:
+                break
+            if j < hi and precedes(group[j], spare[i], shift, sample_ranks):
+                group[k] = group[j]
+                j += 1
+            else:
+                group[k] = spare[i]
+                i += 1
+    else:
+        right = hi - middle
+        spare[:right] = group[middle:hi]
+        i = middle - 1
+        j = right - 1
+        for k in range(hi - 1, lo - 1, -1):
+            if j < 0:
+                break
+            if i >= lo and precedes(spare[j], group[i], shift, sample_ranks):
+                group[k] = group[i]
+                i -= 1
+            else:
+                group[k] = spare[j]
+                j -= 1

@@ -1,0 +1,194 @@
+"""Split UTF-8 text into words and number them by first occurrence.
+
+A word table is five arrays: ``slots`` (open addressing, a power of two; 0 is free, else word + 1), and for each word its
+``hashes`` entry and its bytes ``pool[starts[w] : starts[w + 1]]``, the last byte of which is a newline, so that a pool
+is a text file of one word a line. Words are compared by bytes, never by hash alone.
+"""
+
+import numpy as np
+
+from suffixindex.kernels.jit import helper, kernel
+
+NEWLINE = 10
+ASCII_LIMIT = 0x80
+SPACE = 0xFFFFFFFF  # in the folding table: this character stands between words
+HASH_SEED = np.uint64(14695981039346656037)
+HASH_PRIME = np.uint64(1099511628211)
+
+
+@helper
+def _hash(pool, start, stop):
+    """FNV-1a of ``pool[start:stop]``, its high bits mixed into the low ones that pick the slot."""
+    value = HASH_SEED
+    for i in range(start, stop):
+        value = (value ^ np.uint64(pool[i])) * HASH_PRIME
+    return value ^ (value >> np.uint64(29))
+
+
+@helper
+def _same(pool, start, other, other_start, length):
+    for i in range(length):
+        if pool[start + i] != other[other_start + i]:
+            return False
+    return True
+
+
+@helper
+def _find(word_hash, text, start, stop, slots, hashes, starts, pool):
+    """Slot of the word ``text[start:stop]`` (newline included), or the free slot where it belongs."""
+    mask = np.uint64(len(slots) - 1)
+    slot = word_hash & mask
+    while True:
+        word = np.int64(slots[slot]) - 1
+        if word < 0:
+            return slot
+        length = starts[word + 1] - starts[word]
+        if hashes[word] == word_hash and length == stop - start and _same(text, start, pool, starts[word], length):
+            return slot
+        slot = (slot + np.uint64(1)) & mask
+
+
+@helper
+def _place(words, slots, hashes):
+    """Enter the first ``words`` words into empty slots."""
+    mask = np.uint64(len(slots) - 1)
+    for word in range(words):
+        slot = hashes[word] & mask
+        while slots[slot] != 0:
+            slot = (slot + np.uint64(1)) & mask
+        slots[slot] = word + 1
+
+
+@kernel
+def place_words(words, slots, hashes):
+    """Fill fresh ``slots`` with ``words`` words; O(words), one cache miss each."""
+    _place(words, slots, hashes)
+
+
+@kernel
+def hash_words(words, starts, pool, hashes):
+    """Hashes of the words of a pool; O(bytes)."""
+    for word in range(words):
+        hashes[word] = _hash(pool, starts[word], starts[word + 1])
+
+
+@kernel
+def intern_words(count, new_starts, new_hashes, new_pool, words, slots, hashes, starts, pool, ids):
+    """Enter ``count`` distinct words into a table of ``words`` words; ``ids[i]`` becomes the number of the i-th.
+
+    The table's arrays have room for all of them. Returns the table's new number of words. O(bytes), one to two cache
+    misses a word.
+    """
+    for i in range(count):
+        start, stop = new_starts[i], new_starts[i + 1]
+        slot = _find(new_hashes[i], new_pool, start, stop, slots, hashes, starts, pool)
+        if slots[slot] == 0:
+            slots[slot] = words + 1
+            hashes[words] = new_hashes[i]
+            at = starts[words]
+            for k in range(stop - start):
+                pool[at + k] = new_pool[start + k]
+            starts[words + 1] = at + stop - start
+            words += 1
+        ids[i] = slots[slot] - 1
+    return words
+
+
+@helper
+def _decode(text, i):
+    """(code point, bytes) of the valid UTF-8 sequence at ``i``."""
+    byte = np.uint32(text[i])
+    if byte < 0x80:
+        return byte, 1
+    if byte < 0xE0:
+        return ((byte & np.uint32(0x1F)) << np.uint32(6)) | np.uint32(text[i + 1] & 0x3F), 2
+    if byte < 0xF0:
+        high = ((byte & np.uint32(0x0F)) << np.uint32(12)) | (np.uint32(text[i + 1] & 0x3F) << np.uint32(6))
+        return high | np.uint32(text[i + 2] & 0x3F), 3
+    high = ((byte & np.uint32(0x07)) << np.uint32(18)) | (np.uint32(text[i + 1] & 0x3F) << np.uint32(12))
+    return high | (np.uint32(text[i + 2] & 0x3F) << np.uint32(6)) | np.uint32(text[i + 3] & 0x3F), 4
+
+
+@helper
+def _append(pool, at, code):
+    """Write a code point as UTF-8; returns the position after it."""
+    if code < 0x80:
+        pool[at] = code
+        return at + 1
+    if code < 0x800:
+        pool[at] = np.uint32(0xC0) | (code >> np.uint32(6))
+    else:
+        if code < 0x10000:
+            pool[at] = np.uint32(0xE0) | (code >> np.uint32(12))
+        else:
+            pool[at] = np.uint32(0xF0) | (code >> np.uint32(18))
+            at += 1
+            pool[at] = np.uint32(0x80) | ((code >> np.uint32(12)) & np.uint32(0x3F))
+        at += 1
+        pool[at] = np.uint32(0x80) | ((code >> np.uint32(6)) & np.uint32(0x3F))
+    at += 1
+    pool[at] = np.uint32(0x80) | (code & np.uint32(0x3F))
+    return at + 1
+
+
+@kernel
+def split_words(text, document_offsets, folding, ids, lengths):
+    """Number the words of documents ``text[document_offsets[d] : document_offsets[d + 1]]``, valid UTF-8, by first occurrence.
+
+    ``folding`` maps a code point to its lower case, or to ``SPACE``; code points beyond it stand for themselves. Fills
+    ``ids`` (room for a word every second byte) and ``lengths`` (words of each document).
+    Returns (tokens, words, hashes, starts, pool). O(bytes).
+    """
+    slots = np.zeros(1 << 12, np.uint32)
+    hashes = np.empty(1 << 11, np.uint64)
+    starts = np.zeros((1 << 11) + 1, np.int64)
+    pool = np.empty(len(text) // 4 + 64, np.uint8)
+    words = 0
+    tokens = 0
+    for document in range(len(document_offsets) - 1):
+        i = document_offsets[document]
+        end = document_offsets[document + 1]
+        first = tokens
+        while i < end:
+            # the word is written where it will stay if it is new; lower case is at most half as long again (U+023A)
+            at = starts[words]
+            if at + 2 * (end - i) + 8 > len(pool):
+                grown = np.empty(2 * len(pool) + 2 * (end - i) + 8, np.uint8)
+                grown[:at] = pool[:at]
+                pool = grown
+            word_hash = HASH_SEED
+            stop = at
+            while i < end:
+                code, size = _decode(text, i)
+                i += size
+                if code < len(folding):
+                    code = folding[code]
+                    if code == SPACE:
+                        break
+                stop = _append(pool, stop, code)
+            if stop == at:
+                continue
+            pool[stop] = NEWLINE
+            stop += 1
+            word_hash = _hash(pool, at, stop)
+            slot = _find(word_hash, pool, at, stop, slots, hashes, starts, pool)
+            if slots[slot] == 0:
+                slots[slot] = words + 1
+                hashes[words] = word_hash
+                words += 1
+                starts[words] = stop
+                if words == len(hashes):
+                    more_hashes = np.empty(2 * words, np.uint64)
+                    more_hashes[:words] = hashes
+                    hashes = more_hashes
+                    more_starts = np.zeros(2 * words + 1, np.int64)
+                    more_starts[: words + 1] = starts
+                    starts = more_starts
+                    slots = np.zeros(4 * words, np.uint32)
+                    _place(words, slots, hashes)
+                ids[tokens] = words - 1
+            else:
+                ids[tokens] = slots[slot] - 1
+            tokens += 1
+        lengths[document] = tokens - first
+    return tokens, words, hashes[:words].copy(), starts[: words + 1].copy(), pool[: starts[words]].copy()

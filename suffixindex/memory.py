@@ -1,0 +1,74 @@
+"""How much memory there is, may be used, and was used."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import psutil
+
+from suffixindex.errors import BuildError
+
+_UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes of ``16GiB``, ``16GB``, ``16G``, ``512MiB`` or a plain number; G and GiB are 2**30, GB is 10**9.
+
+    Raises
+    ------
+    BuildError
+        The text is no size.
+    """
+    if isinstance(text, int):
+        return text
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?b)?", text.strip().lower())
+    if not match:
+        raise BuildError(f"{text!r} is no size: write it as 16GiB, 500MB or a number of bytes")
+    number, unit, suffix = match.groups()
+    base = 1000 if suffix == "b" and unit else 1024
+    return int(float(number) * base ** _UNITS[unit])
+
+
+def parse_count(text: str | int) -> int:
+    """A number of tokens: ``500M``, ``2G``, ``1e9`` or a plain number; M is 10**6.
+
+    Raises
+    ------
+    BuildError
+        The text is no positive number.
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?)\s*([kmgb]?)", str(text).strip().lower())
+    count = int(float(match[1]) * 1000 ** {"b": 3, **_UNITS}[match[2]]) if match else 0
+    if count < 1:
+        raise BuildError(f"{text!r} is no number of tokens: write it as 500M, 2G or a number")
+    return count
+
+
+def total_memory() -> int:
+    """Bytes that this process may use: the machine's, or less where a container or a batch system says so."""
+    limits = [psutil.virtual_memory().total]
+    for path in CGROUP_LIMITS:
+        try:
+            limits.append(int(Path(path).read_text()))
+        except (OSError, ValueError):
+            continue
+    return min(limits)
+
+
+def peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def cpu_count() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,41 @@
+"""Progress bars of a build, on standard error; none where that is no terminal."""
+
+from types import TracebackType
+from typing import Any, Self
+
+
+class Bar:
+    """One phase: how much of ``total`` is done, in ``unit``, how fast, the time left, and what else is counted.
+
+    ``enabled=None`` shows the bar if standard error is a terminal.
+    """
+
+    def __init__(self, phase: str, total: int | None, unit: str, enabled: bool | None, initial: int = 0) -> None:
+        from tqdm.auto import tqdm
+
+        disable = None if enabled is None else not enabled
+        self._bar: Any = tqdm(
+            desc=phase, total=total, initial=initial, unit=unit, unit_scale=True, disable=disable, dynamic_ncols=True, mininterval=0.2
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.close()
+
+    def reach(self, done: int, **counts: int) -> None:
+        """Say that ``done`` units are done in all, and with which counts."""
+        if counts and not self._bar.disable:
+            elapsed = max(self._bar.format_dict["elapsed"], 1e-3)
+            shown = [f"{_short(count)} {name}" for name, count in counts.items()]
+            shown += [f"{_short(counts['tokens'] / elapsed)} tokens/s"] if "tokens" in counts else []
+            self._bar.set_postfix_str(", ".join(shown), refresh=False)
+        self._bar.update(done - self._bar.n)
+
+
+def _short(number: float) -> str:
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.1f}{unit}"
+    return f"{number:.0f}"

@@ -1,0 +1,155 @@
+"""Append documents to shards. Every file only grows, so a checkpoint is its length, and resuming is truncating to it."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.errors import BuildError
+from suffixindex.files import fsync_folder, remove
+from suffixindex.format import DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, TOKEN_TYPES, separator_of, shard_folder
+
+
+@dataclass
+class WriterState:
+    """How far writing has come: finished shards as (documents, length), and the lengths of the open one."""
+
+    shards: list[tuple[int, int]] = field(default_factory=list)
+    documents: int = 0
+    length: int = 0
+    metadata_bytes: int = 0
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> "WriterState":
+        return cls(**{**state, "shards": [(documents, length) for documents, length in state["shards"]]})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class TokenWriter:
+    """Writes documents in order into shards of at most ``capacity`` tokens and separators.
+
+    The bytes depend on the documents and the capacity alone, not on how the documents are cut into batches.
+    """
+
+    def __init__(self, index: Path, token_type: str, capacity: int, keep_metadata: bool, state: WriterState | None = None) -> None:
+        self.state = state or WriterState()
+        self._index = index
+        self._token_type = token_type
+        self._dtype = TOKEN_TYPES[token_type]
+        self._separator = separator_of(token_type)
+        self._capacity = capacity
+        self._keep_metadata = keep_metadata
+        self._files: dict[str, IO[bytes]] = {}
+        number = len(self.state.shards)
+        if self.state.documents:
+            self._open_shard(number)
+            number += 1
+        while shard_folder(index, number).exists():  # begun after the checkpoint
+            remove(shard_folder(index, number))
+            number += 1
+
+    def append(self, ids: NDArray[Any], lengths: NDArray[np.int64], metadata: Sequence[bytes]) -> None:
+        """Append ``len(lengths)`` documents whose ids lie one after the other; metadata is a line each, or empty.
+
+        Raises
+        ------
+        BuildError
+            A document is longer than a shard may be.
+        """
+        from suffixindex.kernels.documents import append_separators
+
+        tokens = np.empty(len(ids) + len(lengths), self._dtype)
+        append_separators(ids, lengths, self._dtype.type(self._separator), tokens)
+        ends = np.cumsum(lengths + 1)
+        first = 0
+        while first < len(lengths):
+            start = int(ends[first - 1]) if first else 0
+            room = self._capacity - self.state.length
+            last = int(np.searchsorted(ends, start + room, side="right"))
+            if last == first:
+                if not self.state.documents:
+                    raise BuildError(self._too_long(int(lengths[first]), metadata[first] if metadata else b""))
+                self._close_shard()
+                continue
+            self._append_here(tokens[start : int(ends[last - 1])], ends[first:last] - start, metadata[first:last])
+            first = last
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Make everything so far durable and say how far that is."""
+        for file in self._files.values():
+            os.fsync(file.fileno())
+        if self._files:
+            fsync_folder(shard_folder(self._index, len(self.state.shards)))
+        return self.state.to_json()
+
+    def finish(self) -> list[tuple[int, int]]:
+        """Close the last shard; (documents, length) of every one."""
+        if self.state.documents:
+            self._close_shard()
+        return self.state.shards
+
+    def close(self) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files = {}
+
+    def _append_here(self, tokens: NDArray[Any], ends: NDArray[np.int64], metadata: Sequence[bytes]) -> None:
+        state = self.state
+        if not self._files:
+            self._open_shard(len(state.shards))
+        self._write("tokens", tokens)
+        self._write(DOCUMENT_OFFSETS, (ends + state.length).astype("<u8"))
+        if self._keep_metadata:
+            lines = [line + b"\n" for line in metadata]
+            offsets = np.cumsum([len(line) for line in lines], dtype=np.uint64)
+            self._write(METADATA, np.frombuffer(b"".join(lines), np.uint8))
+            self._write(METADATA_OFFSETS, (offsets + np.uint64(state.metadata_bytes)).astype("<u8"))
+            state.metadata_bytes += int(offsets[-1])
+        state.length += len(tokens)
+        state.documents += len(ends)
+
+    def _open_shard(self, number: int) -> None:
+        folder = shard_folder(self._index, number)
+        folder.mkdir(parents=True, exist_ok=True)
+        state = self.state
+        sizes = {
+            "tokens": state.length * self._dtype.itemsize,
+            DOCUMENT_OFFSETS: (state.documents + 1) * 8,
+            METADATA: state.metadata_bytes,
+            METADATA_OFFSETS: (state.documents + 1) * 8,
+        }
+        for name, size in sizes.items():
+            if name in (METADATA, METADATA_OFFSETS) and not self._keep_metadata:
+                continue
+            path = folder / (f"tokens.{self._token_type}" if name == "tokens" else name)
+            file = open(path, "r+b" if state.documents else "wb", buffering=0)
+            self._files[name] = file
+            if not state.documents and name in (DOCUMENT_OFFSETS, METADATA_OFFSETS):
+                file.write(bytes(8))
+            if os.fstat(file.fileno()).st_size < size:
+                raise BuildError(f"{path} is shorter than when the build was interrupted: start anew with --restart")
+            file.truncate(size)
+            file.seek(size)
+
+    def _close_shard(self) -> None:
+        self.checkpoint()
+        self.close()
+        shards = [*self.state.shards, (self.state.documents, self.state.length)]
+        self.state = WriterState(shards)
+
+    def _write(self, name: str, array: NDArray[Any]) -> None:
+        view = memoryview(np.ascontiguousarray(array)).cast("B") if array.size else memoryview(b"")
+        while len(view):
+            view = view[self._files[name].write(view) :]
+
+    def _too_long(self, length: int, metadata: bytes) -> str:
+        return (
+            f"a document of {length:,} tokens does not fit a shard of {self._capacity:,}, and a shard holds whole documents: "
+            f"raise --memory or --shard-tokens ({metadata[:200].decode(errors='replace') or 'no metadata kept'})"
+        )

@@ -1,0 +1,119 @@
+"""Check a whole index: sizes always, documents and a sample of the order, or with ``full`` every hash and the whole order."""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from suffixindex.errors import FormatError
+from suffixindex.files import hash_file, map_array
+from suffixindex.format import METADATA, METADATA_OFFSETS, SHARD_MARKER, Manifest, ShardEntry, shard_folder
+from suffixindex.memory import cpu_count
+from suffixindex.shard import Shard
+from suffixindex.suffix_check import check_suffix_array, sample_check_suffix_array
+
+BLOCK = 1 << 24
+
+
+class Checked(NamedTuple):
+    """What a verification looked at."""
+
+    shards: int
+    tokens: int
+    full: bool
+    suffixes_compared: int
+
+    def __str__(self) -> str:
+        what = "every hash and the whole order" if self.full else f"sizes, documents and {self.suffixes_compared:,} neighbouring suffixes"
+        return f"{self.shards} shard{'s' * (self.shards != 1)}, {self.tokens:,} tokens; checked {what}"
+
+
+def verify(
+    index: str | os.PathLike[str], *, full: bool = False, samples: int = 10_000, seed: int = 0, threads: int | None = None
+) -> Checked:
+    """Check an index; returns what was checked.
+
+    Parameters
+    ----------
+    full
+        Compare every sha256 and check that each suffix array is a permutation in order: O(tokens) time, reads everything,
+        4 bytes of memory a token of the largest shard. Otherwise ``samples`` pairs of neighbours in each shard, drawn
+        with ``seed``.
+
+    Raises
+    ------
+    NoIndexError, UnfinishedIndexError, FormatError
+        The first thing that is wrong, and where.
+    """
+    folder = Path(index)
+    threads = threads or cpu_count()
+    manifest = Manifest.read(folder)
+    manifest.check_sizes(folder)
+    if full:
+        _check_hashes(folder, manifest, threads)
+    compared = 0
+    for number, entry in enumerate(manifest.shards):
+        shard = Shard(shard_folder(folder, number), entry, manifest.token_type)
+        _check_marker(shard.folder, entry)
+        _check_documents(shard, manifest)
+        _check_metadata(shard, entry)
+        if full:
+            bad = check_suffix_array(shard.tokens, shard.suffix_array, manifest.separator, threads)
+            compared += entry.length
+        else:
+            bad = sample_check_suffix_array(shard.tokens, shard.suffix_array, manifest.separator, samples, seed)
+            compared += min(samples, entry.length)
+        if bad >= 0:
+            raise FormatError(f"{shard.folder / 'suffix_array.u32'}: rank {bad:,} is out of order or no position; build again")
+    return Checked(len(manifest.shards), manifest.num_tokens, full, compared)
+
+
+def _check_hashes(folder: Path, manifest: Manifest, threads: int) -> None:
+    files = manifest.listed_files(folder)
+    with ThreadPoolExecutor(threads) as pool:
+        for (path, entry), (_, found) in zip(files, pool.map(hash_file, [path for path, _ in files]), strict=True):
+            if found != entry.sha256:
+                raise FormatError(
+                    f"{path.relative_to(folder)} in {folder} has sha256 {found[:12]}…, expected {entry.sha256[:12]}…: "
+                    "its content changed; restore the file or build again"
+                )
+
+
+def _check_marker(folder: Path, entry: ShardEntry) -> None:
+    try:
+        marker = ShardEntry.from_json(json.loads((folder / SHARD_MARKER).read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FormatError(f"{folder / SHARD_MARKER} cannot be read ({error}): restore the file or build again") from error
+    if marker != entry:
+        raise FormatError(f"{folder / SHARD_MARKER} and the manifest differ: the shard belongs to another build")
+
+
+def _check_documents(shard: Shard, manifest: Manifest) -> None:
+    """Documents begin at 0, follow each other, and a separator stands at each one's end and nowhere else."""
+    offsets = shard.document_offsets.astype(np.int64)
+    name = shard.folder / "document_offsets.u64"
+    if len(offsets) != shard.num_documents + 1 or offsets[0] != 0 or offsets[-1] != shard.length or (np.diff(offsets) < 1).any():
+        raise FormatError(f"{name} does not divide {shard.length:,} tokens into {shard.num_documents:,} documents; build again")
+    if (shard.tokens[offsets[1:] - 1] != manifest.separator).any():
+        raise FormatError(f"{name}: a document does not end with a separator; build again")
+    separators = 0
+    for start in range(0, shard.length, BLOCK):
+        block = shard.tokens[start : start + BLOCK]
+        outside = np.count_nonzero(block >= manifest.vocabulary_size)
+        separators += np.count_nonzero(block == manifest.separator)
+        if outside != np.count_nonzero(block == manifest.separator):
+            raise FormatError(f"{shard.folder}: an id is outside the vocabulary of {manifest.vocabulary_size:,}; build again")
+    if separators != shard.num_documents:
+        raise FormatError(f"{shard.folder} has {separators:,} separators, expected {shard.num_documents:,}; build again")
+
+
+def _check_metadata(shard: Shard, entry: ShardEntry) -> None:
+    if METADATA not in entry.files:
+        return
+    offsets = map_array(shard.folder / METADATA_OFFSETS, "<u8").astype(np.int64)
+    expected = entry.files[METADATA].bytes
+    if len(offsets) != shard.num_documents + 1 or offsets[0] != 0 or offsets[-1] != expected or (np.diff(offsets) < 1).any():
+        raise FormatError(f"{shard.folder / METADATA_OFFSETS} does not divide {expected:,} bytes into lines; build again")
