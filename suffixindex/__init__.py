@@ -65,7 +65,7 @@ __all__ = [
 ]
 
 
-def open(path: str | os.PathLike[str]) -> "SuffixIndex":  # noqa: A001 - si.open, as in gzip.open
+def open(path: str | os.PathLike[str]) -> "SuffixIndex":
     """Open an index for questions; costs a ``stat`` a file. See :class:`SuffixIndex`."""
     from suffixindex.index import SuffixIndex
 

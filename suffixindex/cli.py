@@ -1,27 +1,12 @@
 """The command line: path first, ``-`` is standard input, JSON lines on standard output, talk on standard error."""
 
-import csv
-import io
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from suffixindex.errors import QueryError, SuffixIndexError
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Group(click.Group):
-    """Prints a library error as one sentence, exit code 1; click itself exits with 2 for wrong usage."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except SuffixIndexError as error:
-            raise click.ClickException(str(error)) from error
+from suffixindex.cli_options import Group, described, emit, file_option, output_options, parse_ids, query_options, read_ngrams
+from suffixindex.errors import QueryError
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,97 +21,14 @@ def main() -> None:
     """
 
 
-# ---- shared options and output -----------------------------------------------------------------------------------
-
-
-def output_options(command: Command) -> Command:
-    command = click.option("--csv", "style", flag_value="csv", help="Print CSV with a header.")(command)
-    return click.option("--table", "style", flag_value="table", help="Print an aligned table.")(command)
-
-
-def query_options(command: Command) -> Command:
-    command = output_options(command)
-    command = click.option("--ids", is_flag=True, help="N-grams are token ids: '510 3967'.")(command)
-    return click.argument("index", type=click.Path())(command)
-
-
-def file_option(command: Command) -> Command:
-    return click.option("-f", "--file", type=click.File(encoding="utf-8"), help="Read them from a file of JSON lines (- for stdin).")(command)
-
-
-def emit(records: list[dict[str, Any]], style: str | None) -> None:
-    """Print records as JSON lines, CSV or a table, numbers to the right."""
-    if style is None:
-        for record in records:
-            click.echo(json.dumps(record, ensure_ascii=False))
-        return
-    if not records:
-        return
-    names = list(records[0])
-    rows = [names, *([_cell(record[name]) for name in names] for record in records)]
-    if style == "csv":
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        click.echo(text.getvalue(), nl=False)
-        return
-    for row in rows:
-        cells = []
-        for name, cell, column in zip(names, row, zip(*rows, strict=True), strict=True):
-            width = max(map(len, column))
-            cells.append(cell.rjust(width) if isinstance(records[0][name], (int, float)) else cell.ljust(width))
-        click.echo("  ".join(cells).rstrip())
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def read_ngrams(ngrams: Sequence[str], file: Any, ids: bool) -> list[Any]:
-    """N-grams of the command line, of standard input (a line each, for ``-``), or of a file of JSON strings and id lists."""
-    if file is not None:
-        if ngrams:
-            raise click.UsageError("give n-grams on the command line or by --file, not both")
-        return list(_json_lines(file))
-    if not ngrams:
-        raise click.UsageError("no n-gram given: write it after INDEX, '-' to read lines from stdin, or use --file")
-    if tuple(ngrams) == ("-",):
-        ngrams = [line.rstrip("\r\n") for line in click.get_text_stream("stdin", encoding="utf-8")]
-    return [parse_ids(ngram) for ngram in ngrams] if ids else list(ngrams)
-
-
-def _json_lines(file: Any) -> Iterator[Any]:
-    for number, line in enumerate(file, 1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise QueryError(f"{file.name}, line {number}: malformed JSON ({error})") from error
-
-
-def parse_ids(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.replace(",", " ").split()]
-    except ValueError as error:
-        raise click.UsageError(f"with --ids an n-gram is integers, as '510 3967': {error}") from error
-
-
-def described(index: Any, ngram: Any) -> dict[str, Any]:
-    """An n-gram as the answers show it: what was asked, its ids and what each id stands for."""
-    ids = index.encode(ngram).tolist() if isinstance(ngram, str) else list(ngram)
-    return {"ngram": ngram if isinstance(ngram, str) else index.decode(ids), "ids": ids, "pieces": index.pieces(ids)}
-
-
-# ---- commands ----------------------------------------------------------------------------------------------------
-
-
 @main.command()
 @click.argument("corpus", nargs=-1, required=True)
 @click.option("-o", "--output", "index", required=True, type=click.Path(), help="Folder of the index to make.")
 @click.option("-t", "--tokenizer", required=True, help="bytes, words, or a Hugging Face name, folder or tokenizer.json.")
 @click.option("--revision", help="Revision of a tokenizer on the Hugging Face hub.")
-@click.option("--memory", metavar="SIZE", help="Memory the build may use, as 16GiB; sets the size of shards.  [default: half of all]")
+@click.option(
+    "--memory", metavar="SIZE", help="Memory the build may use, as 16GiB; sets the size of shards.  [default: half of all]"
+)
 @click.option("--shard-tokens", metavar="N", help="Size of shards in tokens instead, as 500M.")
 @click.option("--text-field", default="text", show_default=True, help="Field of a record that holds its text.")
 @click.option(
@@ -136,10 +38,16 @@ def described(index: Any, ngram: Any) -> dict[str, Any]:
     show_default=True,
     help="auto goes by file names; lines: a document a line, text: a document a file.",
 )
-@click.option("--metadata/--no-metadata", default=True, help="Keep each record's source and other fields.  [default: keep]")
-@click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True, help="What a bad record does.")
+@click.option("--metadata/--no-metadata", default=True, help="Keep each record's origin and other fields.  [default: keep]")
+@click.option(
+    "--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True, help="What to do at a bad record."
+)
 @click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
-@click.option("--resume/--restart", default=True, help="Go on with an unfinished build of the same settings, or start anew.  [default: resume]")
+@click.option(
+    "--resume/--restart",
+    default=True,
+    help="Go on with an unfinished build, or start anew.  [default: resume]",
+)
 def build(corpus: tuple[str, ...], index: str, resume: bool, **settings: Any) -> None:
     """Build an index of CORPUS: files, folders, globs, - for stdin, hf:NAME for a Hugging Face dataset.
 
@@ -161,7 +69,7 @@ def summary(report: Any) -> str:
     skipped = "".join(f"\n  skipped {count:,} records: {reason}" for reason, count in report.skipped.items())
     size = f"{report.num_bytes / 2**20:,.1f} MiB, {report.num_bytes / max(report.num_tokens, 1):.1f} bytes a token"
     return (
-        f"{report.index}: {report.num_documents:,} documents, {report.num_tokens:,} tokens ({report.token_type}), "
+        f"{report.path}: {report.num_documents:,} documents, {report.num_tokens:,} tokens ({report.token_type}), "
         f"{report.num_shards} shard{'s' * (report.num_shards != 1)}\n"
         f"  {size}; {seconds}; peak memory {report.peak_memory_bytes / 2**20:,.0f} MiB{skipped}"
     )
@@ -185,7 +93,9 @@ def info(index: str, style: str | None) -> None:
 @main.command()
 @click.argument("index", type=click.Path())
 @click.option("--full", is_flag=True, help="Check every hash and the whole order; reads everything once.")
-@click.option("--samples", type=click.IntRange(1), default=10_000, show_default=True, help="Neighbouring suffixes to compare in each shard.")
+@click.option(
+    "--samples", type=click.IntRange(1), default=10_000, show_default=True, help="Pairs of suffixes to compare in each shard."
+)
 @click.option("--seed", default=0, show_default=True, help="Of the sample.")
 @click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
 def verify(index: str, full: bool, samples: int, seed: int, threads: int | None) -> None:
@@ -246,7 +156,13 @@ def next_command(index: str, context: str, k: int, ids: bool, style: str | None)
         pieces = opened.pieces([token.token_id for token in top])
         emit(
             [
-                {"piece": piece, "id": token.token_id, "count": token.count, "prob": token.prob, "context_count": following.context_count}
+                {
+                    "piece": piece,
+                    "id": token.token_id,
+                    "count": token.count,
+                    "prob": token.prob,
+                    "context_count": following.context_count,
+                }
                 for piece, token in zip(pieces, top, strict=True)
             ],
             style,
@@ -345,7 +261,7 @@ def cooccur(index: str, ngrams: tuple[str, ...], file: Any, window: int | None, 
     asked = read_ngrams(ngrams, file, ids)
     pairs = asked if file is not None else [asked]
     if any(not isinstance(pair, list) for pair in pairs):
-        raise QueryError("each line of --file must be a list of n-grams, as [\"Alan Turing\", \"Enigma\"]")
+        raise QueryError('each line of --file must be a list of n-grams, as ["Alan Turing", "Enigma"]')
     with SuffixIndex(index) as opened:
         numbers = opened.cooccurrences(pairs, window=window)
         records = [{"ngrams": pair, "documents": int(number)} for pair, number in zip(pairs, numbers, strict=True)]

@@ -17,9 +17,11 @@ HUGGING_FACE = "hf:"
 COMPRESSIONS = (".gz", ".zst")
 RECORD_SUFFIXES = (".jsonl", ".ndjson", ".json")
 TEXT_SUFFIXES = frozenset(
-    ".txt .text .md .rst .tex .org .adoc .html .htm .xml .css .srt"
-    " .py .pyi .pyx .ipynb .r .jl .c .h .cc .cpp .cxx .hpp .cu .rs .go .java .kt .scala .js .jsx .ts .tsx .cs .swift .m"
-    " .rb .php .pl .pm .lua .hs .ml .lean .v .sh .bash .sql .yaml .yml .toml .ini .cfg .cmake".split()
+    (
+        ".txt .text .md .rst .tex .org .adoc .html .htm .xml .css .srt"
+        " .py .pyi .pyx .ipynb .r .jl .c .h .cc .cpp .cxx .hpp .cu .rs .go .java .kt .scala .js .jsx .ts .tsx .cs .swift .m"
+        " .rb .php .pl .pm .lua .hs .ml .lean .v .sh .bash .sql .yaml .yml .toml .ini .cfg .cmake"
+    ).split()
 )
 INPUT_FORMATS = ("auto", "jsonl", "lines", "text", "parquet")
 
@@ -76,7 +78,9 @@ def _resolve_one(name: str, input_format: str) -> Iterator[Source]:
     else:
         matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
         if not matches:
-            hint = f"; for a Hugging Face dataset write hf:{name}" if name.count("/") == 1 and not name.startswith((".", "/")) else ""
+            hint = (
+                f"; for a Hugging Face dataset write hf:{name}" if name.count("/") == 1 and not name.startswith((".", "/")) else ""
+            )
             raise CorpusError(f"{name} does not exist{' or matches nothing' if glob.has_magic(name) else ''}{hint}")
         for match in matches:
             yield from _walk(match, input_format) if os.path.isdir(match) else [_file(match, input_format)]
@@ -95,7 +99,9 @@ def _walk(folder: str, input_format: str) -> Iterator[Source]:
         else:
             passed_over += 1
     if passed_over:
-        log.warning("%s: passed over %d files whose names say neither text nor records; name them to index them", folder, passed_over)
+        log.warning(
+            "%s: passed over %d files whose names say neither text nor records; name them to index them", folder, passed_over
+        )
     if not found:
         raise CorpusError(f"{folder} holds no file of a known kind (.jsonl .parquet .txt, source files; also .gz, .zst)")
 
@@ -103,7 +109,11 @@ def _walk(folder: str, input_format: str) -> Iterator[Source]:
 def _known(path: str) -> bool:
     suffix = _suffix(path)
     # in a folder of sources a bare .json is seldom a file of records; compressed ones, as C4's and Dolma's, are
-    return suffix in TEXT_SUFFIXES or suffix in (".jsonl", ".ndjson", ".parquet") or (suffix == ".json" and path.endswith(COMPRESSIONS))
+    return (
+        suffix in TEXT_SUFFIXES
+        or suffix in (".jsonl", ".ndjson", ".parquet")
+        or (suffix == ".json" and path.endswith(COMPRESSIONS))
+    )
 
 
 def _suffix(path: str) -> str:

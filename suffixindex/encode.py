@@ -5,58 +5,21 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from suffixindex.corpus import Source
+from suffixindex.encoders import Encoder
 from suffixindex.progress import Bar
 from suffixindex.readers import Piece, RecordOptions, parse, read_pieces
 from suffixindex.tokens import TokenWriter
-from suffixindex.words import SplitWords, VocabularyBuilder, split_batch
 
 BATCH_BYTES = 1 << 20
 LOOKAHEAD = 2  # batches under way for each thread
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class Encoder(Protocol):
-    """How a build turns documents into ids: ``encode`` on any thread, then ``number`` in the order of the corpus."""
-
-    token_type: str
-
-    def encode(self, texts: list[str]) -> Any: ...
-
-    def number(self, encoded: Any) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
-
-
-class StaticEncoder:
-    """A tokenizer whose vocabulary is fixed before the build."""
-
-    def __init__(self, encode_batch: Callable[[list[str]], tuple[NDArray[Any], NDArray[np.int64]]], token_type: str) -> None:
-        self.encode = encode_batch
-        self.token_type = token_type
-
-    def number(self, encoded: tuple[NDArray[Any], NDArray[np.int64]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        return encoded
-
-
-class WordEncoder:
-    """Words: each batch is numbered by itself, then in the numbers of the growing vocabulary."""
-
-    token_type = "u32"  # until the vocabulary is known; narrowed when the shard is sorted
-
-    def __init__(self, vocabulary: VocabularyBuilder) -> None:
-        self.vocabulary = vocabulary
-
-    def encode(self, texts: list[str]) -> SplitWords:
-        return split_batch(texts)
-
-    def number(self, encoded: SplitWords) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        return self.vocabulary.assign(encoded), encoded.lengths
 
 
 @dataclass
@@ -68,6 +31,11 @@ class Counts:
     tokens: int = 0
     text_bytes: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def from_json(cls, counts: dict[str, Any]) -> "Counts":
+        source, record = counts["cursor"]
+        return cls(**{**counts, "cursor": (source, record), "skipped": Counter(counts["skipped"])})
 
 
 class _Batch(NamedTuple):
@@ -112,7 +80,7 @@ def encode_corpus(
             ids, lengths = encoder.number(batch.encoded)
             writer.append(ids, lengths, batch.metadata)
             last = pieces[-1]
-            counts.cursor = (last.source, last.first + last.count)
+            counts.cursor = (last.source, last.first + last.num_records)
             counts.documents += len(lengths)
             counts.tokens += len(ids)
             counts.text_bytes += batch.text_bytes

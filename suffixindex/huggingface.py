@@ -167,8 +167,8 @@ class HuggingFaceTokenizer:
             content, bounds = fast.encode_batch_flat(kept)
         except UnicodeEncodeError as error:
             raise _no_unicode(texts) or error from error
-        except BaseException as error:  # a panic of its Rust code is no Exception
-            if isinstance(error, MemoryError) or not (isinstance(error, Exception) or _is_panic(error)):
+        except BaseException as error:
+            if not _is_failure(error):
                 raise
             logger.warning("%s failed on a batch, which %s encodes instead: %s", FAST, REFERENCE, error)
             return self._encode_reference(texts)
@@ -284,12 +284,12 @@ class HuggingFaceTokenizer:
         try:
             from tokenizers import Tokenizer
         except ImportError as error:
-            raise MissingDependencyError(
-                f"a Hugging Face tokenizer needs the package {REFERENCE}: pip install 'suffixindex[hf]'"
-            ) from error
+            raise _missing() from error
         try:
             tokenizer = Tokenizer.from_str(self._text)
-        except Exception as error:  # tokenizers raises Exception itself
+        except BaseException as error:  # tokenizers raises Exception itself, or panics
+            if not _is_failure(error):
+                raise
             raise TokenizerError(
                 f"{self.source} is no {TOKENIZER_FILE} that {_version(REFERENCE)} can read ({error}): save the tokenizer "
                 f"again, or update {REFERENCE}"
@@ -323,7 +323,7 @@ class HuggingFaceTokenizer:
                 fast = fastokens.Tokenizer.from_json_str(content)
                 reason = self._probe(fast)
             except BaseException as error:
-                if not (isinstance(error, Exception) or _is_panic(error)):
+                if not _is_failure(error):
                     raise
                 reason = str(error)
         if reason is None:
@@ -336,9 +336,7 @@ class HuggingFaceTokenizer:
         ids, lengths = self._encode_reference(texts)
         content, bounds = fast.encode_batch_flat(texts)
         found, offsets = np.frombuffer(content, "<u4"), np.frombuffer(bounds, "<u8")
-        for text, end, length, start, stop in zip(
-            texts, np.cumsum(lengths), lengths, offsets[:-1], offsets[1:], strict=True
-        ):
+        for text, end, length, start, stop in zip(texts, np.cumsum(lengths), lengths, offsets[:-1], offsets[1:], strict=True):
             if not np.array_equal(found[start:stop], ids[end - length : end]):
                 return f"it differs on {text[:60]!r}"
         return None
@@ -357,10 +355,17 @@ def _unsupported(pipeline: dict[str, Any]) -> str | None:
     added = pipeline.get("added_tokens") or []
     if any(token["single_word"] for token in added):
         return "added tokens that match whole words only"
-    strips = any(token["lstrip"] or token["rstrip"] for token in added)
-    if strips and normalizer is None and any(token["normalized"] for token in added):
-        return "added tokens that take the space around them, beside others that match after normalization"
+    early = [token for token in added if not token["normalized"]]
+    late = [token for token in added if token["normalized"]]
+    if normalizer is None and early and late:  # one pass for both, where the reference finds `early` first
+        strips = any(token["lstrip"] or token["rstrip"] for token in added)
+        if strips or _characters(early) & _characters(late):
+            return "added tokens that overlap, some matched before and some after normalization"
     return None
+
+
+def _characters(added: list[dict[str, Any]]) -> set[str]:
+    return {character for token in added for character in token["content"]}
 
 
 def _flatten(step: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
@@ -382,29 +387,32 @@ def _download(name: str, revision: str | None) -> Path:
     try:
         from huggingface_hub import errors, hf_hub_download
     except ImportError as error:
-        raise MissingDependencyError(
-            f"to find the tokenizer {name} on the Hugging Face hub: pip install 'suffixindex[hf]'"
-        ) from error
+        raise _missing() from error
     where = f"{name} at revision {revision}" if revision else name
     try:
         return Path(hf_hub_download(name, TOKENIZER_FILE, revision=revision))
-    except errors.GatedRepoError as error:
-        problem, cause = f"the tokenizer {where} is gated: ask for access on huggingface.co, then hf auth login", error
-    except errors.RepositoryNotFoundError as error:
-        problem, cause = f"the hub has no {name}, nor is it a file or folder here: check the name, or hf auth login", error
-    except errors.RevisionNotFoundError as error:
-        problem, cause = f"the hub has no {where}: check the revision", error
-    except errors.LocalEntryNotFoundError as error:
-        problem = (
-            f"the tokenizer {where} is neither a file or folder here nor in the cache, and the hub cannot be reached: "
-            f"connect once, or copy its {TOKENIZER_FILE} here and give its path"
-        )
-        cause = error
-    except errors.EntryNotFoundError as error:
-        problem, cause = f"{where} has no {TOKENIZER_FILE} on the hub, only fast tokenizers do: name another model", error
-    except (OSError, ValueError, errors.HfHubHTTPError) as error:
-        problem, cause = f"the tokenizer {where} could not be loaded from the hub: {error}", error
-    raise TokenizerError(problem) from cause
+    except (OSError, ValueError, errors.HfHubHTTPError, errors.EntryNotFoundError) as error:
+        match error:  # from the narrow to the wide: these classes derive from one another
+            case errors.GatedRepoError():
+                problem = "is gated: ask for access on huggingface.co, then run hf auth login"
+            case errors.RepositoryNotFoundError():
+                problem = "is neither a file or folder here nor public on the hub: check the name, or run hf auth login"
+            case errors.RevisionNotFoundError():
+                problem = "does not exist on the hub: check the revision"
+            case errors.LocalEntryNotFoundError():
+                problem = (
+                    "is neither a file or folder here nor in the hub's cache, and the hub cannot be reached: connect "
+                    f"once, or give the path of a {TOKENIZER_FILE}"
+                )
+            case errors.EntryNotFoundError():
+                problem = f"has no {TOKENIZER_FILE} on the hub: name a model with a fast tokenizer"
+            case _:
+                problem = f"could not be loaded from the hub: {error}"
+        raise TokenizerError(f"the tokenizer {where} {problem}") from error
+
+
+def _missing() -> MissingDependencyError:
+    return MissingDependencyError("a Hugging Face tokenizer needs more packages: pip install 'suffixindex[hf]'")
 
 
 def _steps(texts: list[str]) -> Iterator[list[str]]:
@@ -432,8 +440,10 @@ def _no_unicode(texts: list[str]) -> TokenizerError | None:
     return None
 
 
-def _is_panic(error: BaseException) -> bool:
-    return type(error).__name__ == "PanicException"
+def _is_failure(error: BaseException) -> bool:
+    """Whether an engine failed on its input: an exception, or a panic of its Rust code, which is none."""
+    failed = isinstance(error, Exception) or type(error).__name__ == "PanicException"
+    return failed and not isinstance(error, MemoryError)
 
 
 def _version(package: str) -> str:

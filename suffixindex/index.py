@@ -196,7 +196,9 @@ class SuffixIndex:
                 start, stop = shard.bounds(document)
                 end = min(position + len(ids), stop + 1)
                 left, match = shard.tokens[max(start, position - width) : position], shard.tokens[position:end]
-                lines.append(Concordance(base + document, position - start, left, match, shard.tokens[end : min(end + width, stop)]))
+                lines.append(
+                    Concordance(base + document, position - start, left, match, shard.tokens[end : min(end + width, stop)])
+                )
         return lines if limit is None else lines[:limit]
 
     # ---- documents -----------------------------------------------------------------------------------------------
@@ -353,7 +355,7 @@ def _count_together(
         if window is not None:
             counts[place] = len(shard.documents_within(clauses, window))
             continue
-        unions = [documents(clause[0]) if len(clause) == 1 else np.unique(np.concatenate([documents(i) for i in clause])) for clause in question]
+        unions = [np.unique(np.concatenate([documents(number) for number in clause])) for clause in question]
         together = min(unions, key=len)
         for union in unions:
             together = np.intersect1d(together, union, assume_unique=True)

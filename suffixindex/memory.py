@@ -48,7 +48,7 @@ def parse_count(text: str | int) -> int:
 
 def total_memory() -> int:
     """Bytes that this process may use: the machine's, or less where a container or a batch system says so."""
-    limits = [psutil.virtual_memory().total]
+    limits = [int(psutil.virtual_memory().total)]
     for path in CGROUP_LIMITS:
         try:
             limits.append(int(Path(path).read_text()))

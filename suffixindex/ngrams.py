@@ -123,7 +123,9 @@ class NgramChecker:
             if found != self.separator:
                 raise QueryError(f"{where}id {found} is outside the vocabulary of {self.vocabulary_size:,} ids")
             if not last[place]:
-                raise QueryError(f"{where}the separator {found} may only be the last id of an n-gram: no n-gram crosses a document's end")
+                raise QueryError(
+                    f"{where}the separator {found} may only be the last id of an n-gram: no n-gram crosses a document's end"
+                )
 
 
 def aliases(clause: Clause) -> Sequence[Ngram]:

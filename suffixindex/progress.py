@@ -15,7 +15,14 @@ class Bar:
 
         disable = None if enabled is None else not enabled
         self._bar: Any = tqdm(
-            desc=phase, total=total, initial=initial, unit=unit, unit_scale=True, disable=disable, dynamic_ncols=True, mininterval=0.2
+            desc=phase,
+            total=total,
+            initial=initial,
+            unit=unit,
+            unit_scale=True,
+            disable=disable,
+            dynamic_ncols=True,
+            mininterval=0.2,
         )
 
     def __enter__(self) -> Self:

@@ -24,11 +24,11 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Piece(NamedTuple):
-    """Raw records ``first .. first + count`` of a source; ``consumed`` bytes of its file are read at the piece's end."""
+    """Raw records ``first .. first + num_records`` of a source; ``consumed`` bytes of its file are read at the piece's end."""
 
     source: int
     first: int
-    count: int
+    num_records: int
     payload: Any
     num_bytes: int
     consumed: int
@@ -231,7 +231,9 @@ def parse(pieces: Sequence[Piece], sources: Sequence[Source], options: RecordOpt
                 if options.on_error == "skip":
                     documents.skipped[error.reason] += 1
                     continue
-                raise CorpusError(f"{source.path}, line {line}: {error}; mend it, or pass over such records with --on-error skip") from error
+                raise CorpusError(
+                    f"{source.path}, line {line}: {error}; mend it, or pass over such records with --on-error skip"
+                ) from error
             documents.texts.append(text)
             if options.keep_metadata:
                 documents.metadata.append(orjson.dumps({"path": source.path, "line": line, "metadata": fields}, default=str))

@@ -10,7 +10,7 @@ class TokenCount(NamedTuple):
     """One continuation of a context."""
 
     token_id: int
-    count: int
+    count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants here
     prob: float
 
 

@@ -105,7 +105,9 @@ class Sort:
             separator_rank = len(present)
             codes[separator_rank] = sort_codes.SEPARATOR_CODE
         lane_bits, lanes = {1: (8, 8), 2: (16, 4), 4: (21, 3)}[ranks.itemsize]
-        return RankedText(ranks, separator_rank, lanes, lane_bits, codes, 0)
+        ones = sum(1 << (lane_bits * k) for k in range(lanes))
+        has = separator is not None and largest == separator
+        return RankedText(ranks, separator_rank, lanes, lane_bits, np.uint64(separator_rank * ones if has else 0), np.uint64(ones), np.uint64((ones << (lane_bits - 1)) if has else 0), codes, 0)
 
     def sort_by_depth(self, text, tied):
         config = self.config

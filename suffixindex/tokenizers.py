@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from suffixindex.errors import FormatError, TokenizerError
+from suffixindex.errors import FormatError
 
 TOKENIZER_FILE = "tokenizer.json"
 
@@ -16,7 +16,10 @@ class Tokenizer(Protocol):
     """What an open index needs to turn text into ids and back."""
 
     kind: str
-    vocabulary_size: int
+
+    @property
+    def vocabulary_size(self) -> int:
+        """One more than the largest id."""
 
     def encode(self, text: str) -> NDArray[Any]:
         """Ids of a text, without special tokens around it."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from suffixindex.errors import BuildError
 from suffixindex.files import fsync_folder, remove
 from suffixindex.format import DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, TOKEN_TYPES, separator_of, shard_folder
+from suffixindex.kernels.documents import append_separators
 
 
 @dataclass
@@ -62,8 +63,6 @@ class TokenWriter:
         BuildError
             A document is longer than a shard may be.
         """
-        from suffixindex.kernels.documents import append_separators
-
         tokens = np.empty(len(ids) + len(lengths), self._dtype)
         append_separators(ids, lengths, self._dtype.type(self._separator), tokens)
         ends = np.cumsum(lengths + 1)
@@ -128,7 +127,7 @@ class TokenWriter:
             if name in (METADATA, METADATA_OFFSETS) and not self._keep_metadata:
                 continue
             path = folder / (f"tokens.{self._token_type}" if name == "tokens" else name)
-            file = open(path, "r+b" if state.documents else "wb", buffering=0)
+            file = open(path, "r+b" if state.documents else "wb", buffering=0)  # noqa: SIM115 - closed by close
             self._files[name] = file
             if not state.documents and name in (DOCUMENT_OFFSETS, METADATA_OFFSETS):
                 file.write(bytes(8))

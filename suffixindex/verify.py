@@ -27,7 +27,11 @@ class Checked(NamedTuple):
     suffixes_compared: int
 
     def __str__(self) -> str:
-        what = "every hash and the whole order" if self.full else f"sizes, documents and {self.suffixes_compared:,} neighbouring suffixes"
+        what = (
+            "every hash and the whole order"
+            if self.full
+            else f"sizes, documents and {self.suffixes_compared:,} neighbouring suffixes"
+        )
         return f"{self.shards} shard{'s' * (self.shards != 1)}, {self.tokens:,} tokens; checked {what}"
 
 
@@ -102,9 +106,9 @@ def _check_documents(shard: Shard, manifest: Manifest) -> None:
     separators = 0
     for start in range(0, shard.length, BLOCK):
         block = shard.tokens[start : start + BLOCK]
-        outside = np.count_nonzero(block >= manifest.vocabulary_size)
-        separators += np.count_nonzero(block == manifest.separator)
-        if outside != np.count_nonzero(block == manifest.separator):
+        ends = int(np.count_nonzero(block == manifest.separator))
+        separators += ends
+        if ends != np.count_nonzero(block >= manifest.vocabulary_size):
             raise FormatError(f"{shard.folder}: an id is outside the vocabulary of {manifest.vocabulary_size:,}; build again")
     if separators != shard.num_documents:
         raise FormatError(f"{shard.folder} has {separators:,} separators, expected {shard.num_documents:,}; build again")

@@ -41,11 +41,23 @@ class Scratch(NamedTuple):
 @helper
 def load_key(text, at):
     """The next ``text.lanes`` ranks from ``at`` in one word; reading stays on a separator."""
-    key = np.uint64(0)
-    for _ in range(text.lanes):
-        rank = text.ranks[at]
-        key = (key << text.lane_bits) | np.uint64(rank)
-        at += np.int64(rank != text.separator)
+    ranks = text.ranks
+    if text.lanes == 4:
+        r0, r1, r2, r3 = np.uint64(ranks[at]), np.uint64(ranks[at + 1]), np.uint64(ranks[at + 2]), np.uint64(ranks[at + 3])
+        key = (r0 << np.uint64(48)) | (r1 << np.uint64(32)) | (r2 << np.uint64(16)) | r3
+    elif text.lanes == 3:
+        key = (np.uint64(ranks[at]) << np.uint64(42)) | (np.uint64(ranks[at + 1]) << np.uint64(21)) | np.uint64(ranks[at + 2])
+    else:
+        key = np.uint64(0)
+        for lane in range(text.lanes):
+            key = (key << np.uint64(text.lane_bits)) | np.uint64(ranks[at + lane])
+    differs = key ^ text.separators
+    if (differs - text.lane_ones) & ~differs & text.lane_tops:
+        key = np.uint64(0)
+        for _ in range(text.lanes):
+            rank = ranks[at]
+            key = (key << np.uint64(text.lane_bits)) | np.uint64(rank)
+            at += np.int64(rank != text.separator)
     return key
 
 
@@ -245,32 +257,43 @@ def refine_pairs(text, depth_limit, pairs, suffix_array, tied, scratch):
 @kernel
 def refine_groups(text, depth_limit, top, suffix_array, tied, scratch):
     """Refine the ``top`` groups on the stack ``scratch.groups``, depth first; returns how many suffixes stay tied."""
-    groups = scratch.groups
+    groups, keys, positions = scratch.groups, scratch.keys, scratch.positions
+    small_keys, small_positions, small_ties = scratch.small_keys, scratch.small_positions, scratch.small_ties
     left = 0
     while top > 0:
         top -= 1
         lo = groups[top, 0]
         size = groups[top, 1]
         depth = groups[top, 2]
-        if size > len(scratch.keys):
+        if size > len(keys):
             top, more = split_group(text, depth_limit, lo, size, depth, top, suffix_array, tied, scratch)
             left += more
             continue
         for i in range(size):
             position = suffix_array[lo + i]
-            scratch.positions[i] = position
-            scratch.keys[i] = load_key(text, np.int64(position) + depth) if depth != BY_POSITION else np.uint64(position)
-        sort_keys(size, scratch)
+            positions[i] = position
+            keys[i] = load_key(text, np.int64(position) + depth) if depth != BY_POSITION else np.uint64(position)
+        if size <= 8:
+            rank_sort(size, 8, keys, positions, small_keys, small_positions, small_ties)
+        elif size <= 16:
+            rank_sort(size, 16, keys, positions, small_keys, small_positions, small_ties)
+        elif size <= 32:
+            rank_sort(size, 32, keys, positions, small_keys, small_positions, small_ties)
+        else:
+            merge_sort(size, scratch)
         for i in range(size):
-            suffix_array[lo + i] = scratch.positions[i]
+            suffix_array[lo + i] = positions[i]
         i = 0
         while i < size:
             j = i + 1
-            while j < size and scratch.keys[j] == scratch.keys[i]:
+            while j < size and keys[j] == keys[i]:
                 j += 1
             if j - i > 1:
-                top, more = settle_run(text, depth_limit, lo + i, j - i, depth, scratch.keys[i], top, suffix_array, tied, scratch)
-                left += more
+                if j - i == 2 and not reaches_separator(text, keys[i]):
+                    left += order_pair(text, depth_limit, lo + i, depth + text.lanes, suffix_array, tied)
+                else:
+                    top, more = settle_run(text, depth_limit, lo + i, j - i, depth, keys[i], top, suffix_array, tied, groups)
+                    left += more
             i = j
     return left
 
@@ -285,7 +308,7 @@ def push(groups, top, lo, size, depth):
 
 
 @helper
-def settle_run(text, depth_limit, lo, size, depth, key, top, suffix_array, tied, scratch):
+def settle_run(text, depth_limit, lo, size, depth, key, top, suffix_array, tied, groups):
     """Decide on a run whose keys at ``depth`` all are ``key``: done, left tied, or back on the stack.
 
     Returns the stack's height and how many suffixes stay tied.
@@ -297,23 +320,21 @@ def settle_run(text, depth_limit, lo, size, depth, key, top, suffix_array, tied,
         for i in range(lo + 1, lo + size):
             ascending &= suffix_array[i - 1] < suffix_array[i]
         if not ascending:
-            top = push(scratch.groups, top, lo, size, BY_POSITION)
+            top = push(groups, top, lo, size, BY_POSITION)
     elif depth >= depth_limit:
         tied[lo + 1 : lo + size] = 1
         left = size
     else:
-        top = push(scratch.groups, top, lo, size, depth)
+        top = push(groups, top, lo, size, depth)
     return top, left
 
 
 @helper
-def rank_sort(size, width, scratch):
+def rank_sort(size, width, keys, positions, small_keys, small_positions, small_ties):
     """Sort at most ``width`` keys with their positions by counting, for each, the smaller ones; stable, without a branch.
 
     ``width`` is a constant where this is inlined, so that the comparisons become vector instructions.
     """
-    keys, positions = scratch.keys, scratch.positions
-    small_keys, small_positions, small_ties = scratch.small_keys, scratch.small_positions, scratch.small_ties
     for i in range(width):
         small_keys[i] = INFINITY
     for i in range(size):
@@ -329,19 +350,6 @@ def rank_sort(size, width, scratch):
         small_ties[smaller] += 1
         keys[slot] = key
         positions[slot] = small_positions[i]
-
-
-@kernel
-def sort_keys(size, scratch):
-    """Sort ``scratch.keys[:size]`` with their positions; stable."""
-    if size <= 8:
-        rank_sort(size, 8, scratch)
-    elif size <= 16:
-        rank_sort(size, 16, scratch)
-    elif size <= 32:
-        rank_sort(size, 32, scratch)
-    else:
-        merge_sort(size, scratch)
 
 
 @kernel
@@ -438,4 +446,4 @@ def split_group(text, depth_limit, lo, size, depth, top, suffix_array, tied, scr
             top = push(scratch.groups, top, parts[k][0], parts[k][1], depth)
     if greater - smaller_end == 1:
         return top, 0
-    return settle_run(text, depth_limit, smaller_end, greater - smaller_end, depth, pivot, top, suffix_array, tied, scratch)
+    return settle_run(text, depth_limit, smaller_end, greater - smaller_end, depth, pivot, top, suffix_array, tied, scratch.groups)

@@ -22,5 +22,8 @@ class RankedText(NamedTuple):
     separator: int  # its rank; one that does not occur when there is none
     lanes: int  # ranks in one 64-bit key
     lane_bits: int
+    separators: np.uint64  # the separator in every lane
+    lane_ones: np.uint64  # 1 in every lane
+    lane_tops: np.uint64  # the highest bit of every lane, or 0 when there is no separator
     codes: NDArray[np.uint64]  # of rank >> bucket_bits: codeword at the top, length of the code of a rank in the low 6 bits
     bucket_bits: int  # low bits of a rank that are their own code, after the codeword of their bucket

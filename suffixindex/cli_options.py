@@ -1,0 +1,104 @@
+"""What the commands share: options, how n-grams are read, how records are printed, how errors end."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from suffixindex.errors import QueryError, SuffixIndexError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Group(click.Group):
+    """Prints a library error as one sentence, exit code 1; click itself exits with 2 for wrong usage."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SuffixIndexError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def output_options(command: Command) -> Command:
+    command = click.option("--csv", "style", flag_value="csv", help="Print CSV with a header.")(command)
+    return click.option("--table", "style", flag_value="table", help="Print an aligned table.")(command)
+
+
+def query_options(command: Command) -> Command:
+    command = output_options(command)
+    command = click.option("--ids", is_flag=True, help="N-grams are token ids: '510 3967'.")(command)
+    return click.argument("index", type=click.Path())(command)
+
+
+def file_option(command: Command) -> Command:
+    return click.option(
+        "-f", "--file", type=click.File(encoding="utf-8"), help="Read them from a file of JSON lines (- for stdin)."
+    )(command)
+
+
+def emit(records: list[dict[str, Any]], style: str | None) -> None:
+    """Print records as JSON lines, CSV or a table, numbers to the right."""
+    if style is None:
+        for record in records:
+            click.echo(json.dumps(record, ensure_ascii=False))
+        return
+    if not records:
+        return
+    names = list(records[0])
+    rows = [names, *([_cell(record[name]) for name in names] for record in records)]
+    if style == "csv":
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        click.echo(text.getvalue(), nl=False)
+        return
+    for row in rows:
+        cells = []
+        for name, cell, column in zip(names, row, zip(*rows, strict=True), strict=True):
+            width = max(map(len, column))
+            cells.append(cell.rjust(width) if isinstance(records[0][name], (int, float)) else cell.ljust(width))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def read_ngrams(ngrams: Sequence[str], file: Any, ids: bool) -> list[Any]:
+    """N-grams of the command line, of standard input (a line each, for ``-``), or of a file of JSON strings and id lists."""
+    if file is not None:
+        if ngrams:
+            raise click.UsageError("give n-grams on the command line or by --file, not both")
+        return list(_json_lines(file))
+    if not ngrams:
+        raise click.UsageError("no n-gram given: write it after INDEX, '-' to read lines from stdin, or use --file")
+    if tuple(ngrams) == ("-",):
+        ngrams = [line.rstrip("\r\n") for line in click.get_text_stream("stdin", encoding="utf-8")]
+    return [parse_ids(ngram) for ngram in ngrams] if ids else list(ngrams)
+
+
+def _json_lines(file: Any) -> Iterator[Any]:
+    for number, line in enumerate(file, 1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise QueryError(f"{file.name}, line {number}: malformed JSON ({error})") from error
+
+
+def parse_ids(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise click.UsageError(f"with --ids an n-gram is integers, as '510 3967': {error}") from error
+
+
+def described(index: Any, ngram: Any) -> dict[str, Any]:
+    """An n-gram as the answers show it: what was asked, its ids and what each id stands for."""
+    ids = index.encode(ngram).tolist() if isinstance(ngram, str) else list(ngram)
+    return {"ngram": ngram if isinstance(ngram, str) else index.decode(ids), "ids": ids, "pieces": index.pieces(ids)}

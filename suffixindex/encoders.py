@@ -1,0 +1,177 @@
+"""How a build turns documents into ids: one encoder for each kind of tokenizer, and the files it leaves in the index."""
+
+import os
+import unicodedata
+import zlib
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.files import write_bytes
+from suffixindex.format import token_type
+from suffixindex.huggingface import HuggingFaceTokenizer
+from suffixindex.tokenizers import TOKENIZER_FILE, Bytes
+from suffixindex.vocabulary import SplitWords, VocabularyBuilder, split_batch
+from suffixindex.words import VOCABULARY, VOCABULARY_FILES
+
+CHECKED_FIRST = 64  # documents that every build checks against the reference tokenizer
+CHECKED_SHARE = 512  # and of all others one in so many, chosen by their content
+
+
+class Encoder(Protocol):
+    """``encode`` on any thread, then ``number`` in the order of the corpus; the rest on one thread."""
+
+    entry: Mapping[str, Any]  # what the manifest says of the tokenizer
+    token_type: str  # of the ids that ``number`` returns; an index may narrow it to its vocabulary
+    files: tuple[str, ...]  # its files in the index
+
+    @property
+    def vocabulary_size(self) -> int: ...
+
+    def begin(self, index: Path, checkpoint: int) -> None:
+        """Write the files that are known beforehand, or take up the ones that stood at ``checkpoint``."""
+
+    def encode(self, texts: list[str]) -> Any: ...
+
+    def number(self, encoded: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Ids of all documents one after the other, and how many each has."""
+
+    def checkpoint(self) -> int:
+        """Make what has grown durable, and say how far it is."""
+
+    def finish(self) -> None:
+        """Write what is known only at the end of the corpus."""
+
+
+def choose_encoder(tokenizer: str, revision: str | None = None, engine: str | None = None) -> Encoder:
+    """The encoder for ``bytes``, ``words``, or a Hugging Face name, folder or ``tokenizer.json``.
+
+    Raises
+    ------
+    TokenizerError, MissingDependencyError
+    """
+    if tokenizer == "bytes":
+        return BytesEncoder()
+    if tokenizer == "words":
+        return WordEncoder()
+    return HuggingFaceEncoder(tokenizer, HuggingFaceTokenizer.load(tokenizer, revision=revision, engine=engine), revision)
+
+
+class _StaticEncoder:
+    """A vocabulary that is fixed before the build: nothing grows, nothing remains to be written."""
+
+    files: tuple[str, ...] = ()
+
+    def begin(self, index: Path, checkpoint: int) -> None:
+        return
+
+    def number(self, encoded: tuple[NDArray[Any], NDArray[np.int64]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        return encoded
+
+    def checkpoint(self) -> int:
+        return 0
+
+    def finish(self) -> None:
+        return
+
+
+class BytesEncoder(_StaticEncoder):
+    """UTF-8 bytes."""
+
+    entry: Mapping[str, Any] = {"kind": "bytes"}
+    token_type = "u8"
+    vocabulary_size = Bytes.vocabulary_size
+
+    def encode(self, texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        return Bytes().encode_batch(texts)
+
+
+class HuggingFaceEncoder(_StaticEncoder):
+    """A Hugging Face tokenizer. A sample of the documents is encoded a second time by the reference implementation."""
+
+    files: tuple[str, ...] = (TOKENIZER_FILE,)
+
+    def __init__(self, name: str, tokenizer: HuggingFaceTokenizer, revision: str | None) -> None:
+        self.tokenizer = tokenizer
+        self.vocabulary_size = tokenizer.vocabulary_size
+        self.token_type = token_type(tokenizer.vocabulary_size)
+        self.entry: Mapping[str, Any] = {
+            "kind": "huggingface",
+            "name": name,
+            "revision": revision,
+            "sha256": sha256(self._content()).hexdigest(),
+        }
+        self._checked = 0
+
+    def begin(self, index: Path, checkpoint: int) -> None:
+        write_bytes(index / TOKENIZER_FILE, self._content())
+
+    def encode(self, texts: list[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """
+        Raises
+        ------
+        TokenizerError
+            The fast engine and the reference differ on a document of the sample.
+        """
+        ids, lengths = self.tokenizer.encode_batch(texts)
+        sample = [place for place, text in enumerate(texts) if self._checked < CHECKED_FIRST or _drawn(text)][:CHECKED_FIRST]
+        self._checked += len(sample)
+        if sample:
+            ends = np.cumsum(lengths)
+            chosen = [ids[ends[place] - lengths[place] : ends[place]] for place in sample]
+            self.tokenizer.check_sample([texts[place] for place in sample], np.concatenate(chosen), lengths[sample])
+        return ids, lengths
+
+    def _content(self) -> bytes:
+        return self.tokenizer.to_json().encode()
+
+
+def _drawn(text: str) -> bool:
+    return zlib.crc32(text[:256].encode()) % CHECKED_SHARE == 0
+
+
+class WordEncoder:
+    """Words: each batch is numbered by itself, then in the numbers of a vocabulary that grows, in memory and on disk."""
+
+    token_type = "u32"  # until the vocabulary is known
+    files: tuple[str, ...] = VOCABULARY_FILES
+
+    def __init__(self) -> None:
+        self.entry: Mapping[str, Any] = {"kind": "words", "unicode": unicodedata.unidata_version}
+        self._words = VocabularyBuilder()
+        self._written = 0
+        self._index = Path()
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self._words.num_words
+
+    def begin(self, index: Path, checkpoint: int) -> None:
+        self._index = index
+        self._written = checkpoint
+        if checkpoint:
+            self._words = VocabularyBuilder.restore((index / VOCABULARY).read_bytes()[:checkpoint])
+
+    def encode(self, texts: list[str]) -> SplitWords:
+        return split_batch(texts)
+
+    def number(self, encoded: SplitWords) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        return self._words.assign(encoded), encoded.lengths
+
+    def checkpoint(self) -> int:
+        with open(self._index / VOCABULARY, "r+b" if self._written else "wb") as file:
+            file.truncate(self._written)
+            file.seek(self._written)
+            file.write(self._words.pool(self._written))
+            file.flush()
+            os.fsync(file.fileno())
+        self._written = self._words.num_bytes
+        return self._written
+
+    def finish(self) -> None:
+        self.checkpoint()
+        self._words.write_lookup(self._index)

@@ -1,0 +1,77 @@
+"""A real index of raw ids, written by the package's own writer and suffix sort."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+import suffixindex as si
+from suffixindex.files import hash_file, map_array, write_array, write_bytes
+from suffixindex.format import (
+    DOCUMENT_OFFSETS,
+    METADATA,
+    METADATA_OFFSETS,
+    SHARD_MARKER,
+    SOURCES,
+    SUFFIX_ARRAY,
+    TOKEN_TYPES,
+    FileEntry,
+    Manifest,
+    ShardEntry,
+    separator_of,
+    shard_folder,
+)
+from suffixindex.tokens import TokenWriter, WriterState
+
+
+def write_index(
+    folder: Path,
+    documents: Sequence[Sequence[int]],
+    token_type: str = "u16",
+    *,
+    vocabulary_size: int | None = None,
+    shards: int = 1,
+    capacity: int | None = None,
+    metadata: Sequence[dict[str, object]] | None = None,
+) -> si.SuffixIndex:
+    """Write and open an index of ids, cut into ``shards`` shards of about as many documents, or by ``capacity`` tokens.
+
+    The vocabulary is the largest that the token type allows, unless given. Asking with text is the business of real builds.
+    """
+    separator = separator_of(token_type)
+    lines = [json.dumps(record).encode() for record in metadata] if metadata is not None else []
+    cuts = np.linspace(0, len(documents), 1 if capacity else min(shards, len(documents)) + 1).astype(int).tolist()
+    if capacity:
+        cuts.append(len(documents))
+    written: list[tuple[int, int]] = []
+    entries = []
+    with mock.patch("os.fsync"):  # nothing here needs to outlive a power cut
+        for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+            part = documents[first:last]
+            room = capacity or sum(len(document) + 1 for document in part)
+            writer = TokenWriter(folder, token_type, room, metadata is not None, WriterState(written))
+            ids = np.array([token for document in part for token in document], TOKEN_TYPES[token_type])
+            writer.append(ids, np.array([len(document) for document in part], np.int64), lines[first:last])
+            written = writer.finish()
+        names = [f"tokens.{token_type}", DOCUMENT_OFFSETS, *((METADATA, METADATA_OFFSETS) if metadata is not None else ())]
+        for number, (num_documents, length) in enumerate(written):
+            shard = shard_folder(folder, number)
+            tokens = map_array(shard / names[0], TOKEN_TYPES[token_type])
+            write_array(shard / SUFFIX_ARRAY, si.suffix_array(tokens, separator=separator, threads=1))
+            files = {name: FileEntry(*hash_file(shard / name)) for name in [*names, SUFFIX_ARRAY]}
+            entries.append(ShardEntry(num_documents, length, files))
+            write_bytes(shard / SHARD_MARKER, json.dumps(asdict(entries[-1])).encode())
+        sources = FileEntry(*write_bytes(folder / SOURCES, b""))
+        size = separator if vocabulary_size is None else vocabulary_size
+        Manifest(token_type, size, {"kind": "none"}, {}, tuple(entries), {SOURCES: sources}).write(folder)
+    return si.open(folder)
+
+
+def write_jsonl(path: Path, texts: Sequence[str], **fields: Sequence[object]) -> Path:
+    """One record a line: the text, and of each other field the value of its place."""
+    rows = [{"text": text, **{name: values[i] for name, values in fields.items()}} for i, text in enumerate(texts)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path

@@ -1,0 +1,104 @@
+"""What every answer must be, by brute force from the definitions. Slow and obvious; imports nothing of the package.
+
+A corpus is a list of documents, a document a list of ids. Every document is followed by one separator. The empty n-gram
+occurs at every token and at no separator.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+Documents = Sequence[Sequence[int]]
+Ngram = Sequence[int]
+
+
+def starts(document: Sequence[int], ngram: Ngram, separator: int) -> list[int]:
+    """Offsets in a document, its separator included, at which an n-gram occurs."""
+    text = [*document, separator]
+    if not ngram:
+        return list(range(len(document)))
+    return [start for start in range(len(text)) if text[start : start + len(ngram)] == list(ngram)]
+
+
+def count(documents: Documents, ngram: Ngram, separator: int) -> int:
+    return sum(len(starts(document, ngram, separator)) for document in documents)
+
+
+def next_tokens(documents: Documents, context: Ngram, separator: int) -> dict[int, int]:
+    """Continuation -> how often it follows the context; the separator where the document ends after it."""
+    following: Counter[int] = Counter()
+    for document in documents:
+        text = [*document, separator]
+        following.update(text[start + len(context)] for start in starts(document, context, separator))
+    return dict(following)
+
+
+def holding(documents: Documents, ngram: Ngram, separator: int) -> list[tuple[int, list[int]]]:
+    """(document, offsets) of the documents that hold an n-gram."""
+    found = [(number, starts(document, ngram, separator)) for number, document in enumerate(documents)]
+    return [(number, offsets) for number, offsets in found if offsets]
+
+
+def document_count(documents: Documents, ngram: Ngram, separator: int) -> int:
+    return len(holding(documents, ngram, separator))
+
+
+def cooccurrence(documents: Documents, clauses: Sequence[Iterable[Ngram]], separator: int, window: int | None = None) -> int:
+    """Documents that hold, of every clause, one of its n-grams; with a window, some that start within it of each other."""
+    together = 0
+    for document in documents:
+        places = [[start for ngram in clause for start in starts(document, ngram, separator)] for clause in clauses]
+        if window is None:
+            together += all(places)
+        else:
+            together += any(max(chosen) - min(chosen) <= window for chosen in product(*places))
+    return together
+
+
+def concordance(
+    documents: Documents, ngram: Ngram, width: int, separator: int
+) -> list[tuple[int, int, list[int], list[int], list[int]]]:
+    """(document, offset, left, match, right) of every occurrence, in the order of the corpus."""
+    lines = []
+    for number, offsets in holding(documents, ngram, separator):
+        document = list(documents[number])
+        for offset in offsets:
+            left = document[max(0, offset - width) : offset]
+            right = document[offset + len(ngram) :][:width]
+            lines.append((number, offset, left, list(ngram), right))
+    return lines
+
+
+def suffix_order(tokens: Sequence[int], separator: int) -> list[int]:
+    """Positions in the order of their suffixes; comparison stops at the separator, ties go by position."""
+
+    def suffix(position: int) -> tuple[list[int], int]:
+        rest = list(tokens[position:])
+        stop = rest.index(separator) + 1 if separator in rest else len(rest)
+        return rest[:stop], position
+
+    return sorted(range(len(tokens)), key=suffix)
+
+
+def with_separators(documents: Documents, separator: int) -> list[int]:
+    return [token for document in documents for token in [*document, separator]]
+
+
+def words(text: str) -> list[str]:
+    """Punctuation and symbols (categories P and S) to spaces, lower case, split at white space."""
+    spaced = [" " if unicodedata.category(character).startswith(("P", "S")) else character for character in text]
+    return "".join(spaced).lower().split()
+
+
+def number_words(texts: Iterable[str]) -> tuple[list[str], list[list[int]]]:
+    """(vocabulary, ids of each text): words numbered by first occurrence, after the reserved empty word 0."""
+    vocabulary = [""]
+    ids = []
+    for text in texts:
+        ids.append([])
+        for word in words(text):
+            if word not in vocabulary:
+                vocabulary.append(word)
+            ids[-1].append(vocabulary.index(word))
+    return vocabulary, ids
