@@ -69,6 +69,7 @@ def take_up(folder: Path, settings: dict[str, Any], any_size: bool) -> BuildStat
     BuildError
         The folder holds a build of other settings, or something else.
     """
+    remove(folder / f"{BUILD_STATE}.tmp")  # what a kill in the middle of writing it left
     state = BuildState.read(folder)
     finished = (folder / MANIFEST).exists()
     if finished:
@@ -101,10 +102,15 @@ def clear(folder: Path) -> None:
     for entry in folder.iterdir():
         if entry.name.removesuffix(".tmp") not in names:
             raise BuildError(f"{folder} holds {entry.name}, which is no part of an index: choose another folder")
-    remove(folder / MANIFEST)  # first, so that what is left is no index
-    for entry in folder.iterdir():
-        if entry.name != LOCK:
-            remove(entry)
+    for entry in (folder / "shards").glob("*"):
+        if not (entry.name.isdecimal() and entry.is_dir()):
+            raise BuildError(f"{folder} holds shards/{entry.name}, which is no part of an index: choose another folder")
+    found = [entry.name for entry in folder.iterdir() if entry.name != LOCK]
+    if found and not {MANIFEST, SOURCES, BUILD_STATE}.intersection(name.removesuffix(".tmp") for name in found):
+        raise BuildError(f"{folder} is not empty and holds no index: choose another folder")
+    # the manifest first, so that what is left is no index, and last what tells that there was one
+    for name in sorted(found, key=lambda name: (name != MANIFEST, name in (BUILD_STATE, SOURCES))):
+        remove(folder / name)
 
 
 @contextmanager

@@ -129,12 +129,11 @@ def count(index: str, ngrams: tuple[str, ...], file: Any, ids: bool, documents: 
 
     with SuffixIndex(index) as opened:
         asked = read_ngrams(ngrams, file, ids)
-        shown = [described(opened, ngram) for ngram in asked]
-        answers = [{"count": int(number)} for number in opened.counts([ngram["ids"] for ngram in shown])]
+        answers = [{"count": int(number)} for number in opened.counts(asked)]
         if documents:
-            for answer, number in zip(answers, opened.document_counts([ngram["ids"] for ngram in shown]), strict=True):
+            for answer, number in zip(answers, opened.document_counts(asked), strict=True):
                 answer["documents"] = int(number)
-        emit([{**ngram, **answer} for ngram, answer in zip(shown, answers, strict=True)], style)
+        emit([{**described(opened, ngram), **answer} for ngram, answer in zip(asked, answers, strict=True)], style)
 
 
 @main.command("next")
@@ -266,6 +265,20 @@ def cooccur(index: str, ngrams: tuple[str, ...], file: Any, window: int | None, 
         numbers = opened.cooccurrences(pairs, window=window)
         records = [{"ngrams": pair, "documents": int(number)} for pair, number in zip(pairs, numbers, strict=True)]
         emit([{**record, "window": window} for record in records] if window is not None else records, style)
+
+
+@main.command()
+@click.argument("index", type=click.Path(), default="demo-index")
+def demo(index: str) -> None:
+    """Index this Python's own standard library and show what the index answers; takes a minute.
+
+    \b
+    Example:
+      suffixindex demo
+    """
+    from suffixindex.demo import run
+
+    run(index)
 
 
 if __name__ == "__main__":

@@ -55,12 +55,10 @@ def emit(records: list[dict[str, Any]], style: str | None) -> None:
         csv.writer(text, lineterminator="\n").writerows(rows)
         click.echo(text.getvalue(), nl=False)
         return
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    pads = [str.rjust if isinstance(records[0][name], (int, float)) else str.ljust for name in names]
     for row in rows:
-        cells = []
-        for name, cell, column in zip(names, row, zip(*rows, strict=True), strict=True):
-            width = max(map(len, column))
-            cells.append(cell.rjust(width) if isinstance(records[0][name], (int, float)) else cell.ljust(width))
-        click.echo("  ".join(cells).rstrip())
+        click.echo("  ".join(pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True)).rstrip())
 
 
 def _cell(value: Any) -> str:
@@ -78,12 +76,19 @@ def read_ngrams(ngrams: Sequence[str], file: Any, ids: bool) -> list[Any]:
     if not ngrams:
         raise click.UsageError("no n-gram given: write it after INDEX, '-' to read lines from stdin, or use --file")
     if tuple(ngrams) == ("-",):
-        ngrams = [line.rstrip("\r\n") for line in click.get_text_stream("stdin", encoding="utf-8")]
+        ngrams = [line.rstrip("\r\n") for line in _lines(click.get_text_stream("stdin", encoding="utf-8"), "standard input")]
     return [parse_ids(ngram) for ngram in ngrams] if ids else list(ngrams)
 
 
+def _lines(file: Any, name: str) -> Iterator[str]:
+    try:
+        yield from file
+    except UnicodeDecodeError as error:
+        raise QueryError(f"{name} is not UTF-8: {error.reason}") from error
+
+
 def _json_lines(file: Any) -> Iterator[Any]:
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(_lines(file, file.name), 1):
         if line.strip():
             try:
                 yield json.loads(line)

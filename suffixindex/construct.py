@@ -189,7 +189,7 @@ class _Job:
 
         def checkpoint() -> None:
             self.state.checkpoint = {
-                "counts": asdict(counts),
+                "counts": counts.to_json(),
                 "writer": writer.checkpoint(),
                 "encoder": encoder.checkpoint(),
             }
@@ -214,7 +214,7 @@ class _Job:
         if not shards:
             raise CorpusError(f"the corpus is empty: {len(self.sources)} inputs hold no document{_skips(counts.skipped)}")
         encoder.finish()
-        self.state.encoded = {"shards": shards, "vocabulary_size": encoder.vocabulary_size, "counts": asdict(counts)}
+        self.state.encoded = {"shards": shards, "vocabulary_size": encoder.vocabulary_size, "counts": counts.to_json()}
         self.state.checkpoint = None
         clock.lap()
         self.state.write(self.folder)

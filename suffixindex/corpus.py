@@ -3,6 +3,7 @@
 import glob
 import logging
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ def resolve(inputs: Sequence[str | os.PathLike[str]], input_format: str = "auto"
     sources = [source for name in inputs for source in _resolve_one(os.fspath(name), input_format)]
     if not sources:
         raise CorpusError("the corpus is empty: no input was named or found")
-    repeated = [path for path, times in Counter(source.path for source in sources).items() if times > 1]
+    places = Counter(source.path if source.bytes is None else os.path.realpath(source.path) for source in sources)
+    repeated = [path for path, times in places.items() if times > 1]
     if repeated:
         raise CorpusError(f"{repeated[0]} is named twice: its documents would be counted twice")
     return sources
@@ -126,5 +128,10 @@ def _file(path: str, input_format: str) -> Source:
     suffix = _suffix(path)
     if input_format == "auto":
         input_format = "jsonl" if suffix in RECORD_SUFFIXES else "parquet" if suffix == ".parquet" else "text"
-    status = os.stat(path)
+    try:
+        status = os.stat(path)
+    except OSError as error:  # a link to nowhere, or no permission
+        raise CorpusError(f"{path} cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(status.st_mode):  # a pipe, as a shell's <(...): its size is unknown
+        return Source(path, input_format)
     return Source(path, input_format, status.st_size, status.st_mtime_ns)

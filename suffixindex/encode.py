@@ -37,6 +37,9 @@ class Counts:
         source, record = counts["cursor"]
         return cls(**{**counts, "cursor": (source, record), "skipped": Counter(counts["skipped"])})
 
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "skipped": dict(sorted(self.skipped.items()))}
+
 
 class _Batch(NamedTuple):
     encoded: Any

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from suffixindex.errors import NoIndexError, QueryError
 from suffixindex.format import PROVENANCE, TOKEN_TYPES, Manifest, shard_folder
 from suffixindex.memory import cpu_count
-from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, aliases
+from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, aliases, check_not_negative
 from suffixindex.results import Concordance, Document, DocumentMatch, NextTokens
 from suffixindex.shard import Interval, Shard, merge_counts
 from suffixindex.tokenizers import Tokenizer, open_tokenizer
@@ -188,6 +188,7 @@ class SuffixIndex:
 
         ``limit`` of them (None: all) after the first ``offset``. O(occurrences log occurrences) for the shards up to there.
         """
+        check_not_negative(width=width, limit=limit, offset=offset)
         ids = self._checker.ngram(ngram)
         lines: list[Concordance] = []
         for base, shard, (positions, skipped) in self._pages(ids, limit, offset):
@@ -234,12 +235,14 @@ class SuffixIndex:
 
     def documents(self, ngram: Ngram, limit: int | None = 10, offset: int = 0) -> list[DocumentMatch]:
         """The documents that hold an n-gram, by ascending id: ``limit`` of them (None: all) after the first ``offset``."""
+        check_not_negative(limit=limit, offset=offset)
         ids = self._checker.ngram(ngram)
         chosen = self._holding(ids)[offset : None if limit is None else offset + limit]
         return self._matches(ids, chosen)
 
     def sample_documents(self, ngram: Ngram, k: int, seed: int) -> list[DocumentMatch]:
         """k documents that hold an n-gram (all, if fewer do), each equally likely, without replacement, by ascending id."""
+        check_not_negative(k=k)
         ids = self._checker.ngram(ngram)
         holding = self._holding(ids)
         chosen = np.random.default_rng(seed).choice(holding, min(k, len(holding)), replace=False)
@@ -269,6 +272,8 @@ class SuffixIndex:
         ngrams: list[NDArray[Any]] = []
         questions: list[list[list[int]]] = []
         for pair in pairs:
+            if isinstance(pair, str):
+                raise QueryError("expected the n-grams of a pair, found one text: put it in a list")
             question: list[list[int]] = []
             for clause in pair:
                 question.append([])

@@ -28,7 +28,7 @@ def parse_size(text: str | int) -> int:
         raise BuildError(f"{text!r} is no size: write it as 16GiB, 500MB or a number of bytes")
     number, unit, suffix = match.groups()
     base = 1000 if suffix == "b" and unit else 1024
-    return int(float(number) * base ** _UNITS[unit])
+    return _whole(float(number) * base ** _UNITS[unit])
 
 
 def parse_count(text: str | int) -> int:
@@ -40,10 +40,14 @@ def parse_count(text: str | int) -> int:
         The text is no positive number.
     """
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?)\s*([kmgb]?)", str(text).strip().lower())
-    count = int(float(match[1]) * 1000 ** {"b": 3, **_UNITS}[match[2]]) if match else 0
+    count = _whole(float(match[1]) * 1000 ** {"b": 3, **_UNITS}[match[2]]) if match else 0
     if count < 1:
         raise BuildError(f"{text!r} is no number of tokens: write it as 500M, 2G or a number")
     return count
+
+
+def _whole(number: float) -> int:
+    return int(min(number, 2.0**63))
 
 
 def total_memory() -> int:

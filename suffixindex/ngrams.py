@@ -129,12 +129,24 @@ class NgramChecker:
 
 
 def aliases(clause: Clause) -> Sequence[Ngram]:
-    """A clause as a list of n-grams; ids alone are one n-gram."""
+    """A clause as a list of n-grams; ids alone are one n-gram, an empty list is none."""
     if isinstance(clause, (str, np.ndarray)) or not isinstance(clause, Sequence):
         return [clause]
-    if all(isinstance(part, (int, np.integer)) for part in clause):
+    if len(clause) and all(isinstance(part, (int, np.integer)) for part in clause):
         return [clause]  # type: ignore[list-item]
     return clause  # type: ignore[return-value]
+
+
+def check_not_negative(**numbers: int | None) -> None:
+    """Refuse a negative limit, offset or size, which a slice would take in silence.
+
+    Raises
+    ------
+    QueryError
+    """
+    for name, number in numbers.items():
+        if number is not None and number < 0:
+            raise QueryError(f"{name} is {number}: expected 0 or more")
 
 
 def _integers(array: ArrayLike) -> NDArray[Any]:

@@ -166,17 +166,18 @@ class _Stream(Protocol):
 
 @contextmanager
 def _open(source: Source) -> Iterator[tuple[_Stream, IO[bytes] | None]]:
-    """The decompressed stream, and the file whose ``tell`` says how far reading is (None for standard input)."""
+    """The decompressed stream, and the file whose ``tell`` says how far reading is (None where that has no meaning: a pipe)."""
     if source.path == STDIN:
         yield sys.stdin.buffer, None
         return
     with open(source.path, "rb") as raw:
         if source.path.endswith(".gz"):
-            yield gzip.GzipFile(fileobj=raw), raw
+            stream: _Stream = gzip.GzipFile(fileobj=raw)
         elif source.path.endswith(".zst"):
-            yield _ZstandardStream(raw), raw
+            stream = _ZstandardStream(raw)
         else:
-            yield raw, raw
+            stream = raw
+        yield stream, None if source.bytes is None else raw
 
 
 class _ZstandardStream:
@@ -227,6 +228,7 @@ def parse(pieces: Sequence[Piece], sources: Sequence[Source], options: RecordOpt
         for line, record in _records(piece, source.format):
             try:
                 text, fields = _text_of(record, source.format, options.text_field)
+                kept = [_metadata_line(source.path, line, fields)] if options.keep_metadata else []
             except _BadRecordError as error:
                 if options.on_error == "skip":
                     documents.skipped[error.reason] += 1
@@ -235,8 +237,7 @@ def parse(pieces: Sequence[Piece], sources: Sequence[Source], options: RecordOpt
                     f"{source.path}, line {line}: {error}; mend it, or pass over such records with --on-error skip"
                 ) from error
             documents.texts.append(text)
-            if options.keep_metadata:
-                documents.metadata.append(orjson.dumps({"path": source.path, "line": line, "metadata": fields}, default=str))
+            documents.metadata += kept
     return documents
 
 
@@ -257,8 +258,16 @@ def _records(piece: Piece, source_format: str) -> Iterator[tuple[int, Any]]:
             if content and not content.isspace():
                 yield line, content.removesuffix(b"\r")
     else:
-        rows = piece.payload if isinstance(piece.payload, list) else piece.payload.to_pylist()
+        rows = piece.payload if isinstance(piece.payload, list) else _rows(piece.payload)
         yield from enumerate(rows, piece.first + 1)
+
+
+def _rows(batch: Any) -> list[Any]:
+    """The rows of an Arrow batch as dictionaries; in the place of one that Python cannot hold, the error."""
+    try:
+        return list(batch.to_pylist())
+    except (ValueError, OverflowError) as error:  # text that is not UTF-8, a time beyond Python's
+        return [error] if len(batch) == 1 else [row for i in range(len(batch)) for row in _rows(batch.slice(i, 1))]
 
 
 def _text_of(record: Any, source_format: str, text_field: str) -> tuple[str, dict[str, Any]]:
@@ -266,6 +275,8 @@ def _text_of(record: Any, source_format: str, text_field: str) -> tuple[str, dic
         return _decode(record.removeprefix(BYTE_ORDER_MARK)), {}
     if source_format == "jsonl":
         record = _parse_json(record)
+    if isinstance(record, Exception):
+        raise _BadRecordError("unreadable row", str(record)) from record
     if not isinstance(record, dict):
         raise _BadRecordError("not an object", f"expected {{{text_field!r}: …}}, found {type(record).__name__}")
     if text_field not in record:
@@ -277,6 +288,17 @@ def _text_of(record: Any, source_format: str, text_field: str) -> tuple[str, dic
     return text, record
 
 
+def _metadata_line(path: str, line: int, fields: dict[str, Any]) -> bytes:
+    record = {"path": path, "line": line, "metadata": fields}
+    try:
+        return orjson.dumps(record, default=str)
+    except TypeError:  # a path that is not UTF-8, or more than 254 levels
+        try:
+            return json.dumps(record, default=str).encode()
+        except RecursionError as error:
+            raise _BadRecordError("nested too deeply") from error
+
+
 def _parse_json(content: bytes) -> Any:
     try:
         return orjson.loads(content)
@@ -286,6 +308,8 @@ def _parse_json(content: bytes) -> Any:
             record = json.loads(decoded)  # takes what orjson does not: NaN, numbers beyond 64 bits, a byte-order mark
         except ValueError as error:
             raise _BadRecordError("malformed JSON", str(error)) from error
+        except RecursionError as error:
+            raise _BadRecordError("nested too deeply") from error
         try:
             json.dumps(record, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
