@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from suffixindex.construct import BuildReport, build
     from suffixindex.index import SuffixIndex
     from suffixindex.suffix_sort import suffix_array
-    from suffixindex.verify import verify
+    from suffixindex.integrity import verify
 
 __version__ = "0.1.0"
 
@@ -38,7 +38,7 @@ _LAZY = {
     "SuffixIndex": "index",
     "build": "construct",
     "suffix_array": "suffix_sort",
-    "verify": "verify",
+    "verify": "integrity",
 }
 
 __all__ = [

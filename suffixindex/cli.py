@@ -105,7 +105,7 @@ def verify(index: str, full: bool, samples: int, seed: int, threads: int | None)
     Example:
       suffixindex verify my-index --full
     """
-    from suffixindex.verify import verify as verify_index
+    from suffixindex.integrity import verify as verify_index
 
     checked = verify_index(index, full=full, samples=samples, seed=seed, threads=threads)
     click.echo(f"{index} is in order: {checked}", err=True)

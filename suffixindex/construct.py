@@ -123,6 +123,8 @@ def build(
     folder = Path(index)
     if on_error not in ("raise", "skip"):
         raise BuildError(f"on_error is {on_error!r}: expected raise or skip")
+    if threads is not None and threads < 1:
+        raise BuildError(f"threads is {threads}: expected 1 or more")
     if memory is not None and shard_tokens is not None:
         raise BuildError("memory and shard_tokens both set the size of the shards: give one")
     sources = resolve([corpus] if isinstance(corpus, (str, os.PathLike)) else corpus, input_format)

@@ -63,7 +63,7 @@ class SuffixIndex:
         self._checker = NgramChecker(self.encode, self.dtype, self.vocabulary_size, self.separator)
 
     def __repr__(self) -> str:
-        size = f"{self.num_documents:,} documents, {self.num_tokens:,} tokens, {len(self.shards)} shards"
+        size = f"{self.num_documents:,} documents, {self.num_tokens:,} tokens, {len(self.shards)} shard{'s' * (len(self.shards) != 1)}"
         return f"SuffixIndex({str(self.path)!r}: {self.manifest.tokenizer['kind']} tokenizer, {size})"
 
     def __reduce__(self) -> tuple[type["SuffixIndex"], tuple[Path]]:

@@ -1,6 +1,7 @@
 """A real index of raw ids, written by the package's own writer and suffix sort."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +26,8 @@ from suffixindex.format import (
     shard_folder,
 )
 from suffixindex.tokens import TokenWriter, WriterState
+
+COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")  # else kernels run as plain Python, a thousand times as slow
 
 
 def write_index(

@@ -1,20 +1,18 @@
 """Shared by all tests: how much hypothesis tries, and a fresh folder for each of its examples."""
 
-import os
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
+import building
 import pytest
 from hypothesis import HealthCheck, settings
-
-JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
 settings.register_profile("compiled", max_examples=60, **COMMON)
 settings.register_profile("interpreted", max_examples=10, **COMMON)  # NUMBA_DISABLE_JIT=1: kernels run as plain Python
 settings.register_profile("thorough", max_examples=1000, **COMMON)  # pytest --hypothesis-profile=thorough
-settings.load_profile("compiled" if JIT else "interpreted")
+settings.load_profile("compiled" if building.COMPILED else "interpreted")
 
 
 @pytest.fixture

@@ -274,7 +274,7 @@ def test_a_bulk_call_is_many_single_calls(new_folder: Folder, drawn: tuple[Corpu
     many = asked * (-(-shard.BULK // len(asked)) + 1)
     assert len(many) >= shard.BULK
     assert index.counts(many).tolist() == [index.count(ngram) for ngram in asked] * (len(many) // len(asked))
-    pairs = [(ngram, [asked[0]]) for ngram in asked]
+    pairs = [([ngram], [asked[0]]) for ngram in asked]
     assert index.cooccurrences(pairs).tolist() == [index.cooccurrence(*pair) for pair in pairs]
 
 
