@@ -18,7 +18,7 @@ lint: .venv/dev
 	$(BIN)/lint-imports
 
 bench: .venv/dev
-	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.scaling $(CORPUS)
 
 clean:
 	rm -rf .venv demo-index

@@ -31,7 +31,7 @@ def read_texts(paths: list[str]) -> list[str]:
                 if path.suffix == ".zst":
                     stream = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(raw, read_across_frames=True)
                 else:
-                    stream = gzip.open(raw) if path.suffix == ".gz" else raw
+                    stream = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
                 texts += [json.loads(line)["text"] for line in io.TextIOWrapper(stream, encoding="utf-8", newline="\n")]
     return texts
 
@@ -45,14 +45,19 @@ def encode_texts(texts: list[str], tokenizer: str) -> list[np.ndarray]:
         assert set(string.punctuation) <= between.keys()
         table = str.maketrans(between)
         numbers: dict[str, int] = {}
-        return [np.array([numbers.setdefault(word, len(numbers)) for word in text.translate(table).lower().split()], np.int64) for text in texts]
+        return [
+            np.array([numbers.setdefault(word, len(numbers)) for word in text.translate(table).lower().split()], np.int64)
+            for text in texts
+        ]
     import tokenizers
 
     reference = tokenizers.Tokenizer.from_file(tokenizer)
     reference.no_truncation()
     encoded = []
     for start in range(0, len(texts), 1000):
-        encoded += [np.array(e.ids, np.int64) for e in reference.encode_batch(texts[start : start + 1000], add_special_tokens=False)]
+        encoded += [
+            np.array(e.ids, np.int64) for e in reference.encode_batch(texts[start : start + 1000], add_special_tokens=False)
+        ]
     return encoded
 
 
@@ -119,7 +124,9 @@ def main() -> None:
     frequent = np.argsort(-document_counts)[: len(ngrams) // 8]  # with these the others do occur together
     pairs = [(i, int(rng.choice(frequent))) for i in range(len(ngrams))]
     together = np.array([len(np.intersect1d(holding[i], holding[j])) for i, j in pairs])
-    print(f"scan: {len(texts):,} documents, {len(scan.document):,} positions, {len(ngrams):,} n-grams, {time.perf_counter() - started:.0f} s")
+    print(
+        f"scan: {len(texts):,} documents, {len(scan.document):,} positions, {len(ngrams):,} n-grams, {time.perf_counter() - started:.0f} s"
+    )
     if options.tokenizer == "bytes":
         joined = b"\xff".join(text.encode() for text in texts)
         for ngram, count in list(zip(ngrams, counts, strict=True))[:: max(1, len(ngrams) // 200)]:

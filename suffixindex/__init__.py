@@ -28,8 +28,8 @@ from suffixindex.results import Concordance, Document, DocumentMatch, NextTokens
 if TYPE_CHECKING:
     from suffixindex.construct import BuildReport, build
     from suffixindex.index import SuffixIndex
-    from suffixindex.suffix_sort import suffix_array
     from suffixindex.integrity import verify
+    from suffixindex.suffix_sort import suffix_array
 
 __version__ = "0.1.0"
 

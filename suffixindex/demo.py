@@ -11,7 +11,13 @@ import numpy as np
 from suffixindex.construct import BuildReport, build
 from suffixindex.index import SuffixIndex
 
-COUNTED = ("return true if", "the standard library", "raise valueerror", "for backwards compatibility", "it was a dark and stormy night")
+COUNTED = (
+    "return true if",
+    "the standard library",
+    "raise valueerror",
+    "for backwards compatibility",
+    "it was a dark and stormy night",
+)
 CONTEXT = "this method is"
 SHOWN = "for backwards compatibility"
 PAIR = ("deadlock", "timeout")
@@ -29,7 +35,9 @@ def run(folder: str) -> None:
     files = standard_library()
     root = sysconfig.get_path("stdlib")
     size = sum(Path(path).stat().st_size for path in files)
-    _say(f"Indexing Python {sys.version.split()[0]}'s standard library: {len(files):,} files, {size / 1e6:.0f} MB of text, by words.")
+    _say(
+        f"Indexing Python {sys.version.split()[0]}'s standard library: {len(files):,} files, {size / 1e6:.0f} MB of text, by words."
+    )
     started = time.perf_counter()
     report = build(files, folder, tokenizer="words", on_error="skip")
     _show_build(report, time.perf_counter() - started)
@@ -38,7 +46,9 @@ def run(folder: str) -> None:
         _show_next(index)
         _show_concordance(index, root)
         _show_documents(index, root)
-    _say("Your own corpus: suffixindex build CORPUS… -o INDEX --tokenizer words|bytes|NAME; then suffixindex count INDEX 'a phrase'.")
+    _say(
+        "Your own corpus: suffixindex build CORPUS… -o INDEX --tokenizer words|bytes|NAME; then suffixindex count INDEX 'a phrase'."
+    )
 
 
 def _show_build(report: BuildReport, seconds: float) -> None:
@@ -60,7 +70,9 @@ def _show_counts(index: SuffixIndex) -> None:
     index.counts(whole[:1000])
     started = time.perf_counter()
     index.counts(whole)
-    click.echo(f"  … and {len(whole):,} random trigrams in one call: {(time.perf_counter() - started) / len(whole) * 1e6:.1f} µs each\n")
+    click.echo(
+        f"  … and {len(whole):,} random trigrams in one call: {(time.perf_counter() - started) / len(whole) * 1e6:.1f} µs each\n"
+    )
 
 
 def _show_next(index: SuffixIndex) -> None:

@@ -63,7 +63,9 @@ class SuffixIndex:
         self._checker = NgramChecker(self.encode, self.dtype, self.vocabulary_size, self.separator)
 
     def __repr__(self) -> str:
-        size = f"{self.num_documents:,} documents, {self.num_tokens:,} tokens, {len(self.shards)} shard{'s' * (len(self.shards) != 1)}"
+        size = (
+            f"{self.num_documents:,} documents, {self.num_tokens:,} tokens, {len(self.shards)} shard{'s' * (len(self.shards) != 1)}"
+        )
         return f"SuffixIndex({str(self.path)!r}: {self.manifest.tokenizer['kind']} tokenizer, {size})"
 
     def __reduce__(self) -> tuple[type["SuffixIndex"], tuple[Path]]:
@@ -139,10 +141,11 @@ class SuffixIndex:
         return ["<end of document>" if i == self.separator else next(named) for i in flat.tolist()]
 
     def _without_separators(self, ids: ArrayLike) -> NDArray[np.int64]:
-        flat = np.asarray(ids, np.int64)
+        flat: NDArray[np.int64] = np.asarray(ids, np.int64)
         if flat.size and not ((flat >= 0) & ((flat < self.vocabulary_size) | (flat == self.separator))).all():
             raise QueryError(f"an id is outside the vocabulary of {self.vocabulary_size:,} ids: {flat.min()} … {flat.max()}")
-        return flat[flat != self.separator]
+        kept: NDArray[np.int64] = flat[flat != self.separator]
+        return kept
 
     # ---- occurrences ---------------------------------------------------------------------------------------------
 

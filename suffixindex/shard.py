@@ -70,10 +70,12 @@ class Shard:
         from suffixindex.kernels.search import find_intervals
 
         cuts = np.linspace(0, len(batch), blocks + 1).astype(np.int64)
-        arrays = (self.tokens, self.suffix_array, batch.ids, batch.offsets)
-        tasks = [pool.submit(find_intervals, *arrays, cuts[i], cuts[i + 1], low, high) for i in range(blocks)]
-        for task in tasks:
-            task.result()
+
+        def search(block: int) -> None:
+            arrays = (self.tokens, self.suffix_array, batch.ids, batch.offsets)
+            find_intervals(*arrays, cuts[block], cuts[block + 1], low, high)
+
+        list(pool.map(search, range(blocks)))
         empty = np.diff(batch.offsets) == 0
         low[empty], high[empty] = self._all_tokens
         return low, high
