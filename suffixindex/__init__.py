@@ -26,7 +26,7 @@ from suffixindex.errors import (
 from suffixindex.results import Concordance, Document, DocumentMatch, NextTokens, TokenCount
 
 if TYPE_CHECKING:
-    from suffixindex.construct import BuildReport, build
+    from suffixindex.construct import BuildReport, build, estimate_build
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
     from suffixindex.suffix_sort import suffix_array
@@ -37,6 +37,7 @@ _LAZY = {
     "BuildReport": "construct",
     "SuffixIndex": "index",
     "build": "construct",
+    "estimate_build": "construct",
     "suffix_array": "suffix_sort",
     "verify": "integrity",
 }
@@ -59,6 +60,7 @@ __all__ = [
     "TokenizerError",
     "UnfinishedIndexError",
     "build",
+    "estimate_build",
     "open",
     "suffix_array",
     "verify",

@@ -1,5 +1,6 @@
 """The command line: path first, ``-`` is standard input, JSON lines on standard output, talk on standard error."""
 
+import logging
 import sys
 from typing import Any
 
@@ -19,6 +20,7 @@ def main() -> None:
       suffixindex build corpus/*.jsonl.zst -o my-index --tokenizer words
       suffixindex count my-index "natural language processing"
     """
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
 
 
 @main.command()
@@ -48,7 +50,8 @@ def main() -> None:
     default=True,
     help="Go on with an unfinished build, or start anew.  [default: resume]",
 )
-def build(corpus: tuple[str, ...], index: str, resume: bool, **settings: Any) -> None:
+@click.option("--dry-run", is_flag=True, help="Only estimate shards, disk, memory and time, from a sample.")
+def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **settings: Any) -> None:
     """Build an index of CORPUS: files, folders, globs, - for stdin, hf:NAME for a Hugging Face dataset.
 
     Reads .jsonl, .json, .parquet, .txt and source files, also .gz and .zst. Interrupted, the same command goes on.
@@ -58,7 +61,11 @@ def build(corpus: tuple[str, ...], index: str, resume: bool, **settings: Any) ->
       suffixindex build pile/*.jsonl.zst -o pile-neox --tokenizer EleutherAI/pythia-70m --memory 16GiB
     """
     from suffixindex.construct import build as build_index
+    from suffixindex.construct import estimate_build
 
+    if dry_run:
+        emit([estimate_build(corpus, **settings)._asdict()], None)
+        return
     report = build_index(corpus, index, restart=not resume, **settings)
     click.echo(summary(report), err=True)
 

@@ -27,7 +27,6 @@ from suffixindex.files import BLOCK_BYTES, hash_file, map_array, remove, write_a
 from suffixindex.format import (
     BUILD_STATE,
     DOCUMENT_OFFSETS,
-    MAX_SHARD_LENGTH,
     METADATA,
     METADATA_OFFSETS,
     PROVENANCE,
@@ -42,13 +41,13 @@ from suffixindex.format import (
     shard_folder,
     token_type,
 )
-from suffixindex.memory import cpu_count, parse_count, parse_size, peak_memory, total_memory
+from suffixindex.memory import cpu_count, peak_memory
+from suffixindex.plan import BuildEstimate, estimate, shard_capacity
 from suffixindex.progress import Bar
 from suffixindex.readers import RecordOptions
-from suffixindex.suffix_sort import sort_bytes_per_token, suffix_array
+from suffixindex.suffix_sort import suffix_array
 from suffixindex.tokens import TokenWriter, WriterState
 
-FIXED_BYTES = 400 << 20  # interpreter, compiled kernels, a tokenizer, batches under way
 CHECKPOINT_SECONDS = 20.0
 
 
@@ -125,8 +124,6 @@ def build(
         raise BuildError(f"on_error is {on_error!r}: expected raise or skip")
     if threads is not None and threads < 1:
         raise BuildError(f"threads is {threads}: expected 1 or more")
-    if memory is not None and shard_tokens is not None:
-        raise BuildError("memory and shard_tokens both set the size of the shards: give one")
     sources = resolve([corpus] if isinstance(corpus, (str, os.PathLike)) else corpus, input_format)
     inputs = "".join(json.dumps(asdict(source)) + "\n" for source in sources).encode()
     encoder = choose_encoder(tokenizer, revision, engine)
@@ -136,7 +133,7 @@ def build(
         "text_field": text_field,
         "metadata": metadata,
         "on_error": on_error,
-        "shard_capacity": _capacity(memory, shard_tokens, encoder.token_type),
+        "shard_capacity": shard_capacity(memory, shard_tokens, encoder.token_type),
     }
     with locked(folder), plain_errors(folder):
         if restart:
@@ -151,16 +148,25 @@ def build(
         return job.publish(job.sort())
 
 
-def _capacity(memory: str | int | None, shard_tokens: str | int | None, width: str) -> int:
-    """Tokens and separators of a shard."""
-    if shard_tokens is not None:
-        return min(parse_count(shard_tokens), MAX_SHARD_LENGTH)
-    budget = parse_size(memory) if memory is not None else total_memory() // 2
-    dtype = TOKEN_TYPES[width]
-    capacity = int((budget - FIXED_BYTES) / (sort_bytes_per_token(dtype) + dtype.itemsize))
-    if capacity < 1 << 20:
-        raise BuildError(f"a build needs more memory than {budget:,} bytes: give it {FIXED_BYTES + (64 << 20):,} or more")
-    return min(capacity, MAX_SHARD_LENGTH)
+def estimate_build(
+    corpus: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    tokenizer: str,
+    revision: str | None = None,
+    engine: str | None = None,
+    memory: str | int | None = None,
+    shard_tokens: str | int | None = None,
+    text_field: str = "text",
+    input_format: str = "auto",
+    metadata: bool = True,
+    on_error: str = "raise",
+    threads: int | None = None,
+) -> BuildEstimate:
+    """What :func:`build` would make of the same arguments, and at what cost, from a sample of the corpus; writes nothing."""
+    sources = resolve([corpus] if isinstance(corpus, (str, os.PathLike)) else corpus, input_format)
+    encoder = choose_encoder(tokenizer, revision, engine)
+    capacity = shard_capacity(memory, shard_tokens, encoder.token_type)
+    return estimate(sources, encoder, RecordOptions(text_field, metadata, on_error), capacity, threads or cpu_count())
 
 
 class _Job:

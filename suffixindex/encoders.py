@@ -1,5 +1,6 @@
 """How a build turns documents into ids: one encoder for each kind of tokenizer, and the files it leaves in the index."""
 
+import logging
 import os
 import unicodedata
 import zlib
@@ -17,6 +18,8 @@ from suffixindex.huggingface import HuggingFaceTokenizer
 from suffixindex.tokenizers import TOKENIZER_FILE, Bytes
 from suffixindex.vocabulary import SplitWords, VocabularyBuilder, split_batch
 from suffixindex.words import VOCABULARY, VOCABULARY_FILES
+
+log = logging.getLogger(__name__)
 
 CHECKED_FIRST = 64  # documents that every build checks against the reference tokenizer
 CHECKED_SHARE = 512  # and of all others one in so many, chosen by their content
@@ -58,7 +61,10 @@ def choose_encoder(tokenizer: str, revision: str | None = None, engine: str | No
         return BytesEncoder()
     if tokenizer == "words":
         return WordEncoder()
-    return HuggingFaceEncoder(tokenizer, HuggingFaceTokenizer.load(tokenizer, revision=revision, engine=engine), revision)
+    loaded = HuggingFaceTokenizer.load(tokenizer, revision=revision, engine=engine)
+    if loaded.fallback_reason:
+        log.warning("%s: %s", tokenizer, loaded.fallback_reason)
+    return HuggingFaceEncoder(tokenizer, loaded)
 
 
 class _StaticEncoder:
@@ -95,14 +101,14 @@ class HuggingFaceEncoder(_StaticEncoder):
 
     files: tuple[str, ...] = (TOKENIZER_FILE,)
 
-    def __init__(self, name: str, tokenizer: HuggingFaceTokenizer, revision: str | None) -> None:
+    def __init__(self, name: str, tokenizer: HuggingFaceTokenizer) -> None:
         self.tokenizer = tokenizer
         self.vocabulary_size = tokenizer.vocabulary_size
         self.token_type = token_type(tokenizer.vocabulary_size)
         self.entry: Mapping[str, Any] = {
             "kind": "huggingface",
             "name": name,
-            "revision": revision,
+            "revision": tokenizer.revision,
             "sha256": sha256(self._content()).hexdigest(),
         }
         self._checked = 0

@@ -70,12 +70,24 @@ def shard_folder(index: Path, number: int) -> Path:
     return index / "shards" / f"{number:05d}"
 
 
+def _number(entry: Mapping[str, Any], name: str) -> int:
+    """A size or a count of a manifest."""
+    number = entry[name]
+    if not isinstance(number, int) or number < 0:
+        raise KeyError(name)
+    return number
+
+
 @dataclass(frozen=True)
 class FileEntry:
     """What a finished file must be."""
 
     bytes: int
     sha256: str
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> "FileEntry":
+        return cls(_number(entry, "bytes"), str(entry["sha256"]))
 
 
 @dataclass(frozen=True)
@@ -88,8 +100,8 @@ class ShardEntry:
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "ShardEntry":
-        files = {name: FileEntry(**file) for name, file in entry["files"].items()}
-        return cls(entry["num_documents"], entry["length"], files)
+        files = {name: FileEntry.from_json(file) for name, file in {**entry["files"]}.items()}
+        return cls(_number(entry, "num_documents"), _number(entry, "length"), files)
 
 
 @dataclass(frozen=True)
@@ -166,17 +178,19 @@ class Manifest:
                 "update it with pip install -U suffixindex"
             )
         try:
+            if content["token_type"] not in TOKEN_TYPES:
+                raise KeyError("token_type")
             return cls(
                 token_type=content["token_type"],
-                vocabulary_size=content["vocabulary_size"],
-                tokenizer=content["tokenizer"],
-                settings=content["settings"],
+                vocabulary_size=_number(content, "vocabulary_size"),
+                tokenizer={**content["tokenizer"]},
+                settings={**content["settings"]},
                 shards=tuple(ShardEntry.from_json(entry) for entry in content["shards"]),
-                files={name: FileEntry(**file) for name, file in content["files"].items()},
-                skipped=content["skipped"],
+                files={name: FileEntry.from_json(file) for name, file in {**content["files"]}.items()},
+                skipped={**content["skipped"]},
                 format_version=version,
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError) as error:
             raise FormatError(f"{path} lacks or garbles {error}: restore it or build again") from error
 
     def listed_files(self, index: Path) -> list[tuple[Path, FileEntry]]:

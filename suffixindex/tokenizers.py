@@ -63,5 +63,5 @@ def open_tokenizer(entry: Mapping[str, Any], folder: Path) -> Tokenizer:
     if kind == "huggingface":
         from suffixindex.huggingface import HuggingFaceTokenizer
 
-        return HuggingFaceTokenizer.from_json((folder / TOKENIZER_FILE).read_text(encoding="utf-8"))
+        return HuggingFaceTokenizer.from_json((folder / TOKENIZER_FILE).read_bytes().decode())
     raise FormatError(f"{folder} was built with a tokenizer of the unknown kind {kind!r}: update suffixindex")

@@ -21,7 +21,9 @@ class Corpus(NamedTuple):
 
 
 @st.composite
-def corpora(draw: st.DrawFn, max_documents: int = 8, max_length: int = 10, token_types: tuple[str, ...] = ("u8", "u16", "u32")) -> Corpus:
+def corpora(
+    draw: st.DrawFn, max_documents: int = 8, max_length: int = 10, token_types: tuple[str, ...] = ("u8", "u16", "u32")
+) -> Corpus:
     """At least one document over one to four ids: empty ones, one token, all equal, and the largest legal id among them."""
     token_type = draw(st.sampled_from(token_types))
     size = draw(st.sampled_from([SEPARATORS[token_type], 200 if token_type == "u8" else 60_000]))

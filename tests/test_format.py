@@ -43,8 +43,18 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_golden_words() -> None:
     index = si.open(GOLDEN / "v1-words")
-    assert (index.num_documents, index.num_tokens, len(index.shards), index.vocabulary_size) == (6, 34, 1, 23)
-    counts = {"row": 6, "row row row": 2, "Row, ROW!": 4, "stream": 3, "the stream": 3, "is but": 1, "οδυσσευς": 1, "fleet": 0, "": 34}
+    assert (index.num_documents, index.num_tokens, len(index.shards), index.vocabulary_size) == (6, 32, 1, 20)
+    counts = {
+        "row": 6,
+        "row row row": 2,
+        "Row, ROW!": 4,
+        "stream": 3,
+        "the stream": 3,
+        "is but": 1,
+        "οδυσσευς": 1,
+        "fleet": 0,
+        "": 32,
+    }
     assert {text: index.count(text) for text in counts} == counts
     following = index.next_tokens("row")
     assert dict(zip(index.pieces(following.token_ids), following.counts.tolist(), strict=True)) == {
@@ -56,7 +66,7 @@ def test_golden_words() -> None:
     assert index.cooccurrence("boat", "stream", window=3) == 0
     assert index.cooccurrence("boat", "stream", window=4) == 1
     assert [(match.document_id, match.offsets.tolist()) for match in index.documents("the stream")] == [(0, [7]), (3, [0, 4])]
-    assert index.document(5) [2:] == ("corpus.jsonl", 6, {"set": "songs", "nested": {"é": None}})
+    assert index.document(5)[2:] == ("corpus.jsonl", 6, {"set": "songs", "nested": {"é": None}})
     assert index.decode(index.document(4).token_ids) == "οδυσσευς ὀδυσσεύς i̇thaca"
     assert index.document(2).token_ids.tolist() == []
 
@@ -64,12 +74,15 @@ def test_golden_words() -> None:
 def test_golden_bytes() -> None:
     index = si.open(GOLDEN / "v1-bytes")
     assert (index.num_documents, index.num_tokens, len(index.shards), index.vocabulary_size) == (6, 217, 2, 255)
-    counts = {"row": 5, "Row": 1, "ow": 6, "erril": 4, "stream": 3, "Ὀδ": 1, "🚣": 1, "\n": 0, "": 217, "e": 19}
+    counts = {"row": 5, "Row": 1, "ow": 7, "erril": 4, "stream": 3, "Ὀδ": 1, "🚣": 1, "\n": 0, "": 217, "e": 15}
     assert {text: index.count(text) for text in counts} == counts
     assert index.count([*b".", index.separator]) == 2
-    assert [chr(token.token_id) for token in index.next_tokens("r").top(3)] == ["o", "e", "r"]
+    assert [chr(token.token_id) for token in index.next_tokens("r").top(4)] == ["e", "o", "i", "r"]  # o and e five times
     assert index.document_count("dream") == 2
-    assert [index.decode(line.left) + "|" + index.decode(line.right) for line in index.concordance("dream", 4)] == ["t a |!", " of |s."]
+    assert [index.decode(line.left) + "|" + index.decode(line.right) for line in index.concordance("dream", 4)] == [
+        "t a |!",
+        " of |s.",
+    ]
     assert [index.document(i).metadata["set"] for i in range(6)] == ["songs", "songs", "nothing", "prose", "names", "songs"]
     assert index.decode(index.document(4).token_ids) == "ΟΔΥΣΣΕΥΣ, Ὀδυσσεύς — İthaca 🚣"
 
@@ -100,7 +113,9 @@ def test_a_build_writes_the_bytes_of_the_golden_index(kind: str, tmp_path: Path,
 
 names = st.text(max_size=8)
 entries = st.builds(FileEntry, st.integers(0, 2**50), names)
-json_values = st.recursive(st.none() | st.booleans() | st.integers() | names, lambda inner: st.lists(inner) | st.dictionaries(names, inner))
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | names, lambda inner: st.lists(inner) | st.dictionaries(names, inner)
+)
 manifests = st.builds(
     Manifest,
     token_type=st.sampled_from(["u8", "u16", "u32"]),
@@ -160,7 +175,8 @@ def test_a_newer_format_is_refused_with_what_to_do(index: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"", b"{", b"[]", b"null", b"1", b"\xff\xfe", b"{}", b'{"format":"other","format_version":1}', b'{"format_version":"1"}']
+    "garbage",
+    [b"", b"{", b"[]", b"null", b"1", b"\xff\xfe", b"{}", b'{"format":"other","format_version":1}', b'{"format_version":"1"}'],
 )
 def test_a_garbage_manifest_is_refused(index: Path, garbage: bytes) -> None:
     (index / MANIFEST).write_bytes(garbage)
@@ -217,7 +233,11 @@ def test_an_unfinished_index_is_refused(index: Path) -> None:
         si.open(index)
 
 
-LISTED = [str(path.relative_to(GOLDEN)) for kind in SETTINGS for path, _ in Manifest.read(GOLDEN / f"v1-{kind}").listed_files(GOLDEN / f"v1-{kind}")]
+LISTED = [
+    str(path.relative_to(GOLDEN))
+    for kind in SETTINGS
+    for path, _ in Manifest.read(GOLDEN / f"v1-{kind}").listed_files(GOLDEN / f"v1-{kind}")
+]
 
 
 @pytest.fixture
@@ -261,7 +281,7 @@ def test_an_index_that_may_not_be_read(index: Path, name: str) -> None:
 def test_an_unknown_tokenizer_is_refused_when_text_is_asked(index: Path) -> None:
     rewrite(index, lambda content: content.update(tokenizer={"kind": "runes"}))
     opened = si.open(index)
-    assert opened.count([ord("r")]) == 17
+    assert opened.count([ord("r")]) == 19
     with pytest.raises(si.FormatError, match="unknown kind 'runes'"):
         opened.count("r")
 
@@ -319,8 +339,8 @@ class Patch:
 
 @pytest.fixture
 def patch(written: Path) -> Iterator[Patch]:
-    assert si.verify(written, full=True).suffixes_compared == 25
-    assert si.verify(written).suffixes_compared == 25  # the sample covers all
+    assert si.verify(written, full=True).suffixes_compared == 24
+    assert si.verify(written).suffixes_compared == 24  # the sample covers all
     yield Patch(written)
 
 
@@ -341,7 +361,9 @@ def test_a_swapped_pair_of_the_suffix_array_is_found(patch: Patch, full: bool, s
 def test_a_rank_that_is_no_position_is_found(patch: Patch, full: bool, value: int) -> None:
     for rank in (0, 6, -1):
         before: list[int] = []
-        patch("suffix_array.u32", "<u4", lambda array, rank=rank, before=before: (before.append(array[rank]), array.put(rank, value)))
+        patch(
+            "suffix_array.u32", "<u4", lambda array, rank=rank, before=before: (before.append(array[rank]), array.put(rank, value))
+        )
         with pytest.raises(si.FormatError, match=r"suffix_array.u32: rank"):
             si.verify(patch.index, full=full)
         patch("suffix_array.u32", "<u4", lambda array, rank=rank, before=before: array.put(rank, before[0]))
@@ -351,7 +373,11 @@ def test_a_rank_that_is_no_position_is_found(patch: Patch, full: bool, value: in
 def test_a_position_named_twice_is_found(patch: Patch) -> None:
     for rank in range(12):
         before: list[np.ndarray] = []
-        patch("suffix_array.u32", "<u4", lambda array, rank=rank, before=before: (before.append(array.copy()), array.put(rank, array[rank + 1])))
+        patch(
+            "suffix_array.u32",
+            "<u4",
+            lambda array, rank=rank, before=before: (before.append(array.copy()), array.put(rank, array[rank + 1])),
+        )
         with pytest.raises(si.FormatError, match=r"suffix_array.u32: rank"):
             si.verify(patch.index, full=True)
         patch("suffix_array.u32", "<u4", lambda array, before=before: array.put(range(len(array)), before[0]))
@@ -410,6 +436,6 @@ def test_a_shard_of_another_build_is_found(written: Path, tmp_path: Path) -> Non
 
 def test_a_sampled_verification_compares_as_many_pairs_as_asked(written: Path) -> None:
     checked = si.verify(written, samples=3, seed=1)
-    assert (checked.shards, checked.tokens, checked.full, checked.suffixes_compared) == (2, 17, False, 6)
+    assert (checked.shards, checked.tokens, checked.full, checked.suffixes_compared) == (2, 16, False, 6)
     assert "6 neighbouring suffixes" in str(checked)
     assert "every hash and the whole order" in str(si.verify(written, full=True))

@@ -328,7 +328,9 @@ def test_check_sample(fast: dict[str, HuggingFaceTokenizer]) -> None:
     tokenizer.check_sample([], ids[:0], lengths[:0])
     wrong = ids.copy()
     wrong[lengths[0] + 7] += 1
-    with pytest.raises(TokenizerError, match=r"fastokens .* and tokenizers .*\(character \d+\).*--tokenizer-engine tokenizers") as caught:
+    with pytest.raises(
+        TokenizerError, match=r"fastokens .* and tokenizers .*\(character \d+\).*--tokenizer-engine tokenizers"
+    ) as caught:
         tokenizer.check_sample(TEXTS, wrong, lengths)
     assert str(wrong[lengths[0] + 7]) in str(caught.value) and str(ids[lengths[0] + 7]) in str(caught.value)
     short = lengths.copy()

@@ -52,7 +52,9 @@ def with_degenerate(test: Callable[..., None]) -> Callable[..., None]:
 @given(drawn=corpora_with_ngrams(), shards=SHARDS)
 def test_counts(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], shards: int) -> None:
     corpus, asked = drawn
-    index = building.write_index(new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards)
+    index = building.write_index(
+        new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards
+    )
     expected = [oracle.count(corpus.documents, ngram, corpus.separator) for ngram in asked]
     assert [index.count(ngram) for ngram in asked] == expected
     counts = index.counts(asked)
@@ -68,7 +70,9 @@ def test_counts(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], shard
 @given(drawn=corpora_with_ngrams(), shards=SHARDS)
 def test_next_tokens(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], shards: int) -> None:
     corpus, asked = drawn
-    index = building.write_index(new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards)
+    index = building.write_index(
+        new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards
+    )
     for context in asked:
         if context[-1:] == [corpus.separator]:
             with pytest.raises(si.QueryError, match="nothing follows"):
@@ -103,7 +107,9 @@ def test_what_follows_a_context_across_blocks_of_a_long_scan(tmp_path: Path) -> 
 @given(drawn=corpora_with_ngrams(), shards=SHARDS)
 def test_concordance(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], shards: int) -> None:
     corpus, asked = drawn
-    index = building.write_index(new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards)
+    index = building.write_index(
+        new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards
+    )
     for width, ngram in enumerate(asked):
         expected = oracle.concordance(corpus.documents, ngram, width, corpus.separator)
 
@@ -125,7 +131,9 @@ def test_concordance(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], 
 @given(drawn=corpora_with_ngrams(), shards=SHARDS)
 def test_documents(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], shards: int) -> None:
     corpus, asked = drawn
-    index = building.write_index(new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards)
+    index = building.write_index(
+        new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards
+    )
     for ngram in asked:
         expected = oracle.holding(corpus.documents, ngram, corpus.separator)
         found = index.documents(ngram, limit=None)
@@ -144,7 +152,12 @@ def test_documents(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], sh
         found_document = index.document(number)
         assert found_document.token_ids.tolist() == document
         assert found_document.token_ids.dtype == index.dtype
-        assert (found_document.document_id, found_document.path, found_document.line, found_document.metadata) == (number, None, None, {})
+        assert (found_document.document_id, found_document.path, found_document.line, found_document.metadata) == (
+            number,
+            None,
+            None,
+            {},
+        )
 
 
 def test_documents_are_ten_unless_asked_for_more(tmp_path: Path) -> None:
@@ -169,7 +182,9 @@ def test_sampled_documents_hold_the_ngram(
     new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], shards: int, seed: int, k: int
 ) -> None:
     corpus, asked = drawn
-    index = building.write_index(new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards)
+    index = building.write_index(
+        new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards
+    )
     whole = building.write_index(new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size)
     for ngram in asked:
         holding = dict(oracle.holding(corpus.documents, ngram, corpus.separator))
@@ -210,7 +225,9 @@ def corpora_with_questions(draw: st.DrawFn) -> tuple[Corpus, list[list[list[list
 @given(drawn=corpora_with_questions(), shards=SHARDS)
 def test_cooccurrence(new_folder: Folder, drawn: tuple[Corpus, list[list[list[list[int]]]], int], shards: int) -> None:
     corpus, questions, window = drawn
-    index = building.write_index(new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards)
+    index = building.write_index(
+        new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards
+    )
     everywhere = [oracle.cooccurrence(corpus.documents, question, corpus.separator) for question in questions]
     near = [oracle.cooccurrence(corpus.documents, question, corpus.separator, window) for question in questions]
     assert [index.cooccurrence(*question) for question in questions] == everywhere
@@ -270,7 +287,9 @@ def test_no_answer_depends_on_the_order_of_documents_or_on_shards(
 @settings(max_examples=FEWER)
 def test_a_bulk_call_is_many_single_calls(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], shards: int) -> None:
     corpus, asked = drawn
-    index = building.write_index(new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards)
+    index = building.write_index(
+        new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards
+    )
     many = asked * (-(-shard.BULK // len(asked)) + 1)
     assert len(many) >= shard.BULK
     assert index.counts(many).tolist() == [index.count(ngram) for ngram in asked] * (len(many) // len(asked))
@@ -397,7 +416,12 @@ def test_a_separator_may_only_end_an_ngram(small: si.SuffixIndex) -> None:
     assert small.count([2, end]) == 2
     assert small.count([end]) == 4
     for ngram in ([end, 1], [1, end, 2], [end, end]):
-        for ask in (small.count, small.documents, lambda ngram: small.counts([[1], ngram]), lambda ngram: small.cooccurrence([1], ngram)):
+        for ask in (
+            small.count,
+            small.documents,
+            lambda ngram: small.counts([[1], ngram]),
+            lambda ngram: small.cooccurrence([1], ngram),
+        ):
             with pytest.raises(si.QueryError, match="may only be the last"):
                 ask(ngram)
 
@@ -558,7 +582,13 @@ def test_pieces_and_separators(haiku: tuple[si.SuffixIndex, si.SuffixIndex]) -> 
 
 def test_half_a_surrogate_pair_is_no_text(haiku: tuple[si.SuffixIndex, si.SuffixIndex]) -> None:
     for index in haiku:
-        for ask in (index.count, index.encode, index.next_tokens, index.documents, lambda text: index.cooccurrence("pond", ["a", text])):
+        for ask in (
+            index.count,
+            index.encode,
+            index.next_tokens,
+            index.documents,
+            lambda text: index.cooccurrence("pond", ["a", text]),
+        ):
             with pytest.raises(si.QueryError, match="not Unicode"):
                 ask("a\ud800")
         with pytest.raises(si.QueryError, match="n-gram 1: .*not Unicode"):
@@ -599,7 +629,9 @@ def test_an_index_pickles_by_its_path(haiku: tuple[si.SuffixIndex, si.SuffixInde
     assert other.stdout == b"2\n"
 
 
-def test_an_index_pickles_from_a_relative_path(haiku: tuple[si.SuffixIndex, si.SuffixIndex], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_pickles_from_a_relative_path(
+    haiku: tuple[si.SuffixIndex, si.SuffixIndex], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(haiku[1].path.parent)
     pickled = pickle.dumps(si.open("words"))
     monkeypatch.chdir("/")

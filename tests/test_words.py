@@ -87,7 +87,9 @@ def test_words_of_a_text(text: str, words: list[str]) -> None:
 
 def test_punctuation_of_ascii_is_the_standard_librarys() -> None:
     ascii_text = [chr(code) for code in range(128)]
-    assert {character for character in ascii_text if not split([character])[0] and not character.isspace()} == set(string.punctuation)
+    assert {character for character in ascii_text if not split([character])[0] and not character.isspace()} == set(
+        string.punctuation
+    )
 
 
 @given(text=st.one_of(ANY_TEXT, ODD_TEXT))
