@@ -1,9 +1,11 @@
 # make demo    a first index, of this Python's own standard library, and what it answers
-# make test    the tests      make lint    style, types, layers      make bench    measurements -> benchmarks/
+# make test    the tests      make lint    style, types, layers
+# make bench CORPUS=…         what an index of your corpus costs
+# make bench-build TOKENS=….u16 PEERS=…/bin/python      the suffix sort against its peers
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench bench-build clean
 
 demo: .venv/core
 	$(BIN)/suffixindex demo demo-index
@@ -19,6 +21,9 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks.scaling $(CORPUS)
+
+bench-build: .venv/dev
+	$(BIN)/python -m benchmarks.build --tokens $(TOKENS) $(if $(PEERS),--peers $(PEERS))
 
 clean:
 	rm -rf .venv demo-index

@@ -124,9 +124,8 @@ def main() -> None:
     frequent = np.argsort(-document_counts)[: len(ngrams) // 8]  # with these the others do occur together
     pairs = [(i, int(rng.choice(frequent))) for i in range(len(ngrams))]
     together = np.array([len(np.intersect1d(holding[i], holding[j])) for i, j in pairs])
-    print(
-        f"scan: {len(texts):,} documents, {len(scan.document):,} positions, {len(ngrams):,} n-grams, {time.perf_counter() - started:.0f} s"
-    )
+    seconds = time.perf_counter() - started
+    print(f"scan: {len(texts):,} documents, {len(scan.document):,} positions, {len(ngrams):,} n-grams, {seconds:.0f} s")
     if options.tokenizer == "bytes":
         joined = b"\xff".join(text.encode() for text in texts)
         for ngram, count in list(zip(ngrams, counts, strict=True))[:: max(1, len(ngrams) // 200)]:

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from suffixindex.errors import BuildError, FormatError, SuffixIndexError
 from suffixindex.files import remove, write_bytes
 from suffixindex.format import BUILD_STATE, MANIFEST, PROVENANCE, SOURCES, Manifest
-from suffixindex.tokenizers import TOKENIZER_FILE
+from suffixindex.hub import TOKENIZER_FILE
 from suffixindex.words import VOCABULARY_FILES
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-import sys
+
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 

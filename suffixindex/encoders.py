@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from suffixindex.files import write_bytes
 from suffixindex.format import token_type
+from suffixindex.hub import TOKENIZER_FILE
 from suffixindex.huggingface import HuggingFaceTokenizer
-from suffixindex.tokenizers import TOKENIZER_FILE, Bytes
+from suffixindex.tokenizers import Bytes
 from suffixindex.vocabulary import SplitWords, VocabularyBuilder, split_batch
 from suffixindex.words import VOCABULARY, VOCABULARY_FILES
 

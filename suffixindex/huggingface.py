@@ -2,7 +2,7 @@
 
 Encoding is what a build costs. ``tokenizers`` is the reference: its ids, without special tokens around a text, define
 this tokenizer. ``fastokens`` encodes the batches of a build, on these conditions: the pipeline holds nothing that the
-two are known to treat differently (``_unsupported``), a probe of difficult text at load time agrees, and documents
+two are known to treat differently (``tokenizer_rules``), a probe of difficult text at load time agrees, and documents
 with a character of ``DOUBTFUL`` go to the reference. What remains is checked on a sample of every build
 (``check_sample``). Truncation, padding and dropout that a file asks for are for training, and are left out.
 """
@@ -20,40 +20,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from suffixindex.errors import MissingDependencyError, QueryError, TokenizerError
+from suffixindex.errors import QueryError, TokenizerError
+from suffixindex.hub import TOKENIZER_FILE, download, missing_extra
+from suffixindex.tokenizer_rules import DOUBTFUL, PROBES, unsupported
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 logger = logging.getLogger(__name__)
 
-TOKENIZER_FILE = "tokenizer.json"
 REFERENCE, FAST = "tokenizers", "fastokens"
 REFERENCE_BATCH = 1 << 18  # characters: an Encoding holds about 100 bytes a token
-
-# Oniguruma and PCRE2 differ on these: \s with U+180E, (?i:s) with U+017F, (?i:k) with U+212A. Found by comparing both
-# engines on every code point in the layouts of GPT-2, GPT-4, GPT-4o, Llama 3, Qwen 2, DeepSeek and StarCoder.
-DOUBTFUL = "\u017f\u180e\u212a"
-
-# Regexes that both engines read alike. Oniguruma's ^ $ \h \w \b [[:posix:]] && {n}+ and scripts mean something else
-# in PCRE2, or follow another Unicode version: measured, not guessed.
-_ESCAPE = r"\\(?:[sSrnt]|[pP]\{[LMNPSZ][a-z]?\}|[^\sA-Za-z0-9])"
-_CLASS = rf"\[\^?(?:{_ESCAPE}|&(?!&)|[^\[\]\\&])+\]"
-_GROUP = r"\((?!\?)|\(\?(?:[:=!]|<[=!]|i:)"
-_REPEAT = r"\{\d+(?:,\d*)?\}(?!\+)"
-_PORTABLE = re.compile(rf"(?:{_ESCAPE}|{_CLASS}|{_GROUP}|{_REPEAT}|[^\\\[\](){{}}^$.]|\))*")
-
-PROBES = (
-    "It's we'RE I'll don'T 'twas 's 'S he'd\u2019s  \t two\n\n three \r\n\r\n   \n four   ",
-    "x1234567 3.14159e-10 ٣٤٥ ３４ ½ Ⅷ x² __init__(self, *args) -> {'a': [1, 2]}; //==!= \\n <|im_start|><s></s>",
-    "naïve e\u0301te\u0301 ÉCOLE ﬁ Å straße İstanbul ΌΔΟΣ Привет שלום العربية हिन्दी ไทย 日本語のテキスト。中文，字 한국어 각",
-    "😀👨\u200d👩\u200d👧🏽\u20e3 \u00a0\u2003\u3000\u200b\u2028\u0085\ufeff\x00\x0b\x1c \U0010ffff𝔘𝔫𝔦 a\u0301\u0327\u0301 ▁ ▁▁ Ċ",
-    "a" * 40 + " " * 40 + "\n" * 9 + "-" * 40 + "é" * 20 + "中" * 20 + "0" * 20 + " \t" * 9 + "<0x0A>\n",
-    "",
-    " ",
-    "\n",
-)
-
 
 class HuggingFaceTokenizer:
     """A Hugging Face tokenizer, as described by a tokenizer.json.
@@ -96,7 +73,7 @@ class HuggingFaceTokenizer:
         path = Path(source).expanduser()
         commit = None
         if not path.exists():
-            path = _download(source, revision)
+            path = download(source, revision)
             commit = path.parent.name
         elif path.is_dir():
             path = path / TOKENIZER_FILE
@@ -284,7 +261,7 @@ class HuggingFaceTokenizer:
         try:
             from tokenizers import Tokenizer
         except ImportError as error:
-            raise _missing() from error
+            raise missing_extra() from error
         try:
             tokenizer = Tokenizer.from_str(self._text)
         except BaseException as error:  # tokenizers raises Exception itself, or panics
@@ -317,7 +294,7 @@ class HuggingFaceTokenizer:
         except ImportError:
             return None, f"{REFERENCE} is used: {FAST} is not installed (pip install 'suffixindex[hf]')"
         content = self._reference.to_str()  # what the reference understood, not what a lenient file says
-        reason = _unsupported(json.loads(content))
+        reason = unsupported(json.loads(content))
         if reason is None:
             try:
                 fast = fastokens.Tokenizer.from_json_str(content)
@@ -340,84 +317,6 @@ class HuggingFaceTokenizer:
             if not np.array_equal(found[start:stop], ids[end - length : end]):
                 return f"it differs on {text[:60]!r}"
         return None
-
-
-def _unsupported(pipeline: dict[str, Any]) -> str | None:
-    """What in a pipeline the two engines are known to treat differently; the fast one itself refuses much more."""
-    normalizer = pipeline.get("normalizer")
-    for step in _flatten(normalizer):
-        if step["type"] == "Replace" and "Regex" in step["pattern"]:
-            return f"normalizer with the regex {step['pattern']['Regex']!r}"
-    for step in _flatten(pipeline.get("pre_tokenizer")):
-        regex = step["pattern"].get("Regex") if step["type"] == "Split" else None
-        if regex is not None and not (_PORTABLE.fullmatch(regex) and (regex.isascii() or "(?i" not in regex)):
-            return f"regex {regex[:60]!r}"
-    added = pipeline.get("added_tokens") or []
-    if pipeline["model"]["type"] == "BPE":  # "<0x0A>" in a text would become that byte where "<" is no entry
-        vocabulary = pipeline["model"]["vocab"].keys()
-        entries = vocabulary - {token["content"] for token in added}
-        if missing := set().union(*entries) - vocabulary:
-            return f"vocabulary without the character {min(missing)!r} of longer entries"
-    if any(token["single_word"] for token in added):
-        return "added tokens that match whole words only"
-    early = [token for token in added if not token["normalized"]]
-    late = [token for token in added if token["normalized"]]
-    if normalizer is None and early and late:  # one pass for both, where the reference finds `early` first
-        strips = any(token["lstrip"] or token["rstrip"] for token in added)
-        if strips or _characters(early) & _characters(late):
-            return "added tokens that overlap, some matched before and some after normalization"
-    return None
-
-
-def _characters(added: list[dict[str, Any]]) -> set[str]:
-    return {character for token in added for character in token["content"]}
-
-
-def _flatten(step: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
-    if step is None:
-        return
-    if step["type"] != "Sequence":
-        yield step
-    for inner in step.get("normalizers") or step.get("pretokenizers") or ():
-        yield from _flatten(inner)
-
-
-def _download(name: str, revision: str | None) -> Path:
-    """The tokenizer.json of a hub name, from the cache or the network."""
-    if not re.fullmatch(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)?", name) or name.endswith(".json"):
-        raise TokenizerError(
-            f"there is no file or folder {name}, and it is no hub name: give a {TOKENIZER_FILE}, a folder that has one, or "
-            "a name like EleutherAI/pythia-70m"
-        )
-    try:
-        from huggingface_hub import errors, hf_hub_download
-    except ImportError as error:
-        raise _missing() from error
-    where = f"{name} at revision {revision}" if revision else name
-    try:
-        return Path(hf_hub_download(name, TOKENIZER_FILE, revision=revision))
-    except (OSError, ValueError, errors.HfHubHTTPError, errors.EntryNotFoundError) as error:
-        match error:  # from the narrow to the wide: these classes derive from one another
-            case errors.GatedRepoError():
-                problem = "is gated: ask for access on huggingface.co, then run hf auth login"
-            case errors.RepositoryNotFoundError():
-                problem = "is neither a file or folder here nor public on the hub: check the name, or run hf auth login"
-            case errors.RevisionNotFoundError():
-                problem = "does not exist on the hub: check the revision"
-            case errors.LocalEntryNotFoundError():
-                problem = (
-                    "is neither a file or folder here nor in the hub's cache, and the hub cannot be reached: connect "
-                    f"once, or give the path of a {TOKENIZER_FILE}"
-                )
-            case errors.EntryNotFoundError():
-                problem = f"has no {TOKENIZER_FILE} on the hub: name a model with a fast tokenizer"
-            case _:
-                problem = f"could not be loaded from the hub: {error}"
-        raise TokenizerError(f"the tokenizer {where} {problem}") from error
-
-
-def _missing() -> MissingDependencyError:
-    return MissingDependencyError("a Hugging Face tokenizer needs more packages: pip install 'suffixindex[hf]'")
 
 
 def _steps(texts: list[str]) -> Iterator[list[str]]:

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.errors import FormatError
-
-TOKENIZER_FILE = "tokenizer.json"
+from suffixindex.hub import TOKENIZER_FILE
 
 
 class Tokenizer(Protocol):

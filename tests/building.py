@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from unittest import mock
 
@@ -52,7 +53,7 @@ def write_index(
     written: list[tuple[int, int]] = []
     entries = []
     with mock.patch("os.fsync"):  # nothing here needs to outlive a power cut
-        for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+        for first, last in pairwise(cuts):
             part = documents[first:last]
             room = capacity or sum(len(document) + 1 for document in part)
             writer = TokenWriter(folder, token_type, room, metadata is not None, WriterState(written))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
-settings.register_profile("compiled", max_examples=60, **COMMON)
-settings.register_profile("interpreted", max_examples=10, **COMMON)  # NUMBA_DISABLE_JIT=1: kernels run as plain Python
+settings.register_profile("compiled", max_examples=120, **COMMON)
+settings.register_profile("interpreted", max_examples=30, **COMMON)  # NUMBA_DISABLE_JIT=1: kernels run as plain Python
 settings.register_profile("thorough", max_examples=1000, **COMMON)  # pytest --hypothesis-profile=thorough
 settings.load_profile("compiled" if building.COMPILED else "interpreted")
 

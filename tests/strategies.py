@@ -63,7 +63,7 @@ def ngrams(draw: st.DrawFn, corpus: Corpus) -> list[int]:
     if kind == "too long":
         return everything + corpus.alphabet * 3
     if kind == "absent":
-        return document[start:] + [draw(st.integers(0, corpus.vocabulary_size - 1))]
+        return [*document[start:], draw(st.integers(0, corpus.vocabulary_size - 1))]
     return document + draw(st.sampled_from([[], [separator]]))
 
 

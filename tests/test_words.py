@@ -4,6 +4,7 @@ import string
 import sys
 import unicodedata
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import building
@@ -28,7 +29,7 @@ def split(documents: Sequence[str]) -> list[list[str]]:
     """The words of documents by the compiled splitter."""
     found = split_batch(documents)
     pool = found.pool.tobytes()
-    words = [pool[start : stop - 1].decode() for start, stop in zip(found.starts[:-1], found.starts[1:], strict=True)]
+    words = [pool[start : stop - 1].decode() for start, stop in pairwise(found.starts)]
     assert len(words) == len(found.hashes) == len(set(words))
     assert list(dict.fromkeys(found.ids.tolist())) == list(range(len(words)))  # numbered by first occurrence
     ends = np.cumsum(found.lengths).tolist()
@@ -141,7 +142,7 @@ def test_only_the_characters_named_so_have_a_lower_case_that_a_table_cannot_hold
 @given(documents=texts(), cuts=st.lists(st.integers(0, 8), max_size=3))
 def test_ids_are_by_first_occurrence_however_documents_are_cut_into_batches(documents: list[str], cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(documents)) for cut in cuts), len(documents)]
-    batches = [documents[start:stop] for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+    batches = [documents[start:stop] for start, stop in pairwise(edges)]
     builder = VocabularyBuilder()
     words, ids = oracle.number_words(documents)
     assert number(batches, builder) == ids
