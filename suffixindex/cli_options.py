@@ -77,7 +77,8 @@ def read_ngrams(ngrams: Sequence[str], file: Any, ids: bool) -> list[Any]:
     if not ngrams:
         raise click.UsageError("no n-gram given: write it after INDEX, '-' to read lines from stdin, or use --file")
     if tuple(ngrams) == ("-",):
-        ngrams = [line.rstrip("\r\n") for line in _lines(click.get_text_stream("stdin", encoding="utf-8"), "standard input")]
+        stdin: Any = click.get_text_stream("stdin", encoding="utf-8")  # type: ignore[operator, unused-ignore]
+        ngrams = [line.rstrip("\r\n") for line in _lines(stdin, "standard input")]
     return [parse_ids(ngram) for ngram in ngrams] if ids else list(ngrams)
 
 

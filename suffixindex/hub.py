@@ -16,12 +16,12 @@ def download(name: str, revision: str | None) -> Path:
             "a name like EleutherAI/pythia-70m"
         )
     try:
-        from huggingface_hub import errors, hf_hubdownload
+        from huggingface_hub import errors, hf_hub_download
     except ImportError as error:
         raise missing_extra() from error
     where = f"{name} at revision {revision}" if revision else name
     try:
-        return Path(hf_hubdownload(name, TOKENIZER_FILE, revision=revision))
+        return Path(hf_hub_download(name, TOKENIZER_FILE, revision=revision))
     except (OSError, ValueError, errors.HfHubHTTPError, errors.EntryNotFoundError) as error:
         match error:  # from the narrow to the wide: these classes derive from one another
             case errors.GatedRepoError():
