@@ -83,7 +83,11 @@ class Sort:
 
     def ranked_text(self):
         tokens, separator = self.tokens, self.separator
-        top = int(np.iinfo(tokens.dtype).max)
+        if tokens.dtype.itemsize == 4 and separator is not None:
+            inner = tokens[tokens != separator]
+            least = int(inner.max()) + 1 if len(inner) else 0
+            self.tokens = tokens = np.where(tokens == separator, np.uint32(least), tokens)
+            self.separator = separator = least
         largest = int(tokens.max())
         if separator is not None and largest > separator:
             raise ValueError(f"the separator {separator} is smaller than the id {largest}")
@@ -191,3 +195,10 @@ class Sort:
 def blocks(size, count):
     edges = [size * k // count for k in range(count + 1)]
     return list(zip(edges[:-1], edges[1:]))
+
+
+def available_threads():
+    return len(os.sched_getaffinity(0))
+
+
+blocks_of = blocks
