@@ -66,7 +66,10 @@ def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **se
     if dry_run:
         emit([estimate_build(corpus, **settings)._asdict()], None)
         return
-    report = build_index(corpus, index, restart=not resume, **settings)
+    try:
+        report = build_index(corpus, index, restart=not resume, **settings)
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted: what is finished is kept, the same command goes on") from None
     click.echo(summary(report), err=True)
 
 

@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -44,7 +45,7 @@ def emit(records: list[dict[str, Any]], style: str | None) -> None:
     """Print records as JSON lines, CSV or a table, numbers to the right."""
     if style is None:
         for record in records:
-            click.echo(json.dumps(record, ensure_ascii=False))
+            _print(json.dumps(record, ensure_ascii=False))
         return
     if not records:
         return
@@ -53,12 +54,17 @@ def emit(records: list[dict[str, Any]], style: str | None) -> None:
     if style == "csv":
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
-        click.echo(text.getvalue(), nl=False)
+        _print(text.getvalue().removesuffix("\n"))
         return
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     pads = [str.rjust if isinstance(records[0][name], (int, float)) else str.ljust for name in names]
     for row in rows:
-        click.echo("  ".join(pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True)).rstrip())
+        _print("  ".join(pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True)).rstrip())
+
+
+def _print(line: str) -> None:
+    """UTF-8 whatever the terminal says; half a surrogate pair, as in a path that is not UTF-8, as its JSON escape."""
+    click.echo(line.encode(errors="backslashreplace"))
 
 
 def _cell(value: Any) -> str:
@@ -76,14 +82,13 @@ def read_ngrams(ngrams: Sequence[str], file: Any, ids: bool) -> list[Any]:
     if not ngrams:
         raise click.UsageError("no n-gram given: write it after INDEX, '-' to read lines from stdin, or use --file")
     if tuple(ngrams) == ("-",):
-        stdin: Any = click.get_text_stream("stdin", encoding="utf-8")  # type: ignore[operator, unused-ignore]
-        ngrams = [line.rstrip("\r\n") for line in _lines(stdin, "standard input")]
+        ngrams = list(_lines((line.decode().rstrip("\r\n") for line in sys.stdin.buffer), "standard input"))
     return [parse_ids(ngram) for ngram in ngrams] if ids else list(ngrams)
 
 
-def _lines(file: Any, name: str) -> Iterator[str]:
+def _lines(lines: Iterable[str], name: str) -> Iterator[str]:
     try:
-        yield from file
+        yield from lines
     except UnicodeDecodeError as error:
         raise QueryError(f"{name} is not UTF-8: {error.reason}") from error
 

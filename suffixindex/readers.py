@@ -105,7 +105,8 @@ def _read_whole(number: int, source: Source, start: int) -> Iterator[Piece]:
         return
     with _open(source) as (stream, _):
         payload = stream.read()
-    yield Piece(number, 0, 1, payload, len(payload), source.bytes or len(payload))
+    if payload:
+        yield Piece(number, 0, 1, payload, len(payload), source.bytes or len(payload))
 
 
 def _read_parquet(number: int, source: Source, start: int) -> Iterator[Piece]:

@@ -111,13 +111,14 @@ class Shard:
     def documents(self, intervals: Sequence[Interval]) -> NDArray[np.int64]:
         """Ascending distinct documents that hold any of several n-grams.
 
-        O(occurrences log documents) time; memory for the documents, not for the occurrences.
+        O(occurrences log documents) time; memory for the documents or the occurrences, whichever are fewer.
         """
-        seen = np.zeros(self.num_documents, bool)
+        everywhere = self._all_tokens in intervals
+        if not everywhere and 8 * sum(high - low for low, high in intervals) < self.num_documents:
+            return np.unique(self.documents_at(self.positions(intervals)))
+        seen = np.diff(self.document_offsets) > 1 if everywhere else np.zeros(self.num_documents, bool)
         for interval in intervals:
-            if interval == self._all_tokens:
-                return np.flatnonzero(np.diff(self.document_offsets) > 1)
-            for positions in self._blocks(interval):
+            for positions in self._blocks(interval if interval != self._all_tokens else (0, 0)):
                 seen[self.documents_at(positions)] = True
         return np.flatnonzero(seen)
 

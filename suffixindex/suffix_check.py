@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.kernels import verify
-from suffixindex.suffix_sort import available_threads, blocks_of
+from suffixindex.memory import cpu_count
+from suffixindex.suffix_sort_text import split_range
 
 SAMPLED_TOKENS = 4096
 """A sampled pair is compared over at most this many tokens."""
@@ -22,7 +23,7 @@ def check_suffix_array(
 ) -> int:
     """Return the first rank at which ``suffix_array`` is wrong, or -1 if it is right.
 
-    Finds what is no permutation first, then what is out of order: see :func:`suffixindex.suffix_sort.suffix_array` for the order.
+    Finds what is no permutation first, then what is out of order: :func:`suffixindex.suffix_sort.suffix_array` says how.
     An array of another length than the tokens is wrong at the rank where the shorter one ends.
 
     Cost: linear, about 25 ns a token on one thread, and 4 bytes a token of memory.
@@ -36,13 +37,13 @@ def check_suffix_array(
     size = len(tokens)
     if len(suffix_array) != size:
         return min(size, len(suffix_array))
-    threads = threads or available_threads()
+    threads = threads or cpu_count()
     stop = -1 if separator is None else separator
     rank_of = np.zeros(size, np.uint32)
     with ThreadPoolExecutor(threads) as pool:
 
         def first_bad(find: Callable[[int, int], int]) -> int:
-            found = [rank for rank in pool.map(find, *zip(*blocks_of(size, threads), strict=True)) if rank != verify.GOOD]
+            found = [rank for rank in pool.map(find, *zip(*split_range(size, threads), strict=True)) if rank != verify.GOOD]
             return min(found, default=verify.GOOD)
 
         if size == 0:

@@ -1,39 +1,76 @@
-"""Suffix arrays of token arrays."""
+"""Suffix arrays of token arrays.
 
-import os
-from collections.abc import Callable, Iterable
+The sort works in four steps, each a file of kernels, that hand on a suffix array and the marks of its tied ranks:
+
+1. ``sort_codes``: every suffix gets the bits of an order-preserving prefix code, which scatter it into a partition;
+2. ``sort_partitions``: a radix sort orders each partition by the rest of the code bits;
+3. ``sort_ties``: suffixes with equal codes are told apart token by token, down to 32 tokens;
+4. ``sort_cover``: those that share 32 tokens are ordered by a difference cover, in O(n log n) whatever the text.
+"""
+
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from suffixindex.kernels import sort_codes, sort_cover, sort_partitions
-from suffixindex.kernels.sort_text import END_PADDING, RankedText
+from suffixindex.kernels import sort_codes, sort_cover, sort_partitions, sort_ties
+from suffixindex.kernels.sort_codes import RankedText
+from suffixindex.memory import cpu_count
+from suffixindex.suffix_sort_text import Blocks, Workers, rank_text
 
 MAX_TOKENS = 2**32 - 2
+"""Positions and ranks plus 1 are 32-bit numbers."""
 
 
 @dataclass(frozen=True)
 class SortConfig:
-    """Sizes of the suffix sort; tests shrink them to take every path on small inputs."""
+    """Sizes that the suffix sort works with; tests shrink them, so that small inputs take every path."""
 
+    thread_tokens: int = 1 << 16
+    """Tokens that are worth a thread."""
     partition_size: int = 1 << 16
+    """Suffixes in a partition on average: 512 KiB of records."""
     max_partition_bits: int = 16
-    max_partition: int = 1 << 20  # a larger partition is sorted in place
-    key_bits: int = 39
-    depth_limit: int = sort_cover.MODULUS
-    group_limit: int = 1 << 13
+    max_partition_size: int = 1 << 22
+    """A partition larger than this gets no records and is sorted in place."""
+    max_key_bits: int = sort_partitions.MAX_KEY_BITS
+    units_per_thread: int = 16
+    """Pieces of work a thread gets, so that threads end together."""
+    block: int = 1 << 13
+    """Ranks whose ties are refined together: their text takes half of a 1 MiB L2 cache."""
     rounds: int | None = None
-    max_buckets: int = 1 << 20
+    """Passes over the text, each for a part of the partitions; None: 3 or 4, and 1 for a small text."""
 
 
-DEFAULT = SortConfig()
+DEFAULT_CONFIG = SortConfig()
+ONE_ROUND_TOKENS = 1 << 22
 
 
-def sort_bytes_per_token(dtype: Any) -> float:
-    return 12.0 if np.dtype(dtype).itemsize == 4 else 10.0
+class Partitions(NamedTuple):
+    """Where the partitions of the coded suffixes lie in the suffix array."""
+
+    bits: int
+    key_bits: int  # code bits after the partition's that are sorted
+    offsets: NDArray[np.int64]  # ranks, one more than partitions
+    ends: NDArray[np.int64]  # by block of the text and partition: the rank where the block's share of it ends
+
+    def size(self, first: int, last: int) -> int:
+        return int(self.offsets[last] - self.offsets[first])
+
+
+def sort_bytes_per_token(dtype: DTypeLike) -> float:
+    """Return the bytes a token that :func:`suffix_array` takes at most, the suffix array included, the tokens not.
+
+    Besides, it takes up to 64 MiB and another 48 MiB a thread. Ids that fill the dtype (65,535 of 16 bits, say) rank
+    as the next wider ones.
+
+    >>> sort_bytes_per_token(np.uint16)
+    10.0
+    """
+    return 11.5 if np.dtype(dtype).itemsize == 4 else 10.0
 
 
 def suffix_array(
@@ -42,163 +79,191 @@ def suffix_array(
     separator: int | None = None,
     threads: int | None = None,
     out: NDArray[np.uint32] | None = None,
-    config: SortConfig = DEFAULT,
+    config: SortConfig = DEFAULT_CONFIG,
 ) -> NDArray[np.uint32]:
+    """Return the positions of all suffixes of ``tokens`` in their order.
+
+    Suffixes compare by the numbers of their ids; one that ends sorts before any that goes on. With a ``separator``,
+    comparison stops at it: suffixes that are equal through their first separator stand in the order of their
+    positions.
+
+    Parameters
+    ----------
+    tokens
+        One-dimensional, uint8, uint16 or uint32, at most 2**32 - 2 long; a read-only memmap will do.
+    separator
+        An id that no other id exceeds.
+    threads
+        Threads to sort with, by default one for each core that the process may use. The result does not depend on it.
+    out
+        Array to fill instead of a new one; a memmap is written nearly in order.
+
+    Raises
+    ------
+    TypeError
+        ``tokens`` or ``out`` has another dtype.
+    ValueError
+        An id exceeds the separator, there are too many tokens, or ``out`` has another shape.
+
+    Notes
+    -----
+    O(n log n) time for any text; about 40 ns a token of natural text on two cores, and at most ``sort_bytes_per_token`` bytes a token. The text is
+    coded by an alphabetic code (Gilbert and Moore, 1959), what stays tied is ordered by a difference cover (Burkhardt
+    and Kärkkäinen, 2003).
+
+    Examples
+    --------
+    >>> suffix_array(np.array([2, 1, 2, 1], np.uint16)).tolist()
+    [3, 1, 2, 0]
+    >>> suffix_array(np.array([2, 1, 9, 2, 1, 9], np.uint16), separator=9).tolist()
+    [1, 4, 0, 3, 2, 5]
+    """
+    tokens = _checked_tokens(tokens)
     size = len(tokens)
     if out is None:
         out = np.empty(size, np.uint32)
+    elif out.dtype != np.uint32:
+        raise TypeError(f"out has dtype {out.dtype}, expected uint32")
+    elif out.shape != (size,) or not out.flags.c_contiguous:
+        raise ValueError(f"out has shape {out.shape}, expected ({size},) and contiguous")
     if size == 0:
         return out
-    threads = threads or len(os.sched_getaffinity(0))
+    ranks = out.view(np.ndarray)  # a memmap is another type to Numba
+    threads = min(threads or cpu_count(), 1 + size // config.thread_tokens)
     with ThreadPoolExecutor(threads) as pool:
-        Sort(tokens, separator, threads, out, config, pool).run()
+        workers = Workers(pool, threads)
+        tied = np.empty(size, np.uint8)
+        if _sort_by_depth(rank_text(tokens, separator, workers), ranks, tied, workers, config):
+            _sort_by_cover(ranks, tied, workers, config)
     return out
 
 
-class Sort:
-    def __init__(self, tokens, separator, threads, out, config, pool):
-        self.tokens, self.separator, self.threads, self.out, self.config, self.pool = tokens, separator, threads, out, config, pool
-        self.size = len(tokens)
-        self.blocks = blocks(self.size, threads)
-        import time
-        self.t = time.perf_counter(); self.times = {}
-
-    def mark(self, name):
-        import time
-        t = time.perf_counter(); self.times[name] = self.times.get(name, 0) + t - self.t; self.t = t
-
-    def each(self, call, work):
-        return list(self.pool.map(lambda w: call(*w), work))
-
-    def run(self):
-        text = self.ranked_text()
-        self.mark('rank')
-        tied = np.zeros(self.size, np.uint8)
-        left = self.sort_by_depth(text, tied)
-        del text
-        if left:
-            self.sort_tied(tied)
-        if os.environ.get('SORT_TIMES'):
-            print({k: round(v, 3) for k, v in self.times.items()}, 'left', round(left / self.size, 4))
-
-    def ranked_text(self):
-        tokens, separator = self.tokens, self.separator
-        if tokens.dtype.itemsize == 4 and separator is not None:
-            inner = tokens[tokens != separator]
-            least = int(inner.max()) + 1 if len(inner) else 0
-            self.tokens = tokens = np.where(tokens == separator, np.uint32(least), tokens)
-            self.separator = separator = least
-        largest = int(tokens.max())
-        if separator is not None and largest > separator:
-            raise ValueError(f"the separator {separator} is smaller than the id {largest}")
-        width = largest + 1
-        counts = np.zeros((self.threads, width), np.int64)
-        self.each(lambda k, b: sort_codes.count_tokens(tokens, b[0], b[1], counts[k]), enumerate(self.blocks))
-        counts = counts.sum(0)
-        present = np.flatnonzero(counts)
-        rank_dtype = np.uint8 if len(present) < 256 else np.uint16 if len(present) < 65536 else np.uint32
-        rank_of = np.zeros(width, rank_dtype)
-        rank_of[present] = np.arange(1, len(present) + 1)
-        ranks = np.zeros(self.size + END_PADDING, rank_dtype)
-        self.each(lambda b: sort_codes.rank_tokens(tokens, b[0], b[1], rank_of, ranks), [(b,) for b in self.blocks])
-        weights = np.concatenate([[1], counts[present]])
-        codes = np.empty(len(weights), np.uint64)
-        sort_codes.alphabetic_code(weights, 0, codes)
-        separator_rank = len(present) + 1
-        if separator is not None and largest == separator:
-            separator_rank = len(present)
-            codes[separator_rank] = sort_codes.SEPARATOR_CODE
-        lane_bits, lanes = {1: (8, 8), 2: (16, 4), 4: (21, 3)}[ranks.itemsize]
-        ones = sum(1 << (lane_bits * k) for k in range(lanes))
-        has = separator is not None and largest == separator
-        return RankedText(ranks, separator_rank, lanes, lane_bits, np.uint64(separator_rank * ones if has else 0), np.uint64(ones), np.uint64((ones << (lane_bits - 1)) if has else 0), codes, 0)
-
-    def sort_by_depth(self, text, tied):
-        config = self.config
-        bits = min(max(1, (self.size // config.partition_size).bit_length()), config.max_partition_bits)
-        partitions = 1 << bits
-        key_bits = min(config.key_bits, 64 - max(1, (self.size - 1).bit_length()), sort_codes.CODE_BITS - bits)
-        counts = np.zeros((len(self.blocks), partitions), np.uint32)
-        self.each(lambda k, b: sort_codes.count_partitions(text, b[0], b[1], bits, counts[k]), enumerate(self.blocks))
-        self.mark('histogram')
-        offsets = np.zeros(partitions + 1, np.int64)
-        np.cumsum(counts.sum(0, dtype=np.int64), out=offsets[1:])
-        ends = offsets[:-1] + np.cumsum(counts, axis=0, dtype=np.int64)
-        rounds = config.rounds or (3 if self.size > 1 << 22 else 1)
-        capacity = self.size // rounds + config.max_partition
-        left = 0
-        sizes = np.diff(offsets)
-        large = np.flatnonzero(sizes > config.max_partition)
-        records = np.empty(min(capacity, self.size), np.uint64)
-        first = 0
-        while first < partitions:
-            if sizes[first] > config.max_partition:
-                first += 1
-                continue
-            last = int(np.searchsorted(offsets, offsets[first] + capacity, side='right')) - 1
-            for l in large:
-                if first < l < last: last = int(l)
-                break_ = l
-            nxt = large[(large >= first)]
-            if len(nxt): last = min(last, int(nxt[0]))
-            cursors = ends - offsets[first]
-            self.each(lambda k, b: sort_codes.scatter_records(text, b[0], b[1], bits, key_bits, first, last, cursors[k], records), enumerate(self.blocks))
-            self.mark('scatter')
-            target = (offsets[last] - offsets[first]) // (self.threads * 16) + 1
-            cuts = np.unique(np.searchsorted(offsets, np.arange(offsets[first], offsets[last], target)).clip(first, last).tolist() + [first, last])
-            def work(a, b):
-                biggest = int(sizes[a:b].max())
-                return sort_partitions.sort_partitions(text, config.depth_limit, bits, key_bits, a, b, offsets,
-                    records[offsets[a] - offsets[first]:offsets[b] - offsets[first]], self.out, tied, self.scratch(biggest))
-            left += sum(self.each(work, zip(cuts[:-1].tolist(), cuts[1:].tolist())))
-            self.mark('partitions')
-            first = last
-        del records
-        for l in large.tolist():
-            self.each(lambda k, b: sort_codes.collect_partition(text, b[0], b[1], bits, l, int(ends[k, l]), self.out), enumerate(self.blocks))
-        left += sum(self.each(lambda l: sort_partitions.sort_large_partition(text, config.depth_limit, bits, int(offsets[l]), int(sizes[l]), self.out, tied, self.scratch(1)), [(l,) for l in large.tolist()]))
-        self.mark('large')
-        return left
-
-    def scratch(self, biggest):
-        limit = self.config.group_limit
-        return sort_partitions.Scratch(
-            np.empty(biggest, np.uint64), np.empty((3, 8192), np.uint32), np.empty(biggest + 2, np.uint32),
-            np.empty(limit, np.uint64), np.empty(limit, np.uint32), np.empty(limit, np.uint64), np.empty(limit, np.uint32),
-            np.empty(32, np.uint64), np.empty(32, np.uint32), np.empty(40, np.uint8),
-            np.empty((limit // 2 + 1, 2), np.int64), np.empty((limit // 2 + 256, 3), np.int64))
-
-    def sort_tied(self, tied):
-        size, out = self.size, self.out
-        cuts = sorted({sort_cover.next_head(tied, size * k // (self.threads * 8)) for k in range(self.threads * 8)} | {size})
-        units = list(zip(cuts[:-1], cuts[1:]))
-        sample_ranks = np.zeros((size // 32 + 2) * sort_cover.COVER_SIZE, np.uint32)
-        self.each(lambda lo, hi: sort_cover.rank_sample(out, tied, lo, hi, sample_ranks), units)
-        self.mark('rank_sample')
-        def sample(lo, hi):
-            s = np.empty(hi - lo, np.uint32); st = np.empty(hi - lo, np.uint8)
-            c = sort_cover.tied_sample(out, tied, lo, hi, s, st)
-            return s[:c].copy(), st[:c].copy()
-        samples = self.each(sample, units)
-        self.mark('tied_sample')
-        shift = self.config.depth_limit
-        while any(len(s) for s, _ in samples):
-            self.each(lambda s, st: sort_cover.sort_sample(s, st, shift, sample_ranks), samples)
-            kept = self.each(lambda s, st: sort_cover.update_sample(s, st, sample_ranks), samples)
-            samples = [(s[:k], st[:k]) for (s, st), k in zip(samples, kept)]
-            shift *= 2
-        self.mark('doubling')
-        self.each(lambda lo, hi: sort_cover.sort_tied(out, tied, lo, hi, sample_ranks), units)
-        self.mark('sort_tied')
+def _checked_tokens(tokens: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.unsignedinteger[Any]]:
+    """The tokens as a read-only plain array, so that each kernel compiles once for a dtype."""
+    if tokens.dtype not in (np.uint8, np.uint16, np.uint32):
+        raise TypeError(f"tokens have dtype {tokens.dtype}, expected uint8, uint16 or uint32")
+    if tokens.ndim != 1:
+        raise ValueError(f"tokens have shape {tokens.shape}, expected one dimension")
+    if len(tokens) > MAX_TOKENS:
+        raise ValueError(f"there are {len(tokens):,} tokens, at most {MAX_TOKENS:,} can be sorted at once: sort parts of them")
+    plain = np.ascontiguousarray(tokens).view(np.ndarray)
+    plain.flags.writeable = False
+    return plain
 
 
-def blocks(size, count):
-    edges = [size * k // count for k in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:]))
+def _sort_by_depth(
+    text: RankedText, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
+) -> int:
+    """Sort the suffixes by their first MODULUS tokens at least; returns how many stay tied with another."""
+    size = len(suffix_array)
+    blocks = workers.blocks(size)
+    partitions = _count_partitions(text, size, blocks, workers, config)
+    sizes = np.diff(partitions.offsets)
+    large = np.flatnonzero(sizes > config.max_partition_size).tolist()
+    rounds = config.rounds or (1 if size <= ONE_ROUND_TOKENS else 3 if text.ranks.itemsize < 4 else 4)
+    pieces = [
+        piece
+        for first, last in zip([0, *(k + 1 for k in large)], [*large, len(sizes)], strict=True)
+        for piece in _cut(partitions, first, last, -(-size // rounds))
+    ]
+
+    def refine(lo: int, hi: int, bits: int) -> int:
+        return int(sort_ties.refine_ties(text, bits, sort_cover.MODULUS, config.block, lo, hi, suffix_array, tied))
+
+    def sort_unit(first: int, last: int, records: NDArray[np.uint64]) -> int:
+        sort_partitions.sort_partitions(
+            partitions.offsets, first, last, records, partitions.key_bits, suffix_array, tied
+        )
+        lo, hi = partitions.offsets[[first, last]].tolist()
+        return refine(lo, hi, partitions.bits + partitions.key_bits)
+
+    left = 0
+    records = np.empty(max((partitions.size(*piece) for piece in pieces), default=0), np.uint64)
+    for first, last in pieces:
+        cursors = partitions.ends - partitions.offsets[first]
+        workers.run(
+            lambda block, bounds, first=first, last=last, cursors=cursors: sort_codes.scatter_records(
+                text, *bounds, partitions.bits, partitions.key_bits, first, last, cursors[block], records
+            ),
+            enumerate(blocks),
+        )
+        units = _cut(partitions, first, last, partitions.size(first, last) // (workers.threads * config.units_per_thread) + 1)
+        base = int(partitions.offsets[first])
+        left += sum(
+            workers.run(
+                lambda lo, hi, base=base: sort_unit(
+                    lo, hi, records[partitions.offsets[lo] - base : partitions.offsets[hi] - base]
+                ),
+                units,
+            )
+        )
+    del records
+    for partition in large:
+        workers.run(
+            lambda block, bounds, partition=partition: sort_codes.collect_partition(
+                text, *bounds, partitions.bits, partition, int(partitions.ends[block, partition]), suffix_array
+            ),
+            enumerate(blocks),
+        )
+        lo, hi = partitions.offsets[[partition, partition + 1]].tolist()
+        tied[lo] = 0
+        tied[lo + 1 : hi] = 1
+    left += sum(
+        workers.run(
+            lambda partition: refine(*partitions.offsets[[partition, partition + 1]].tolist(), partitions.bits),
+            [(partition,) for partition in large],
+        )
+    )
+    return left
 
 
-def available_threads():
-    return len(os.sched_getaffinity(0))
+def _count_partitions(
+    text: RankedText, size: int, blocks: Blocks, workers: Workers, config: SortConfig
+) -> Partitions:
+    """Choose how many partitions there are, and count their suffixes in each block of the text."""
+    bits = min(max(1, (size // config.partition_size).bit_length()), config.max_partition_bits)
+    key_bits = min(config.max_key_bits, 64 - (size - 1).bit_length(), sort_codes.CODE_BITS - bits)
+    counts = np.zeros((len(blocks), 1 << bits), np.uint32)
+    workers.run(
+        lambda block, bounds: sort_codes.count_partitions(text, *bounds, bits, counts[block]), enumerate(blocks)
+    )
+    offsets = np.zeros(counts.shape[1] + 1, np.int64)
+    np.cumsum(counts.sum(axis=0, dtype=np.int64), out=offsets[1:])
+    return Partitions(bits, key_bits, offsets, offsets[:-1] + np.cumsum(counts, axis=0, dtype=np.int64))
 
 
-blocks_of = blocks
+def _cut(partitions: Partitions, first: int, last: int, size: int) -> Blocks:
+    """Cut the partitions ``[first, last)`` into pieces of about ``size`` suffixes."""
+    lo, hi = partitions.offsets[[first, last]].tolist()
+    inner = np.searchsorted(partitions.offsets[first:last], np.arange(lo + size, hi, size)) + first
+    return _pieces([first, *inner.tolist(), last])
+
+
+def _pieces(edges: Sequence[int]) -> Blocks:
+    """The intervals between distinct, ascending edges."""
+    distinct = sorted(set(edges))
+    return list(zip(distinct[:-1], distinct[1:], strict=True))
+
+
+def _sort_by_cover(suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig) -> None:
+    """Order the suffixes that stay tied, by the ranks of those at cover positions."""
+    size = len(suffix_array)
+    count = workers.threads * config.units_per_thread
+    units = _pieces([0, *(int(sort_cover.next_head(tied, size * k // count)) for k in range(1, count)), size])
+    sample_ranks = np.empty((size // sort_cover.MODULUS + 2) * sort_cover.COVER_SIZE, np.uint32)
+    sample_ranks[:] = 0
+    workers.run(lambda lo, hi: sort_cover.rank_sample(suffix_array, tied, lo, hi, sample_ranks), units)
+
+    def tied_sample(lo: int, hi: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+        sample, starts = np.empty(hi - lo, np.uint32), np.empty(hi - lo, np.uint8)
+        kept = sort_cover.tied_sample(suffix_array, tied, lo, hi, sample, starts)
+        return sample[:kept].copy(), starts[:kept].copy()
+
+    samples = workers.run(tied_sample, units)
+    shift = sort_cover.MODULUS
+    while samples:
+        workers.run(lambda sample, starts, shift=shift: sort_cover.sort_sample(sample, starts, shift, sample_ranks), samples)
+        kept = workers.run(lambda sample, starts: int(sort_cover.update_sample(sample, starts, sample_ranks)), samples)
+        samples = [(sample[:k], starts[:k]) for (sample, starts), k in zip(samples, kept, strict=True) if k]
+        shift *= 2
+    workers.run(lambda lo, hi: sort_cover.sort_tied(suffix_array, tied, lo, hi, sample_ranks), units)

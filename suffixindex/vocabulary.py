@@ -49,7 +49,8 @@ def split_batch(texts: Sequence[str]) -> SplitWords:
     text = np.frombuffer(b"".join(encoded), np.uint8)
     ids = np.empty(len(text) // 2 + len(texts) + 1, np.uint32)
     lengths = np.empty(len(texts), np.int64)
-    tokens, _, hashes, starts, pool = split_words(text, offsets, _folding(), ids, lengths)
+    with np.errstate(over="ignore"):  # hashes wrap around; without the JIT that would be a warning
+        tokens, _, hashes, starts, pool = split_words(text, offsets, _folding(), ids, lengths)
     return SplitWords(ids[:tokens], lengths, hashes, starts, pool)
 
 
@@ -112,7 +113,8 @@ class VocabularyBuilder:
         self._reserve(words, len(pool))
         self._pool[: len(pool)] = pool
         self._starts[: words + 1] = starts
-        hash_words(words, self._starts, self._pool, self._hashes)
+        with np.errstate(over="ignore"):
+            hash_words(words, self._starts, self._pool, self._hashes)
         self._slots[:] = 0
         place_words(words, self._slots, self._hashes)
         self.num_words = words

@@ -16,6 +16,12 @@ settings.load_profile("compiled" if building.COMPILED else "interpreted")
 
 
 @pytest.fixture
+def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that build much and need none of it to outlive a power cut."""
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+
+
+@pytest.fixture
 def new_folder(tmp_path: Path) -> Iterator[Callable[[], Path]]:
     """Call it for a path that does not exist yet; for tests that make many indexes."""
     numbers = count()

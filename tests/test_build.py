@@ -9,6 +9,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,7 +52,7 @@ def documents_of(index: Path) -> list[list[list[int]]]:
     for folder in sorted((index / "shards").iterdir()):
         tokens = np.fromfile(folder / f"tokens.{manifest['token_type']}", TYPES[manifest["token_type"]]).tolist()
         offsets = np.fromfile(folder / "document_offsets.u64", "<u8").tolist()
-        documents = [tokens[start:stop] for start, stop in zip(offsets[:-1], offsets[1:], strict=True)]
+        documents = [tokens[start:stop] for start, stop in pairwise(offsets)]
         assert offsets[0] == 0
         assert offsets[-1] == len(tokens)
         assert all(document.index(manifest["separator"]) == len(document) - 1 for document in documents)
@@ -74,7 +75,9 @@ def numbered(texts: Sequence[str]) -> tuple[list[list[int]], list[str]]:
 def prose(seed: int, documents: int, words: int = 60) -> list[str]:
     """Documents of random words, punctuated, some of them empty, some not in ASCII."""
     chosen = random.Random(seed)
-    names = ["the", "The", "of", "naïve", "Ὀδυσσεύς", "ΟΔΟΣ", "İstanbul", "x²", "don't", "a_b", "東京"] + [f"w{i}" for i in range(words)]
+    names = ["the", "The", "of", "naïve", "Ὀδυσσεύς", "ΟΔΟΣ", "İstanbul", "x²", "don't", "a_b", "東京"] + [
+        f"w{i}" for i in range(words)
+    ]
     marks = [" ", " ", " ", ", ", ". ", "\n", " — ", "\u2028", "\t\t", "…"]
     return [
         "".join(chosen.choice(names) + chosen.choice(marks) for _ in range(chosen.choice([0, 1, 5, 40]))) for _ in range(documents)
@@ -117,8 +120,8 @@ def test_answers_do_not_depend_on_the_number_of_shards(tmp_path: Path, tokenizer
         report = build(corpus, tmp_path / str(shards), tokenizer, shard_tokens=documents * length)
         assert report.num_shards == shards
         with si.open(tmp_path / str(shards)) as index:
-            documents = index.documents("to be", limit=None)
-            origins = [(d.document_id, d.line, d.metadata["n"], d.ngram_count, d.offsets.tolist()) for d in documents]
+            found = index.documents("to be", limit=None)
+            origins = [(d.document_id, d.line, d.metadata["n"], d.ngram_count, d.offsets.tolist()) for d in found]
             answers.append((index.count("to be"), index.document_count("not"), index.num_tokens, origins))
     assert answers[0][:2] == (15, 5)
     assert [origin[:4] for origin in answers[0][3]] == [(i, i + 1, i, 2 if i < 5 else 1) for i in range(10)]
@@ -197,7 +200,12 @@ def test_words_are_numbered_by_first_occurrence(tmp_path: Path) -> None:
     assert (tmp_path / "index" / "vocabulary.txt").read_bytes().decode().split("\n") == [*vocabulary, ""]
     with si.open(tmp_path / "index") as index:
         assert index.vocabulary_size == len(vocabulary)
-        assert index.encode("THE w1! unheard—of").tolist() == [vocabulary.index("the"), vocabulary.index("w1"), 0, vocabulary.index("of")]
+        assert index.encode("THE w1! unheard—of").tolist() == [
+            vocabulary.index("the"),
+            vocabulary.index("w1"),
+            0,
+            vocabulary.index("of"),
+        ]
         assert index.count("never seen") == 0
 
 
@@ -243,7 +251,9 @@ def test_report_and_info_agree_with_the_corpus(tmp_path: Path) -> None:
         file.write(b'{"no": "text"}\n{"text": \n{"text": 1}\n{"text": 2}\n')
     report = build(corpus, tmp_path / "index", on_error="skip", shard_tokens=10, threads=2)
     skipped = {"no field 'text'": 1, "malformed JSON": 1, "field 'text' is no text": 2}
-    files = [path for path in (tmp_path / "index").rglob("*") if path.name not in ("manifest.json", "provenance.json", "shard.json")]
+    files = [
+        path for path in (tmp_path / "index").rglob("*") if path.name not in ("manifest.json", "provenance.json", "shard.json")
+    ]
     size = sum(path.stat().st_size for path in files if path.is_file())
     assert report[:7] == (tmp_path / "index", 3, 12, 2, "u8", size, skipped)
     assert report.seconds.keys() == {"encode", "sort"}
@@ -252,7 +262,9 @@ def test_report_and_info_agree_with_the_corpus(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "index" / "manifest.json").read_text())["skipped"] == skipped
     with si.open(tmp_path / "index") as index:
         info = index.info()
-    assert {key: info[key] for key in ("num_documents", "num_tokens", "num_shards", "num_bytes", "token_type", "vocabulary_size")} == {
+    assert {
+        key: info[key] for key in ("num_documents", "num_tokens", "num_shards", "num_bytes", "token_type", "vocabulary_size")
+    } == {
         "num_documents": 3,
         "num_tokens": 12,
         "num_shards": 2,
@@ -316,7 +328,9 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path, restart: bool, n
     mine = tmp_path / "index" / name
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    with pytest.raises(si.BuildError, match=r"(is not empty and holds no index|which is no part of an index): choose another folder$"):
+    with pytest.raises(
+        si.BuildError, match=r"(is not empty and holds no index|which is no part of an index): choose another folder$"
+    ):
         build(corpus, tmp_path / "index", restart=restart)
     assert mine.read_text() == "mine"
     assert [path for path in (tmp_path / "index").rglob("*") if path.is_file()] == [mine]
@@ -409,7 +423,9 @@ def test_files_shorter_than_the_checkpoint_say_how_to_start_anew(tmp_path: Path,
         build(corpus, tmp_path / "index", checkpoint_seconds=0)
     assert json.loads((tmp_path / "index" / "build.json").read_text())["checkpoint"]["counts"]["documents"] > 5
     os.truncate(tmp_path / "index" / "shards" / "00000" / "tokens.u8", 3)
-    with pytest.raises(si.BuildError, match=r"tokens\.u8 is shorter than when the build was interrupted: start anew with --restart"):
+    with pytest.raises(
+        si.BuildError, match=r"tokens\.u8 is shorter than when the build was interrupted: start anew with --restart"
+    ):
         build(corpus, tmp_path / "index")
 
 
@@ -422,8 +438,8 @@ def test_files_shorter_than_the_checkpoint_say_how_to_start_anew(tmp_path: Path,
         ({"shard_tokens": "many"}, "'many' is no number of tokens: write it as 500M, 2G or a number"),
         ({"shard_tokens": 0}, "'0' is no number of tokens|0 is no number of tokens"),
         ({"shard_tokens": -5}, "-5'? is no number of tokens"),
-        ({"memory": "1MiB"}, r"a build needs more memory than 1,048,576 bytes: give it [\d,]+ or more"),
-        ({"memory": 0}, r"a build needs more memory than 0 bytes"),
+        ({"memory": "1MiB"}, "1 MiB of memory are too little for a build: give it 411 MiB or more"),
+        ({"memory": 0}, "0 MiB of memory are too little for a build"),
         ({"on_error": "ignore"}, "on_error is 'ignore': expected raise or skip"),
         ({"threads": 0}, "threads is 0: expected 1 or more"),
         ({"input_format": "csv"}, "unknown input format 'csv'"),
@@ -440,7 +456,7 @@ def test_the_least_memory_that_the_sentence_names_is_enough(tmp_path: Path) -> N
     corpus = write_corpus(tmp_path / "a.jsonl", ["a"])
     with pytest.raises(si.BuildError) as refused:
         build(corpus, tmp_path / "index", "words", memory="64MiB")
-    least = str(refused.value).split("give it ")[1].split()[0].replace(",", "")
+    least = str(refused.value).split("give it ")[1].removesuffix(" or more")
     assert build(corpus, tmp_path / "index", "words", memory=least).num_documents == 1
 
 
@@ -492,7 +508,7 @@ def test_standard_input_starts_over_when_it_was_interrupted(tmp_path: Path, monk
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
         return build("-", tmp_path / "index", "words", checkpoint_seconds=0)
 
-    with pytest.raises(si.CorpusError, match="^-, line 21: malformed JSON"):
+    with pytest.raises(si.CorpusError, match=r"^-, line 21: malformed JSON"):
         build_from(whole + b"{")
     assert build_from(whole).num_documents == 20
     with si.open(tmp_path / "index") as index:

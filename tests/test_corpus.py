@@ -82,8 +82,7 @@ def read(inputs: Any, input_format: str = "auto", **options: Any) -> Documents:
 def as_rows(documents: Documents) -> list[Row]:
     kept = [json.loads(line) for line in documents.metadata]
     return [
-        Row(text, record["path"], record["line"], record["metadata"])
-        for text, record in zip(documents.texts, kept, strict=True)
+        Row(text, record["path"], record["line"], record["metadata"]) for text, record in zip(documents.texts, kept, strict=True)
     ]
 
 
@@ -95,7 +94,7 @@ RECORDS: list[Any] = [
     {"text": "The quick brown fox", "id": 1},
     {"text": "", "id": "an empty document"},
     {"text": "Zwölf Boxkämpfer 𝄞 \u2028 in one line", "nested": {"a": [1, 2, None]}},
-    {"text": "escapes \n \t \" \\ \x00", "flag": True, "score": 0.25},
+    {"text": 'escapes \n \t " \\ \x00', "flag": True, "score": 0.25},
     {"text": "long " * 5000},
     {"text": "last"},
 ]
@@ -118,7 +117,8 @@ def test_records_of_a_file_are_its_lines(tmp_path: Path, monkeypatch: pytest.Mon
 def test_line_ends_blank_lines_and_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(readers, "READ_BYTES", block)
     path = tmp_path / "a.jsonl"
-    path.write_bytes(b'\xef\xbb\xbf{"text": "one"}\r\n\r\n  \t\n{"text": "two"}\n\n\n{"text": "three \\r"}\r\n{"text": "no newline"}')
+    content = b'{"text": "one"}\r\n\r\n  \t\n{"text": "two"}\n\n\n{"text": "three \\r"}\r\n{"text": "no newline"}'
+    path.write_bytes(b"\xef\xbb\xbf" + content)
     found = as_rows(read(path))
     assert [(row.line, row.text) for row in found] == [(1, "one"), (4, "two"), (7, "three \r"), (8, "no newline")]
 
@@ -248,7 +248,7 @@ def test_deep_nesting_is_kept_or_refused_but_never_fatal(tmp_path: Path) -> None
     (row,) = as_rows(read(path))
     assert json.dumps(row.metadata["deep"]) == "[" * 300 + "]" * 300
     path.write_bytes(b'{"text": "a", "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n")
-    with pytest.raises(si.CorpusError, match="line 1: (nested too deeply|malformed JSON)"):
+    with pytest.raises(si.CorpusError, match=r"line 1: (nested too deeply|malformed JSON)"):
         read(path)
 
 
@@ -263,7 +263,7 @@ def test_metadata_can_be_left_out(tmp_path: Path) -> None:
 # ---- any cut -----------------------------------------------------------------------------------------------------
 
 
-texts = st.text(st.sampled_from("ab é\n\r\"\\𝄞\u2028\x00"), max_size=12)
+texts = st.text(st.sampled_from('ab é\n\r"\\𝄞\u2028\x00'), max_size=12)
 lines = st.one_of(
     st.builds(lambda text, field: json.dumps({"text": text, "f": field}, ensure_ascii=False), texts, st.integers()),
     st.builds(lambda text: json.dumps({"text": text}), texts),
@@ -322,7 +322,7 @@ def test_reading_from_any_cursor_gives_exactly_the_rest(new_folder: Callable[[],
             path = folder / f"{number}.parquet"
             pq.write_table(pa.table({"text": pa.array(content, pa.string())}), path, row_group_size=4)
         else:
-            path = folder / f"{number}{dict(j='.jsonl', z='.jsonl.zst', g='.json.gz', t='.txt', l='.ndjson')[kind]}"
+            path = folder / (str(number) + {"j": ".jsonl", "z": ".jsonl.zst", "g": ".json.gz", "t": ".txt", "l": ".ndjson"}[kind])
             path.write_bytes(pack(("\n".join(content) + "\n" * data.draw(st.integers(0, 2))).encode(), path.name))
         paths.append(path)
     sources = resolve(paths)
@@ -639,13 +639,14 @@ def test_empty_files_contribute_nothing(tmp_path: Path) -> None:
     for name in ("empty.jsonl", "empty.txt"):
         (tmp_path / name).touch()
     (tmp_path / "none.jsonl.gz").write_bytes(gzip.compress(b""))
+    (tmp_path / "none.txt.gz").write_bytes(gzip.compress(b""))
     (tmp_path / "none.jsonl.zst").write_bytes(zstandard.ZstdCompressor().compress(b""))
     (tmp_path / "blank.jsonl").write_bytes(b"\n \r\n\n")
     (tmp_path / "some.jsonl").write_bytes(jsonl([{"text": "some"}]))
-    names = ["empty.jsonl", "empty.txt", "none.jsonl.gz", "none.jsonl.zst", "blank.jsonl"]
+    names = ["empty.jsonl", "empty.txt", "none.jsonl.gz", "none.txt.gz", "none.jsonl.zst", "blank.jsonl"]
     paths = [tmp_path / name for name in names]
     assert read([*paths[:2], tmp_path / "some.jsonl", *paths[2:]]).texts == ["some"]
-    with pytest.raises(si.CorpusError, match="^the corpus is empty: 5 inputs hold no document$"):
+    with pytest.raises(si.CorpusError, match=r"^the corpus is empty: 6 inputs hold no document$"):
         si.build(paths, tmp_path / "index", tokenizer="words", progress=False)
     with pytest.raises(si.SuffixIndexError):
         si.open(tmp_path / "index")
@@ -660,7 +661,7 @@ def test_an_empty_parquet_file_contributes_nothing(tmp_path: Path) -> None:
 
 
 def test_an_empty_corpus(tmp_path: Path) -> None:
-    with pytest.raises(si.CorpusError, match="^the corpus is empty: no input was named or found$"):
+    with pytest.raises(si.CorpusError, match=r"^the corpus is empty: no input was named or found$"):
         resolve([])
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "weights.bin").touch()

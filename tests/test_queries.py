@@ -473,6 +473,7 @@ def test_a_question_without_an_answer_is_refused(small: si.SuffixIndex) -> None:
 # ---- text --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_fsync")
 @given(written=texts(), query=texts(1, 4), capacity=st.sampled_from([None, 60]))
 @example(written=[], query=["a"], capacity=None)
 @example(written=["", ""], query=["", "a"], capacity=None)
@@ -506,6 +507,7 @@ def test_text_built_as_bytes(new_folder: Folder, written: list[str], query: list
         assert len(index.pieces(ids)) == len(ids)
 
 
+@pytest.mark.usefixtures("no_fsync")
 @given(written=texts(1), query=texts(1, 4))
 @example(written=["ΟΔΥΣΣΕΥΣ İstanbul Ⱥ", "ὈΔΥΣΣΕΎΣ"], query=["οδυσσευς", "Σ", "i̇stanbul ⱥ"])
 @settings(max_examples=FEWER)

@@ -17,7 +17,7 @@ from strategies import texts
 
 import suffixindex as si
 from suffixindex import vocabulary
-from suffixindex.vocabulary import FOLDING_LIMIT, VocabularyBuilder, split_batch
+from suffixindex.vocabulary import FOLDING_LIMIT, SplitWords, VocabularyBuilder, split_batch
 from suffixindex.words import VOCABULARY, Words, normalize
 
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
@@ -171,7 +171,7 @@ def made_up_words(count: int) -> list[str]:
 def test_tables_grow(batch_size: int, tmp_path: Path) -> None:
     """Past the sizes that the splitter's and the vocabulary's tables start with (2,048 and 32,768 words)."""
     words = made_up_words(70_000 if building.COMPILED else 5_000)
-    text = [*words, *words[::-7], "new", *words[:10]]
+    text = [*words, *words[::-1], "new", *words[:10]]
     batches = [[" ".join(text[start : start + batch_size])] for start in range(0, len(text), batch_size)]
     builder = VocabularyBuilder()
     place = {word: i + 1 for i, word in enumerate([*words, "new"])}
@@ -184,6 +184,20 @@ def test_tables_grow(batch_size: int, tmp_path: Path) -> None:
     assert Words(tmp_path).encode(f"newer {words[-1]} newest").tolist() == [len(words) + 2, len(words), 0]
 
 
+def test_words_are_told_apart_by_their_bytes_not_by_their_hashes() -> None:
+    words = [b"aa\n", b"bb\n", b"a\n", b"bbb\n"]
+    starts = np.cumsum([0, *map(len, words)])
+    pool = np.frombuffer(b"".join(words), np.uint8)
+
+    def batch() -> SplitWords:
+        return SplitWords(np.array([3, 1, 2, 0, 1], np.uint32), np.array([5]), np.full(4, 12345, np.uint64), starts, pool)
+
+    builder = VocabularyBuilder()
+    for _ in range(2):
+        assert builder.assign(batch()).tolist() == [4, 2, 3, 1, 2]
+    assert lines(builder) == ["", "aa", "bb", "a", "bbb"]
+
+
 def test_long_words_and_a_growing_pool() -> None:
     documents = ["Ⱥ" * length + " " + "x" * length for length in (1, 100, 10_000 if building.COMPILED else 300)]
     assert split(documents) == [oracle.words(document) for document in documents]
@@ -192,6 +206,7 @@ def test_long_words_and_a_growing_pool() -> None:
 # ---- the look-up on disk -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_fsync")
 @given(documents=texts(), unknown=st.lists(st.one_of(ANY_TEXT, ODD_TEXT), max_size=5))
 @example(documents=[], unknown=["a"])
 @example(documents=["b"], unknown=["", "a", "c", "ba", "b\x00", "🙂"])

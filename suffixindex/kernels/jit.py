@@ -6,29 +6,15 @@ NumPy, so that no kernel carries a hidden zero check. ``NUMBA_DISABLE_JIT=1`` ru
 Python, ``NUMBA_BOUNDSCHECK=1`` checks every index.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numba
-import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What a kernel is when the JIT is off: compiled integers wrap around in silence, NumPy's scalars would warn."""
-
-    @functools.wraps(function)
-    def call(*arguments: Any) -> Any:
-        with np.errstate(over="ignore"):
-            return function(*arguments)
-
-    return call
-
-
-kernel: Callable[..., Any] = _plain if numba.config.DISABLE_JIT else numba.njit(nogil=True, cache=True, error_model="numpy")
+kernel: Callable[..., Any] = numba.njit(nogil=True, cache=True, error_model="numpy")
 """Decorator of a kernel that Python calls."""
 
 helper: Callable[..., Any] = numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")

@@ -1,45 +1,85 @@
-"""From tokens to partitions: ranks, the prefix code, and the scatter of coded suffixes.
+"""From tokens to coded suffixes: ranks, the prefix code, and the scatter into partitions.
 
-A weight-balanced alphabetic code (Gilbert and Moore, 1959) spends about the entropy on a token and keeps the order: comparing the
-code bits of two suffixes compares the suffixes. One scan from right to left gives the first 64 code bits of every
-suffix; their top bits are the partition, so partitions come out nearly equal although tokens are Zipf-distributed.
+A weight-balanced alphabetic code (Gilbert and Moore, 1959) spends about the entropy on a token and keeps the order:
+comparing the code bits of two suffixes compares the suffixes. One scan from right to left gives the first bits of the
+code of every suffix; the top ones number its partition, so partitions come out nearly equal although tokens are
+Zipf-distributed.
 """
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from suffixindex.kernels.jit import helper, kernel
 
 LENGTH_MASK = np.uint64(63)
 CODEWORD_MASK = ~LENGTH_MASK
 CODE_BITS = 58
-"""Bits of a suffix's code that are exact: codewords give their low 6 bits to their length."""
+"""Bits of a suffix's code that are exact: an entry of the code table gives its low 6 bits to the length."""
 WARM_UP = 64
 """Ranks to read before a code is complete: a codeword has at least one bit."""
+END_PADDING = 64
+"""Zeros after the last rank, so that no code or key is read past the array."""
 SEPARATOR_CODE = CODEWORD_MASK | np.uint64(63)
-"""The largest codeword, repeated for ever: what follows a separator does not count."""
+"""The largest codeword, for ever: what follows a separator is shifted out."""
 BLOCK = 1024
 
 
-@kernel
-def count_tokens(tokens, begin, end, counts):
-    """Add the occurrences of each id in ``tokens[begin:end]`` to ``counts``."""
-    for i in range(begin, end):
-        counts[tokens[i]] += 1
+class RankedText(NamedTuple):
+    """A token array made dense, with an order-preserving prefix code of its ranks.
+
+    Rank 0 is the end of the text, the ordinary ids follow in their order, the separator has the largest rank. Reading
+    stays on a separator once it is there: a suffix reads as its tokens up to its first separator and then as
+    separators for ever. So two suffixes that are equal through their separator are equal, and stay in the order of
+    their positions.
+    """
+
+    ranks: NDArray[np.unsignedinteger]  # of length n + END_PADDING
+    separator: int  # its rank, even where it does not occur
+    lanes: int  # ranks in one 64-bit key
+    lane_bits: int
+    separator_lanes: np.uint64  # the separator in every lane
+    lane_tops: np.uint64  # the highest bit of every lane
+    lane_lows: np.uint64  # the other bits of every lane
+    codes: NDArray[np.uint64]  # of rank >> bucket_bits: the codeword at the top, the length of a rank's code below
+    bucket_bits: int  # the low bits of a rank, which follow the codeword of its bucket as they are
 
 
 @kernel
-def rank_tokens(tokens, begin, end, rank_of, ranks):
-    """``ranks[i] = rank_of[tokens[i]]`` over ``[begin, end)``."""
-    for i in range(begin, end):
-        ranks[i] = rank_of[tokens[i]]
-
-
-@kernel
-def shift_tokens(tokens, begin, end, shift, separator, separator_rank, ranks):
-    """``ranks[i] = tokens[i] + shift`` over ``[begin, end)``, but ``separator_rank`` for the separator."""
+def largest_token(tokens, begin, end, separator):
+    """The largest id of ``tokens[begin:end]`` but ``separator``, or -1 where there is none."""
+    largest = np.int64(-1)
     for i in range(begin, end):
         token = np.int64(tokens[i])
-        ranks[i] = separator_rank if token == separator else token + shift
+        if token != separator:
+            largest = max(largest, token)
+    return largest
+
+
+@kernel
+def mark_tokens(tokens, begin, end, separator, present):
+    """Set ``present[id]`` for the ids of ``tokens[begin:end]`` but ``separator``."""
+    for i in range(begin, end):
+        token = np.int64(tokens[i])
+        if token != separator:
+            present[token] = 1
+
+
+@kernel
+def rank_by_table(tokens, begin, end, separator, separator_rank, rank_of, ranks):
+    """``ranks[i] = rank_of[tokens[i]]`` over ``[begin, end)``, or ``separator_rank``."""
+    for i in range(begin, end):
+        token = np.int64(tokens[i])
+        ranks[i] = rank_of[token] if token != separator else separator_rank
+
+
+@kernel
+def rank_by_id(tokens, begin, end, separator, separator_rank, ranks):
+    """``ranks[i] = tokens[i] + 1`` over ``[begin, end)``, or ``separator_rank``."""
+    for i in range(begin, end):
+        token = np.int64(tokens[i])
+        ranks[i] = token + 1 if token != separator else separator_rank
 
 
 @kernel
@@ -51,33 +91,34 @@ def count_buckets(ranks, begin, end, bucket_bits, counts):
 
 @kernel
 def alphabetic_code(weights, bucket_bits, codes):
-    """Fill ``codes`` with an order-preserving prefix code by halving the weight at each bit.
+    """Fill ``codes`` with an order-preserving prefix code: each bit halves the weight as nearly as it can.
 
-    ``weights`` (positive) and ``codes`` have one entry a bucket. A codeword stands at the top of its entry, its
-    length plus ``bucket_bits`` in the low 6 bits. A codeword has at most log2(total / weight) + 2 bits. O(K log K).
+    ``weights``, all positive, and ``codes`` have one entry a bucket. A codeword has at most log2(total / weight) + 2
+    bits; it stands at the top of its entry, its length plus ``bucket_bits`` in the low 6. O(K log K).
     """
     size = len(weights)
     below = np.zeros(size + 1, np.int64)
     for i in range(size):
         below[i + 1] = below[i] + np.int64(weights[i])
     stack = np.empty((64, 3), np.int64)  # lo, hi, length of the codeword so far
-    prefix = np.zeros(64, np.uint64)
-    stack[0] = 0, size, 0
+    prefixes = np.zeros(64, np.uint64)
+    stack[0, 0], stack[0, 1], stack[0, 2] = 0, size, 0
     top = 1
     while top > 0:
         top -= 1
-        lo, hi, length = stack[top]
-        code = prefix[top]
+        lo, hi, length = stack[top, 0], stack[top, 1], stack[top, 2]
+        prefix = prefixes[top]
         if hi - lo == 1:
-            codes[lo] = code | np.uint64(max(length, 1) + bucket_bits)
+            codes[lo] = prefix | np.uint64(max(length, 1) + bucket_bits)
             continue
-        middle = lo + np.searchsorted(below[lo + 1 : hi], (below[lo] + below[hi] + 1) // 2) + 1
-        if middle == hi or (middle > lo + 1 and 2 * below[middle] - below[lo] - below[hi] > below[lo] + below[hi] - 2 * below[middle - 1]):
+        total = below[lo] + below[hi]
+        middle = lo + 1 + np.searchsorted(below[lo + 1 : hi - 1], total // 2)
+        if middle > lo + 1 and total - 2 * below[middle - 1] < 2 * below[middle] - total:
             middle -= 1
-        stack[top] = middle, hi, length + 1
-        prefix[top] = code | (np.uint64(1) << np.uint64(63 - length))
-        stack[top + 1] = lo, middle, length + 1
-        prefix[top + 1] = code
+        stack[top, 0], stack[top, 1], stack[top, 2] = middle, hi, length + 1
+        prefixes[top] = prefix | (np.uint64(1) << np.uint64(63 - length))
+        stack[top + 1, 0], stack[top + 1, 1], stack[top + 1, 2] = lo, middle, length + 1
+        prefixes[top + 1] = prefix
         top += 2
 
 
@@ -86,8 +127,8 @@ def prepend(code, rank, text):
     """The code of a suffix, given its first rank and the code of the suffix after it."""
     entry = text.codes[rank >> text.bucket_bits]
     length = entry & LENGTH_MASK
-    low = np.uint64(rank & ((1 << text.bucket_bits) - 1)) << (np.uint64(64) - length)
-    return (entry & CODEWORD_MASK) | low | (code >> length)
+    low_bits = np.uint64(rank & ((1 << text.bucket_bits) - 1)) << (np.uint64(64) - length)
+    return (entry & CODEWORD_MASK) | low_bits | (code >> length)
 
 
 @helper
@@ -101,7 +142,7 @@ def code_at(end, text):
 
 @kernel
 def count_partitions(text, begin, end, partition_bits, counts):
-    """Count the suffixes of ``[begin, end)`` in each of the ``2**partition_bits`` partitions. Two to four ns a suffix."""
+    """Count the suffixes of ``[begin, end)`` in each of the ``2**partition_bits`` partitions. About 1.2 ns a suffix."""
     shift = np.uint64(64 - partition_bits)
     code = code_at(end, text)
     for i in range(end - 1, begin - 1, -1):
@@ -113,10 +154,10 @@ def count_partitions(text, begin, end, partition_bits, counts):
 def scatter_records(text, begin, end, partition_bits, key_bits, first, last, cursors, records):
     """Write a record for each suffix of ``[begin, end)`` whose partition lies in ``[first, last)``.
 
-    A record holds the ``key_bits`` code bits after the partition's at the top and the position in the low 32 bits.
-    ``cursors[partition]`` is the end of this block's share of ``records``; filled downwards, so positions ascend in
-    each partition. Suffixes are first gathered into a small buffer without a branch: whether one
-    lies in the round is a coin toss.
+    A record holds the ``key_bits`` code bits after the partition's at the top and the position below. ``cursors``
+    holds, for each partition, where this block's share of ``records`` ends; it is filled downwards, so that positions
+    ascend in each partition. Whether a suffix belongs to the round is a coin toss: gathering those that do without a
+    branch costs 7.2 ns a suffix over three rounds, against 13.6 with one.
     """
     partition_shift = np.uint64(64 - partition_bits)
     drop = np.uint64(partition_bits)

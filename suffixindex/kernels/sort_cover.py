@@ -13,22 +13,26 @@ from suffixindex.kernels.jit import helper, kernel, prefetch
 MODULUS = 32
 COVER = (0, 1, 2, 3, 7, 11, 19)
 COVER_SIZE = len(COVER)
-COVER_INDEX = np.array([COVER.index(r) if r in COVER else -1 for r in range(MODULUS)])
-"""Place of a residue in the cover, or -1."""
+NOT_COVERED = COVER_SIZE
+COVER_INDEX = np.array([COVER.index(r) if r in COVER else NOT_COVERED for r in range(MODULUS)], np.uint8)
+"""Place of a residue in the cover, or NOT_COVERED."""
 COVER_SHIFT = np.array(
     [
         [min(d for d in range(MODULUS) if (r + d) % MODULUS in COVER and (s + d) % MODULUS in COVER) for s in range(MODULUS)]
         for r in range(MODULUS)
-    ]
+    ],
+    np.uint8,
 )
 """``COVER_SHIFT[r, s]``: the smallest shift that brings the residues r and s into the cover."""
 SHORT_RUN = 12
+BLOCK = 4096
+"""Ranks whose groups are fetched together before they are ordered."""
 
 
 @helper
 def rank_slot(position):
     """Where ``sample_ranks`` holds the rank of a cover position."""
-    return (position // MODULUS) * COVER_SIZE + COVER_INDEX[position % MODULUS]
+    return (position // MODULUS) * COVER_SIZE + np.int64(COVER_INDEX[position % MODULUS])
 
 
 @helper
@@ -37,7 +41,7 @@ def rank_after(p, q, shift, sample_ranks):
     p = np.int64(p)
     q = np.int64(q)
     if shift == 0:
-        shift = COVER_SHIFT[p % MODULUS, q % MODULUS]
+        shift = np.int64(COVER_SHIFT[p % MODULUS, q % MODULUS])
     return sample_ranks[rank_slot(p + shift)], sample_ranks[rank_slot(q + shift)]
 
 
@@ -57,7 +61,7 @@ def rank_sample(suffix_array, tied, lo, hi, sample_ranks):
         if not tied[rank]:
             head = rank
         position = np.int64(suffix_array[rank])
-        if COVER_INDEX[position % MODULUS] >= 0:
+        if COVER_INDEX[position % MODULUS] != NOT_COVERED:
             sample_ranks[rank_slot(position)] = head + 1
 
 
@@ -77,7 +81,7 @@ def tied_sample(suffix_array, tied, lo, hi, sample, starts):
             if rank + 1 == hi or not tied[rank + 1]:
                 continue
         position = suffix_array[rank]
-        if COVER_INDEX[np.int64(position) % MODULUS] >= 0:
+        if COVER_INDEX[np.int64(position) % MODULUS] != NOT_COVERED:
             sample[count] = position
             starts[count] = count == group
             count += 1
@@ -130,36 +134,58 @@ def update_sample(sample, starts, sample_ranks):
     return kept
 
 
-@kernel
-def largest_group(tied, lo, hi):
-    """Size of the largest group in ``[lo, hi)``."""
-    largest = 0
-    head = lo
-    for rank in range(lo, hi):
-        if not tied[rank]:
-            head = rank
-        largest = max(largest, rank + 1 - head)
-    return largest
-
-
-@kernel
-def sort_tied(suffix_array, tied, lo, hi, sample_ranks):
-    """Order each tied group in ``[lo, hi)`` by the final ranks of the sample."""
-    spare = np.empty(largest_group(tied, lo, hi) // 2 + 1, np.uint32)
-    runs = np.empty(64, np.int64)
-    start = lo
-    for rank in range(lo + 1, hi + 1):
-        if rank == hi or not tied[rank]:
-            if rank - start > 1:
-                sort_group(suffix_array[start:rank], 0, sample_ranks, spare, runs)
-            start = rank
-
-
 @helper
 def precedes(p, q, shift, sample_ranks):
     """Whether suffix p comes before suffix q."""
     rank_p, rank_q = rank_after(p, q, shift, sample_ranks)
     return rank_p < rank_q
+
+
+@kernel
+def list_tied(tied, lo, hi, bounds):
+    """List the tied groups of the ranks ``[lo, hi)``, which start and end between groups; returns their number.
+
+    They are ``[bounds[0], bounds[1])``, ``[bounds[2], bounds[3])``, ... .
+    """
+    count = 0
+    was_tied = 0
+    for rank in range(lo + 1, hi):
+        is_tied = np.int64(tied[rank])
+        bounds[count] = rank - is_tied  # a group starts one before, or has ended here, or this is overwritten
+        count += is_tied ^ was_tied
+        was_tied = is_tied
+    bounds[count] = hi
+    return (count + was_tied) // 2
+
+
+@kernel
+def sort_tied(suffix_array, tied, lo, hi, sample_ranks):
+    """Order each tied group of the ranks ``[lo, hi)`` by the final ranks of the sample."""
+    bounds = np.empty(BLOCK + 2, np.int64)
+    spare = np.empty(BLOCK, np.uint32)
+    runs = np.empty(64, np.int64)
+    while lo < hi:
+        block_end = min(next_head(tied, lo + BLOCK), hi)
+        groups = list_tied(tied, lo, block_end, bounds)
+        for k in range(groups):
+            first = bounds[2 * k]
+            p, q = np.int64(suffix_array[first]), np.int64(suffix_array[first + 1])
+            shift = np.int64(COVER_SHIFT[p % MODULUS, q % MODULUS])
+            prefetch(sample_ranks, rank_slot(p + shift))
+            prefetch(sample_ranks, rank_slot(q + shift))
+        for k in range(groups):
+            first = bounds[2 * k]
+            size = bounds[2 * k + 1] - first
+            if size == 2:
+                p, q = suffix_array[first], suffix_array[first + 1]
+                swap = precedes(q, p, 0, sample_ranks)
+                suffix_array[first] = q if swap else p
+                suffix_array[first + 1] = p if swap else q
+            else:
+                if size > 2 * len(spare):
+                    spare = np.empty(size // 2 + 1, np.uint32)
+                sort_group(suffix_array[first : first + size], 0, sample_ranks, spare, runs)
+        lo = block_end
 
 
 @kernel

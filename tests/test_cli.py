@@ -1,0 +1,482 @@
+"""The command line: every command and option, what goes to which stream, exit codes, and what is never loaded."""
+
+import csv
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+import suffixindex as si
+from suffixindex.cli import main
+
+README = Path(__file__).parents[1] / "README.md"
+HEAVY = ("numba", "torch", "transformers", "pyarrow", "datasets", "tokenizers", "llvmlite")
+RECORDS = [
+    {"text": "To be, or not to be: that is the question.", "play": "Hamlet"},
+    {"text": "A man's a man for a' that.", "poet": "Burns"},
+    {"text": "", "poet": None},
+    {"text": "That is that; the question ∞ is moot.", "n": [1, 2]},
+    {"text": "to be to be to be", "year": 1999},
+]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("corpus") / "a.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in RECORDS), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def words(corpus: Path) -> str:
+    si.build(corpus, corpus.parent / "words", tokenizer="words", shard_tokens=15, progress=False)
+    return str(corpus.parent / "words")
+
+
+@pytest.fixture(scope="module")
+def letters(corpus: Path) -> str:
+    si.build(corpus, corpus.parent / "letters", tokenizer="bytes", progress=False)
+    return str(corpus.parent / "letters")
+
+
+NUM_BYTES = sum(len(record["text"].encode()) for record in RECORDS)
+NUM_WORDS = sum(len(re.findall(r"\w+", record["text"])) for record in RECORDS)
+
+
+def run(*arguments: str, stdin: str | bytes | None = None, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, list(arguments), input=stdin)
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def rows(*arguments: str, stdin: str | None = None) -> list[dict[str, Any]]:
+    """Run, and read the JSON lines; nothing is said beside them."""
+    result = run(*arguments, stdin=stdin)
+    assert result.stderr == ""
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def sentence(*arguments: str, stdin: str | bytes | None = None, code: int = 1) -> str:
+    """Run to an error: nothing on standard output, one sentence on standard error."""
+    result = run(*arguments, stdin=stdin, code=code)
+    assert result.stdout == ""
+    assert isinstance(result.exception, SystemExit)
+    return result.stderr
+
+
+def process(*arguments: str, stdin: bytes = b"", **options: Any) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "suffixindex", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, check=False, **options)
+
+
+# ---- help --------------------------------------------------------------------------------------------------------
+
+
+def test_there_are_the_commands_that_this_file_tests() -> None:
+    assert set(main.commands) == {"build", "info", "verify", "count", "next", "docs", "concordance", "cooccur", "demo"}
+
+
+@pytest.mark.parametrize("name", [None, *main.commands])
+def test_help_shows_an_example_that_parses(name: str | None) -> None:
+    text = run(*([name] if name else []), "--help").stdout
+    assert text == run(*([name] if name else []), "-h").stdout
+    assert "Example:" in text
+    examples = [line.strip() for line in text.split("Example:")[1].splitlines() if line.startswith("    suffixindex ")]
+    assert examples
+    for example in examples:
+        _, used, *arguments = shlex.split(example)
+        if name:
+            assert used == name
+        with click.Context(main, info_name="suffixindex", **main.context_settings) as parent:
+            main.commands[used].make_context(used, arguments, parent=parent)
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_option_says_what_it_does(name: str) -> None:
+    options = [option for option in main.commands[name].params if isinstance(option, click.Option)]
+    assert all(option.help and option.help[-1] in ".]" for option in options)
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_command_is_in_the_readme(name: str) -> None:
+    assert re.search(rf"suffixindex {name}\b", README.read_text(encoding="utf-8"))
+
+
+def test_version() -> None:
+    assert si.__version__ in run("--version").stdout
+
+
+def test_wrong_usage_exits_with_2(words: str, corpus: Path) -> None:
+    assert "No such command 'cuont'" in sentence("cuont", words, code=2)
+    assert "Missing argument" in sentence("build", "-o", "x", "-t", "bytes", code=2)
+    assert "--output" in sentence("build", str(corpus), "-t", "bytes", code=2)
+    assert "--tokenizer" in sentence("build", str(corpus), "-o", "x", code=2)
+    assert "No such option" in sentence("count", words, "--bulk", "x", code=2)
+    assert "no n-gram given" in sentence("count", words, code=2)
+    assert "not both" in sentence("count", words, "to be", "-f", str(corpus), code=2)
+    assert "with --ids an n-gram is integers" in sentence("count", words, "--ids", "to be", code=2)
+    assert "0 is not in the range" in sentence("next", words, "to", "-k", "0", code=2)
+    assert "No such file" in sentence("count", words, "-f", "nowhere.jsonl", code=2)
+    assert "csv" in sentence("build", str(corpus), "-o", "x", "-t", "bytes", "--input-format", "csv", code=2)
+    assert "0 is not in the range" in sentence("build", str(corpus), "-o", "x", "-t", "bytes", "--threads", "0", code=2)
+
+
+# ---- build, info, verify -----------------------------------------------------------------------------------------
+
+
+def test_build_says_what_it_made_on_standard_error(tmp_path: Path, corpus: Path) -> None:
+    index = str(tmp_path / "index")
+    result = run("build", str(corpus), "-o", index, "--tokenizer", "words", "--shard-tokens", "15", "--threads", "2")
+    assert result.stdout == ""
+    report = si.open(index).info()
+    said = rf"^{index}: 5 documents, {report['num_tokens']} tokens \(u8\), 3 shards\n  0\.0 MiB, .* bytes a token; encode "
+    assert re.match(said, result.stderr)
+    assert "peak memory" in result.stderr
+    again = run("build", str(corpus), "-o", index, "-t", "words", "--shard-tokens", "15")
+    assert again.stderr == result.stderr
+
+
+def test_build_options_reach_the_build(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"body": "one", "text": "1"}\n{"text": "2"}\n{bad\n')
+    index = str(tmp_path / "index")
+    arguments = ["build", str(path), "-o", index, "-t", "bytes", "--text-field", "body", "--no-metadata", "--on-error", "skip"]
+    result = run(*arguments, "--memory", "2GiB")
+    assert "skipped 1 records: no field 'body'" in result.stderr
+    assert "skipped 1 records: malformed JSON" in result.stderr
+    (info,) = rows("info", index)
+    assert info["skipped"] == {"no field 'body'": 1, "malformed JSON": 1}
+    assert info["num_documents"] == 1
+    settings = info["settings"]
+    assert (settings["text_field"], settings["metadata"], settings["on_error"]) == ("body", False, "skip")
+    assert "text_field differ" in sentence("build", str(path), "-o", index, "-t", "bytes", "--no-metadata", "--on-error", "skip")
+    assert run("build", str(path), "-o", index, "-t", "bytes", "--on-error", "skip", "--restart").exit_code == 0
+    assert rows("info", index)[0]["num_documents"] == 2
+    run("build", str(path), "-o", str(tmp_path / "lines"), "-t", "bytes", "--input-format", "lines")
+    assert rows("count", str(tmp_path / "lines"), "{bad")[0]["count"] == 1
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path, corpus: Path) -> None:
+    index = tmp_path / "index"
+    (estimate,) = rows("build", str(corpus), "-o", str(index), "-t", "words", "--shard-tokens", "15", "--dry-run")
+    assert not index.exists()
+    assert estimate["num_documents"] == 5
+    assert estimate["num_shards"] == 3
+    assert "known size" in sentence("build", "-", "-o", str(index), "-t", "words", "--dry-run", stdin='{"text": "a"}\n')
+
+
+def test_build_from_standard_input(tmp_path: Path) -> None:
+    index = str(tmp_path / "index")
+    run("build", "-", "-o", index, "-t", "words", stdin='{"text": "from a pipe"}\n')
+    assert rows("count", index, "a pipe")[0]["count"] == 1
+
+
+def test_library_errors_exit_with_1_and_leave_no_index(tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    bad = tmp_path / "bad.jsonl"
+    bad.write_bytes(b'{"text": "a"}\n{"text": \n')
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "cut.jsonl.gz").write_bytes(b"\x1f\x8b\x08\x00cut")
+    good = str(corpus)
+    cases = {
+        (str(bad),): rf"Error: {bad}, line 2: malformed JSON: .*--on-error skip\n",
+        ("nowhere.jsonl",): r"Error: nowhere\.jsonl does not exist\n",
+        ("some/dataset",): r"Error: some/dataset does not exist; for a Hugging Face dataset write hf:some/dataset\n",
+        ("*.parquet",): r"Error: \*\.parquet does not exist or matches nothing\n",
+        ("empty.jsonl",): r"Error: the corpus is empty: 1 inputs hold no document\n",
+        ("cut.jsonl.gz",): r"Error: cut\.jsonl\.gz: the compressed file is cut short or damaged \(.*\); fetch it again\n",
+        (good, good): r"Error: .* is named twice: .*\n",
+        (good, "--text-field", "body"): r"Error: .*, line 1: no field 'body': the record has text, play .*\n",
+        (good, "--memory", "1GiB", "--shard-tokens", "5"): r"Error: memory and shard_tokens both .*\n",
+        (good, "--memory", "1 lot"): r"Error: '1 lot' is no size: .*\n",
+        (good, "--memory", "5MB"): r"Error: .*memory.* give it .* or more\n",
+        (good, "--shard-tokens", "3"): r"Error: a document of \d+ tokens does not fit a shard of 3.*\n",
+    }
+    for number, (arguments, expected) in enumerate(cases.items()):
+        index = f"index-{number}"
+        assert re.fullmatch(expected, sentence("build", *arguments, "-o", index, "-t", "bytes")), arguments
+        assert re.match("Error: ", sentence("count", index, "a"))
+    assert re.match(r"Error: .*nonsense.*\n", sentence("build", good, "-o", "x", "-t", "nonsense"))
+    assert "is a file: an index is a folder" in sentence("build", good, "-o", str(bad), "-t", "bytes")
+
+
+def test_passed_over_files_are_mentioned(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "a.txt").write_text("a")
+    (tmp_path / "corpus" / "b.bin").write_text("b")
+    done = process("build", "corpus", "-o", "index", "-t", "bytes", cwd=tmp_path)
+    assert done.returncode == 0
+    assert b"corpus: passed over 1 files" in done.stderr
+    assert done.stdout == b""
+
+
+def test_info_describes_the_index(words: str) -> None:
+    (info,) = rows("info", words)
+    assert info == json.loads(json.dumps(si.open(words).info()))
+    assert info["tokenizer"]["kind"] == "words"
+    table = run("info", words, "--table").stdout
+    assert "num_documents" in table
+    (line,) = csv.DictReader(io.StringIO(run("info", words, "--csv").stdout))
+    assert line["num_documents"] == "5"
+    assert json.loads(line["settings"]) == info["settings"]
+
+
+def test_verify_says_that_all_is_well_or_not(tmp_path: Path, corpus: Path) -> None:
+    index = str(tmp_path / "index")
+    run("build", str(corpus), "-o", index, "-t", "words")
+    for options in ([], ["--full"], ["--samples", "3", "--seed", "7", "--threads", "1"]):
+        result = run("verify", index, *options)
+        assert result.stdout == ""
+        assert f"{index} is in order: 1 shard, " in result.stderr
+    path = tmp_path / "index" / "shards" / "00000" / "suffix_array.u32"
+    path.write_bytes(path.read_bytes()[::-1])
+    assert sentence("verify", index, "--full").startswith("Error: ")
+    path.write_bytes(b"")
+    assert "has 0 bytes, expected" in sentence("verify", index)
+
+
+def test_paths_that_are_no_index(tmp_path: Path) -> None:
+    for command in ("info", "verify", "count a", "next a", "docs a", "concordance a", "cooccur a b"):
+        name, *rest = command.split()
+        assert re.match(r"Error: .*nowhere does not exist: build an index there", sentence(name, str(tmp_path / "nowhere"), *rest))
+        assert re.match(r"Error: .* is no index: it has no manifest\.json", sentence(name, str(tmp_path), *rest))
+
+
+# ---- questions ---------------------------------------------------------------------------------------------------
+
+
+def test_count_shows_what_was_looked_up(words: str, letters: str) -> None:
+    first, second = rows("count", words, "To BE", "nowhere")
+    ids = si.open(words).encode("to be").tolist()
+    assert first == {"ngram": "To BE", "ids": ids, "pieces": ["to", "be"], "count": 5}
+    assert second == {"ngram": "nowhere", "ids": [0], "pieces": ["?"], "count": 0}
+    assert rows("count", letters, "∞", "at")[0]["ids"] == list("∞".encode())
+    assert [row["count"] for row in rows("count", letters, "at", "To be", "")] == [4, 1, NUM_BYTES]
+
+
+def test_count_documents(words: str) -> None:
+    (row,) = rows("count", words, "to be", "--documents")
+    assert (row["count"], row["documents"]) == (5, 2)
+
+
+def test_count_ids(words: str, letters: str) -> None:
+    ids = si.open(words).encode("to be").tolist()
+    for text in (f"{ids[0]} {ids[1]}", f"{ids[0]},{ids[1]}", f" {ids[0]}, {ids[1]} "):
+        assert rows("count", words, "--ids", text) == [{"ngram": "to be", "ids": ids, "pieces": ["to", "be"], "count": 5}]
+    assert rows("count", letters, "--ids", "46 255")[0]["pieces"] == [".", "<end of document>"]
+    for text in ("999999", "99999999999999999999", "9999999999999999999"):
+        assert "outside" in sentence("count", words, "--ids", text) or "integer" in sentence("count", words, "--ids", text)
+
+
+def test_count_lines_of_standard_input(words: str, letters: str) -> None:
+    assert [row["count"] for row in rows("count", words, "-", stdin="to be\r\nquestion\n\nzzz")] == [5, 2, NUM_WORDS, 0]
+    assert [row["ngram"] for row in rows("count", letters, "-", stdin=" a \n∞\n")] == [" a ", "∞"]
+    assert rows("count", words, "--ids", "-", stdin="1\n1 2\n")[1]["ids"] == [1, 2]
+    assert rows("count", words, "-", stdin="") == []
+    assert "standard input is not UTF-8" in sentence("count", words, "-", stdin=b"caf\xe9\n")
+
+
+def test_count_a_file_of_json_lines(tmp_path: Path, words: str) -> None:
+    path = tmp_path / "queries.jsonl"
+    ids = si.open(words).encode("to be").tolist()
+    path.write_text(f'"to be"\n\n{json.dumps(ids)}\n""\n[]\n"\\u221e question"\n', encoding="utf-8")
+    found = [(row["ngram"], row["count"]) for row in rows("count", words, "-f", str(path))]
+    assert found == [("to be", 5), ("to be", 5), ("", NUM_WORDS), ("", NUM_WORDS), ("∞ question", 2)]
+    assert rows("count", words, "--file", "-", stdin='"to be"\n')[0]["count"] == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'"to be"\n{"a"\n', r"queries\.jsonl, line 2: malformed JSON \("),
+        (b"to be\n", r"queries\.jsonl, line 1: malformed JSON \("),
+        (b'"caf\xe9"\n', r"queries\.jsonl is not UTF-8"),
+        (b"5\n", r"an n-gram is text or"),
+        (b"null\n", r"an n-gram is text or"),
+        (b'{"a": 1}\n', r"an n-gram is text or"),
+        (b"[1.5]\n", r"integer"),
+        (b'["to", "be"]\n', r"integer"),
+        (b"[[1], [2]]\n", r"an n-gram is text or"),
+        (b"[99999]\n", r"id 99999 is outside the vocabulary"),
+        (b"[-1]\n", r"id -1 is outside the vocabulary"),
+        (b"[1, 255, 1]\n", r"the separator 255 may only be the last id"),
+        (b'"\\ud800"\n', r"is not Unicode"),
+    ],
+)
+def test_a_line_that_is_no_ngram(tmp_path: Path, words: str, content: bytes, said: str) -> None:
+    path = tmp_path / "queries.jsonl"
+    path.write_bytes(content)
+    assert re.search(said, sentence("count", words, "-f", str(path)))
+
+
+def test_tables_and_csv(words: str) -> None:
+    table = run("count", words, "to be", "question", "--table", "--documents").stdout.splitlines()
+    assert table[0].split() == ["ngram", "ids", "pieces", "count", "documents"]
+    assert [line.split()[-2:] for line in table[1:]] == [["5", "2"], ["2", "2"]]
+    assert len({len(line) for line in table}) == 1  # numbers stand to the right
+    found = list(csv.DictReader(io.StringIO(run("count", words, 'to "be"', "a, b", "--csv").stdout)))
+    assert [(row["ngram"], row["count"]) for row in found] == [('to "be"', "5"), ("a, b", "0")]
+    assert json.loads(found[0]["pieces"]) == ["to", "be"]
+    assert run("next", words, "nowhere", "--table").stdout == ""
+
+
+def test_next(words: str, letters: str) -> None:
+    found = rows("next", words, "be")
+    index = si.open(words)
+    assert [(row["piece"], row["count"], row["context_count"]) for row in found] == [
+        (piece, count, 5) for piece, count in [("to", 2), ("or", 1), ("that", 1), ("<end of document>", 1)]
+    ]
+    assert found[0]["id"] == index.encode("to")[0]
+    assert found[0]["prob"] == 0.4
+    assert len(rows("next", words, "be", "-k", "2")) == 2
+    assert rows("next", words, "--ids", str(index.encode("be")[0])) == found
+    assert rows("next", words, "nowhere") == []
+    assert rows("next", letters, "∞")[0]["piece"] == " "
+    assert "nothing follows a document's end" in sentence("next", words, "--ids", "1 255")
+
+
+def test_docs(words: str, corpus: Path) -> None:
+    first, second = rows("docs", words, "to be")
+    assert first == {
+        "document_id": 0,
+        "path": str(corpus),
+        "line": 1,
+        "count": 2,
+        "tokens": 10,
+        "offsets": [0, 4],
+        "metadata": {"play": "Hamlet"},
+    }
+    assert (second["document_id"], second["line"], second["count"], second["metadata"]) == (4, 5, 3, {"year": 1999})
+    assert rows("docs", words, "to be", "--limit", "1") == [first]
+    assert rows("docs", words, "to be", "--offset", "1") == [second]
+    assert rows("docs", words, "to be", "--text", "--limit", "1")[0]["text"] == "to be or not to be that is the question"
+    assert rows("docs", words, "to be", "--sample", "5") == [first, second]
+    sampled = [rows("docs", words, "to be", "--sample", "1", "--seed", str(seed)) for seed in range(20)]
+    assert {row["document_id"] for (row,) in sampled} == {0, 4}
+    assert rows("docs", words, "nowhere") == []
+    assert rows("docs", words, "--ids", " ".join(map(str, si.open(words).encode("to be")))) == [first, second]
+    assert len(run("docs", words, "to be", "--table").stdout.splitlines()) == 3
+
+
+def test_docs_of_a_file_whose_name_is_no_unicode(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    try:
+        Path(os.fsdecode(path)).write_text("au lait")
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    done = process("build", os.fsdecode(path), "-o", str(tmp_path / "index"), "-t", "words")
+    assert done.returncode == 0, done.stderr
+    done = process("docs", str(tmp_path / "index"), "au lait")
+    assert done.returncode == 0, done.stderr
+    assert os.fsencode(json.loads(done.stdout)["path"]) == path
+    assert process("docs", str(tmp_path / "index"), "au lait", "--table").returncode == 0
+
+
+def test_concordance(words: str) -> None:
+    found = rows("concordance", words, "to be", "--width", "2")
+    assert [(row["document_id"], row["offset"], row["left"], row["match"], row["right"]) for row in found] == [
+        (0, 0, "", "to be", "or not"),
+        (0, 4, "or not", "to be", "that is"),
+        (4, 0, "", "to be", "to be"),
+        (4, 2, "to be", "to be", "to be"),
+        (4, 4, "to be", "to be", ""),
+    ]
+    assert rows("concordance", words, "to be", "--width", "2", "--limit", "2", "--offset", "1") == found[1:3]
+    assert {row["left"] for row in rows("concordance", words, "to be", "--width", "0")} == {""}
+    assert len(run("concordance", words, "to be", "--csv").stdout.splitlines()) == 6
+
+
+def test_cooccur(tmp_path: Path, words: str) -> None:
+    assert rows("cooccur", words, "that", "question") == [{"ngrams": ["that", "question"], "documents": 2}]
+    assert rows("cooccur", words, "to be", "question", "--window", "5") == [
+        {"ngrams": ["to be", "question"], "documents": 1, "window": 5}
+    ]
+    assert rows("cooccur", words, "to be", "question", "--window", "4")[0]["documents"] == 0
+    path = tmp_path / "pairs.jsonl"
+    ids = si.open(words).encode("question").tolist()
+    path.write_text(f'["that", "man"]\n[["man", "moot"], "that"]\n["is", {ids}, "the"]\n["zzz", "that"]\n')
+    assert [row["documents"] for row in rows("cooccur", words, "-f", str(path))] == [1, 2, 2, 0]
+    path.write_text('"that"\n')
+    assert 'each line of --file must be a list of n-grams, as ["Alan Turing", "Enigma"]' in sentence(
+        "cooccur", words, "-f", str(path)
+    )
+    for line in ("[]", "[[]]", "[5]", "[null]", '[{"a": 1}]', "[[1.5]]", '["a", [["b"]]]', "[1, 2]"):
+        path.write_text(line + "\n")
+        result = CliRunner().invoke(main, ["cooccur", words, "-f", str(path)])
+        assert result.exception is None or isinstance(result.exception, SystemExit), (line, result.exception)
+        assert result.exit_code == 1 or line == "[1, 2]", line
+
+
+# ---- real processes ----------------------------------------------------------------------------------------------
+
+
+def loaded_by(code: str) -> set[str]:
+    """Heavy packages that a fresh interpreter has loaded after running code."""
+    script = f"import sys\n{code}\nprint(*sorted({set(HEAVY)!r} & set(sys.modules)), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    assert loaded_by("import suffixindex; suffixindex.SuffixIndex; suffixindex.open") == set()
+    assert loaded_by("from suffixindex.kernels.documents import renumber") >= {"numba"}
+
+
+def test_help_loads_nothing_heavy() -> None:
+    for arguments in (["--help"], ["build", "--help"], ["count", "--help"], ["--version"]):
+        code = f"from suffixindex.cli import main\nassert main({arguments!r}, standalone_mode=False) == 0"
+        assert loaded_by(code) == set(), arguments
+
+
+def test_questions_of_one_ngram_load_no_compiler(words: str) -> None:
+    for arguments in (
+        ["count", words, "to be", "--documents"],
+        ["next", words, "to"],
+        ["docs", words, "to be", "--text"],
+        ["concordance", words, "to be"],
+        ["cooccur", words, "to", "be"],
+        ["info", words],
+    ):
+        code = f"from suffixindex.cli import main\nmain({arguments!r}, standalone_mode=False)"
+        assert loaded_by(code) == set(), arguments
+
+
+def test_a_real_process_keeps_data_and_talk_apart(tmp_path: Path, corpus: Path) -> None:
+    index = str(tmp_path / "index")
+    done = process("build", str(corpus), "-o", index, "-t", "words")
+    assert done.returncode == 0
+    assert done.stdout == b""
+    assert len(done.stderr.splitlines()) == 2  # the report: no bar where there is no terminal
+    assert b"\r" not in done.stderr
+    done = process("count", index, "-", stdin="∞\nto be\n".encode(), env={**os.environ, "PYTHONIOENCODING": "latin-1"})
+    assert [json.loads(line)["count"] for line in done.stdout.splitlines()] == [NUM_WORDS, 5]
+    assert done.stderr == b""
+    done = process("count", str(tmp_path), "a")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"Error: ")
+    done = process("count", index)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"Usage: suffixindex count")
+
+
+def test_a_reader_that_stops_early_is_no_error_to_shout_about(tmp_path: Path, words: str) -> None:
+    queries = tmp_path / "queries.txt"
+    queries.write_text("to be\n" * 20_000)
+    command = [sys.executable, "-m", "suffixindex", "count", words, "-"]
+    with queries.open("rb") as file, subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as shell:
+        assert shell.stdout is not None
+        assert shell.stderr is not None
+        assert json.loads(shell.stdout.readline())["count"] == 5
+        shell.stdout.close()
+        complaint = shell.stderr.read()
+    assert complaint == b""
