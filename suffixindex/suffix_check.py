@@ -21,9 +21,10 @@ def check_suffix_array(
     separator: int | None = None,
     threads: int | None = None,
 ) -> int:
-    """Return the first rank at which ``suffix_array`` is wrong, or -1 if it is right.
+    """Return the first rank at which ``suffix_array`` is seen to be wrong, or -1 if it is right.
 
     Finds what is no permutation first, then what is out of order: :func:`suffixindex.suffix_sort.suffix_array` says how.
+    Two suffixes that start alike are judged by the ranks of what follows, so a swap may be seen at the ranks of those.
     An array of another length than the tokens is wrong at the rank where the shorter one ends.
 
     Cost: linear, about 25 ns a token on one thread, and 4 bytes a token of memory.
