@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def take_up(folder: Path, settings: dict[str, Any], any_size: bool) -> BuildStat
         what = f"{'an index' if finished else 'an unfinished build'} of other settings ({', '.join(other)} differ)"
         raise BuildError(f"{folder} holds {what}: choose another folder, or throw it away with --restart")
     if finished:
-        log.info("%s is finished, nothing to do", folder)
+        log.warning("%s is finished already: no input was read; --restart builds it anew", folder)
         remove(folder / BUILD_STATE)
         return None
     return state
@@ -132,8 +132,10 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        (folder / LOCK).unlink(missing_ok=True)
+        with suppress(PermissionError):  # Windows keeps an open file; elsewhere no second build may slip in between
+            (folder / LOCK).unlink(missing_ok=True)
         lock.release()
+        (folder / LOCK).unlink(missing_ok=True)
         if not any(folder.iterdir()):
             folder.rmdir()
 

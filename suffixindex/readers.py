@@ -306,7 +306,7 @@ def _parse_json(content: bytes) -> Any:
     except orjson.JSONDecodeError:
         decoded = _decode(content.removeprefix(BYTE_ORDER_MARK))
         try:
-            record = json.loads(decoded)  # takes what orjson does not: NaN, numbers beyond 64 bits, a byte-order mark
+            record = json.loads(decoded)  # takes what orjson does not: NaN, deep nesting
         except ValueError as error:
             raise _BadRecordError("malformed JSON", str(error)) from error
         except RecursionError as error:
