@@ -30,6 +30,7 @@ readers refuse what is newer and read every older one.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,11 @@ class ShardEntry:
         return cls(_number(entry, "num_documents"), _number(entry, "length"), files)
 
 
+def _content_hash(content: Mapping[str, Any]) -> str:
+    """sha256 of a manifest without its own: of its compact JSON with sorted keys, in ASCII."""
+    return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Manifest:
     """All that is needed to read an index."""
@@ -146,11 +152,12 @@ class Manifest:
             "separator": self.separator,
             **{key: value for key, value in asdict(self).items() if key != "format_version"},
         }
+        content["sha256"] = _content_hash(content)
         write_bytes(index / MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
 
     @classmethod
     def read(cls, index: Path) -> "Manifest":
-        """Read and check the version.
+        """Read; check the version and that nothing was changed.
 
         Raises
         ------
@@ -177,6 +184,8 @@ class Manifest:
                 f"{index} has format version {version}, this suffixindex reads up to {FORMAT_VERSION}: "
                 "update it with pip install -U suffixindex"
             )
+        if content.pop("sha256", None) != _content_hash(content):
+            raise FormatError(f"{path} was changed since it was written, or is damaged: restore it or build again")
         try:
             if content["token_type"] not in TOKEN_TYPES:
                 raise KeyError("token_type")

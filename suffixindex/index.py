@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from suffixindex.errors import NoIndexError, QueryError
 from suffixindex.format import PROVENANCE, TOKEN_TYPES, Manifest, shard_folder
 from suffixindex.memory import cpu_count
-from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, aliases, check_not_negative
+from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, aliases, check_not_negative, integers
 from suffixindex.results import Concordance, Document, DocumentMatch, NextTokens
 from suffixindex.shard import Interval, Shard, merge_counts
 from suffixindex.tokenizers import Tokenizer, open_tokenizer
@@ -60,6 +61,9 @@ class SuffixIndex:
         shards = self.manifest.shards
         self.shards = [Shard(shard_folder(self.path, i), shard, self.manifest.token_type) for i, shard in enumerate(shards)]
         self._first_document = np.cumsum([0] + [shard.num_documents for shard in shards])
+        self._cores = cpu_count()
+        self._lock = Lock()
+        self._threads: ThreadPoolExecutor | None = None
         self._checker = NgramChecker(self.encode, self.dtype, self.vocabulary_size, self.separator)
 
     def __repr__(self) -> str:
@@ -102,12 +106,17 @@ class SuffixIndex:
 
     def close(self) -> None:
         """Stop the index's threads; its maps go when nothing refers to them any more."""
-        if "_pool" in self.__dict__:
-            self.__dict__.pop("_pool").shutdown()
+        with self._lock:
+            if self._threads is not None:
+                self._threads.shutdown()
+                self._threads = None
 
-    @cached_property
+    @property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(cpu_count(), "suffixindex")
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self._cores, "suffixindex")
+            return self._threads
 
     # ---- text ----------------------------------------------------------------------------------------------------
 
@@ -136,16 +145,15 @@ class SuffixIndex:
 
     def pieces(self, ids: ArrayLike) -> list[str]:
         """What each id stands for, readable; the separator as ``<end of document>``."""
-        flat = np.asarray(ids, np.int64)
+        flat = integers(ids)
         named = iter(self.tokenizer.pieces(self._without_separators(flat)))
         return ["<end of document>" if i == self.separator else next(named) for i in flat.tolist()]
 
-    def _without_separators(self, ids: ArrayLike) -> NDArray[np.int64]:
-        flat: NDArray[np.int64] = np.asarray(ids, np.int64)
+    def _without_separators(self, ids: ArrayLike) -> NDArray[Any]:
+        flat = integers(ids)
         if flat.size and not ((flat >= 0) & ((flat < self.vocabulary_size) | (flat == self.separator))).all():
             raise QueryError(f"an id is outside the vocabulary of {self.vocabulary_size:,} ids: {flat.min()} … {flat.max()}")
-        kept: NDArray[np.int64] = flat[flat != self.separator]
-        return kept
+        return flat[flat != self.separator]
 
     # ---- occurrences ---------------------------------------------------------------------------------------------
 
@@ -300,7 +308,7 @@ class SuffixIndex:
 
     def _intervals(self, batch: NgramBatch) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         for shard in self.shards:
-            yield shard.intervals(batch, self._pool, self._pool._max_workers)
+            yield shard.intervals(batch, self._pool, self._cores)
 
     def _holding(self, ids: NDArray[Any]) -> NDArray[np.int64]:
         """Ascending ids of the documents that hold an n-gram."""

@@ -63,7 +63,7 @@ class NgramChecker:
         if isinstance(ngrams, str):
             raise QueryError("expected a list of n-grams, found one text: put it in a list")
         if isinstance(ngrams, np.ndarray) and ngrams.ndim == 2:
-            ids = _integers(ngrams.ravel())
+            ids = integers(ngrams.ravel())
             offsets = np.arange(len(ngrams) + 1, dtype=np.int64) * ngrams.shape[1]
         else:
             ids, offsets = self._flatten(list(ngrams))
@@ -108,7 +108,7 @@ class NgramChecker:
             raise QueryError(f"an n-gram is text or a flat sequence of ids: {error}") from None
         if array.ndim != 1:
             raise QueryError(f"an n-gram is text or a flat sequence of ids, found {array.ndim} dimensions")
-        return _integers(array)
+        return integers(array)
 
     def _check(self, ids: NDArray[Any], offsets: NDArray[np.int64]) -> None:
         outside = (ids < 0) | (ids >= self.vocabulary_size)
@@ -149,8 +149,15 @@ def check_not_negative(**numbers: int | None) -> None:
             raise QueryError(f"{name} is {number}: expected 0 or more")
 
 
-def _integers(array: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(array)
+def integers(ids: ArrayLike) -> NDArray[np.int64]:
+    """Ids as int64.
+
+    Raises
+    ------
+    QueryError
+        They are no integers.
+    """
+    array = np.asarray(ids)
     if array.size == 0:
         return np.empty(0, np.int64)
     if array.dtype.kind not in "iu":

@@ -14,9 +14,7 @@ from suffixindex.errors import MissingDependencyError
 from suffixindex.kernels import sort_separated
 
 
-def divsufsort_suffix_array(
-    tokens: NDArray[np.unsignedinteger[Any]], separator: int | None = None
-) -> NDArray[np.uint32]:
+def divsufsort_suffix_array(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None = None) -> NDArray[np.uint32]:
     """Return the same array as :func:`suffixindex.suffix_sort.suffix_array`, by pydivsufsort.
 
     Slower than that function on all but tiny inputs (it needs no compilation), on one thread, and at 18 bytes a 16-bit token and more: for

@@ -99,9 +99,7 @@ def _codes(
 ) -> NDArray[np.uint64]:
     """The code of each bucket of ranks, by how often it occurs."""
     counts = np.zeros((len(blocks), (separator_rank >> bucket_bits) + 1), np.int64)
-    workers.run(
-        lambda block, bounds: sort_codes.count_buckets(ranks, *bounds, bucket_bits, counts[block]), enumerate(blocks)
-    )
+    workers.run(lambda block, bounds: sort_codes.count_buckets(ranks, *bounds, bucket_bits, counts[block]), enumerate(blocks))
     codes = np.empty(counts.shape[1], np.uint64)
     sort_codes.alphabetic_code(np.maximum(counts.sum(axis=0), 1), bucket_bits, codes)
     codes[-1] = sort_codes.SEPARATOR_CODE

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 
 import building
@@ -105,6 +106,7 @@ def test_a_build_writes_the_bytes_of_the_golden_index(kind: str, tmp_path: Path,
     manifests = [json.loads(files.pop(MANIFEST)) for files in (expected, built)]
     for manifest in manifests:
         manifest["tokenizer"].pop("unicode", None)  # the version of Python's tables of characters
+        del manifest["sha256"]
     assert manifests[0] == manifests[1]
     assert expected == built
 
@@ -165,8 +167,11 @@ def index(tmp_path: Path) -> Path:
 
 
 def rewrite(index: Path, change: Callable[[dict[str, object]], object]) -> None:
+    """Change a manifest as its writer could have, with the hash of what it holds then."""
     content = json.loads((index / MANIFEST).read_bytes())
+    del content["sha256"]
     change(content)
+    content["sha256"] = sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
     (index / MANIFEST).write_text(json.dumps(content))
 
 
@@ -202,6 +207,15 @@ def test_a_manifest_lacking_or_garbling_an_entry_is_refused(index: Path, key: st
         rewrite(index, lambda content, garbage=garbage: content.update({key: garbage}))
         with pytest.raises(si.FormatError, match=r"manifest\.json"):
             si.open(index)
+
+
+@pytest.mark.parametrize("key", ["num_documents", "num_tokens", "separator", "vocabulary_size", "settings", "tokenizer", "sha256"])
+def test_a_changed_manifest_is_refused(index: Path, key: str) -> None:
+    content = json.loads((index / MANIFEST).read_bytes())
+    content[key] = content[key] + 1 if isinstance(content[key], int) else "other"
+    (index / MANIFEST).write_text(json.dumps(content))
+    with pytest.raises(si.FormatError, match=r"manifest\.json was changed since it was written"):
+        si.open(index)
 
 
 @pytest.mark.parametrize("entry", ["num_documents", "length", "files"])

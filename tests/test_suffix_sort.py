@@ -68,7 +68,9 @@ def test_order_is_the_definition(text: tuple[NDArray[np.unsignedinteger], int | 
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
-@pytest.mark.parametrize("ids", [[], [0], [7, 7], [1, 0, 1, 0], ["top"], ["top", "top"], [0, "top", 0], [3, "top", "top", 3, "top"]])
+@pytest.mark.parametrize(
+    "ids", [[], [0], [7, 7], [1, 0, 1, 0], ["top"], ["top", "top"], [0, "top", 0], [3, "top", "top", 3, "top"]]
+)
 def test_tiny(dtype: type, ids: list[int | str]) -> None:
     top = int(np.iinfo(dtype).max)
     tokens = np.array([top if i == "top" else i for i in ids], dtype)
