@@ -59,10 +59,10 @@ class Clock:
         self.since = now
 
 
-def take_up(folder: Path, settings: dict[str, Any], any_size: bool) -> BuildState | None:
+def take_up(folder: Path, settings: dict[str, Any], largest_shard: int | None) -> BuildState | None:
     """The state to go on from; None if the index is finished.
 
-    ``any_size`` takes over the size of the shards that is there.
+    The shard size that is there is taken over if it is at most ``largest_shard``.
 
     Raises
     ------
@@ -83,8 +83,8 @@ def take_up(folder: Path, settings: dict[str, Any], any_size: bool) -> BuildStat
         state = BuildState(settings)
         state.write(folder)
         return state
-    if any_size:
-        settings["shard_capacity"] = found.get("shard_capacity")
+    if largest_shard is not None and found.get("shard_capacity", largest_shard + 1) <= largest_shard:
+        settings["shard_capacity"] = found["shard_capacity"]
     other = [key for key, value in settings.items() if found.get(key) != value]
     if other:
         what = f"{'an index' if finished else 'an unfinished build'} of other settings ({', '.join(other)} differ)"

@@ -27,6 +27,7 @@ from suffixindex.files import BLOCK_BYTES, hash_file, map_array, remove, write_a
 from suffixindex.format import (
     BUILD_STATE,
     DOCUMENT_OFFSETS,
+    MAX_SHARD_LENGTH,
     METADATA,
     METADATA_OFFSETS,
     PROVENANCE,
@@ -106,7 +107,7 @@ def build(
     on_error
         ``raise`` stops at a bad record, ``skip`` passes over it and counts it.
     threads
-        Cores to use; all by default. The index does not depend on it.
+        Cores to use; all by default. Shards of the same size are equal on any number.
     restart
         Throw away what is at ``index``, finished or not.
     progress
@@ -124,6 +125,7 @@ def build(
         raise BuildError(f"on_error is {on_error!r}: expected raise or skip")
     if threads is not None and threads < 1:
         raise BuildError(f"threads is {threads}: expected 1 or more")
+    threads = threads or cpu_count()
     sources = resolve([corpus] if isinstance(corpus, (str, os.PathLike)) else corpus, input_format)
     inputs = "".join(json.dumps(asdict(source)) + "\n" for source in sources).encode()
     encoder = choose_encoder(tokenizer, revision, engine)
@@ -133,19 +135,26 @@ def build(
         "text_field": text_field,
         "metadata": metadata,
         "on_error": on_error,
-        "shard_capacity": shard_capacity(memory, shard_tokens, encoder.token_type),
+        "shard_capacity": shard_capacity(memory, shard_tokens, encoder.token_type, threads),
     }
     with locked(folder), plain_errors(folder):
         if restart:
             clear(folder)
-        state = take_up(folder, settings, any_size=memory is None and shard_tokens is None)
+        state = take_up(folder, settings, largest_shard=_largest_shard(memory, shard_tokens, settings["shard_capacity"]))
         if state is None:
             return _report(folder, Manifest.read(folder))
-        job = _Job(folder, state, encoder, sources, threads or cpu_count(), progress)
+        job = _Job(folder, state, encoder, sources, threads, progress)
         if state.encoded is None:
             write_bytes(folder / SOURCES, inputs)
             job.encode(RecordOptions(text_field, metadata, on_error), checkpoint_seconds)
         return job.publish(job.sort())
+
+
+def _largest_shard(memory: str | int | None, shard_tokens: str | int | None, capacity: int) -> int | None:
+    """Up to which size shards that are there already will do: a budget is kept by smaller ones too."""
+    if shard_tokens is not None:
+        return None
+    return MAX_SHARD_LENGTH if memory is None else capacity
 
 
 def estimate_build(
@@ -165,8 +174,9 @@ def estimate_build(
     """What :func:`build` would make of the same arguments, and at what cost, from a sample of the corpus; writes nothing."""
     sources = resolve([corpus] if isinstance(corpus, (str, os.PathLike)) else corpus, input_format)
     encoder = choose_encoder(tokenizer, revision, engine)
-    capacity = shard_capacity(memory, shard_tokens, encoder.token_type)
-    return estimate(sources, encoder, RecordOptions(text_field, metadata, on_error), capacity, threads or cpu_count())
+    threads = threads or cpu_count()
+    capacity = shard_capacity(memory, shard_tokens, encoder.token_type, threads)
+    return estimate(sources, encoder, RecordOptions(text_field, metadata, on_error), capacity, threads)
 
 
 class _Job:

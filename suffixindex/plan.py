@@ -17,7 +17,8 @@ from suffixindex.memory import parse_count, parse_size, total_memory
 from suffixindex.readers import Piece, RecordOptions, parse, read_pieces
 from suffixindex.suffix_sort import sort_bytes_per_token, suffix_array
 
-FIXED_BYTES = 400 << 20  # interpreter, compiled kernels, a tokenizer, batches under way
+FIXED_BYTES = 360 << 20  # interpreter, compiled kernels, a tokenizer, the sort's tables
+THREAD_BYTES = 60 << 20  # the sort's scratch, or batches under way
 SMALLEST_SHARD = 1 << 20
 SAMPLED_PLACES = 16
 SAMPLE_BYTES = 32 << 20
@@ -30,7 +31,12 @@ def bytes_per_token(token_type: str) -> float:
     return sort_bytes_per_token(dtype) + dtype.itemsize
 
 
-def shard_capacity(memory: str | int | None, shard_tokens: str | int | None, token_type: str) -> int:
+def fixed_bytes(threads: int) -> int:
+    """Memory of a build that does not grow with its shards."""
+    return FIXED_BYTES + THREAD_BYTES * threads
+
+
+def shard_capacity(memory: str | int | None, shard_tokens: str | int | None, token_type: str, threads: int) -> int:
     """Tokens and separators that a shard may hold; by default half of what memory there is sets it.
 
     Raises
@@ -43,9 +49,9 @@ def shard_capacity(memory: str | int | None, shard_tokens: str | int | None, tok
     if shard_tokens is not None:
         return min(parse_count(shard_tokens), MAX_SHARD_LENGTH)
     budget = parse_size(memory) if memory is not None else total_memory() // 2
-    capacity = int((budget - FIXED_BYTES) / bytes_per_token(token_type))
+    capacity = int((budget - fixed_bytes(threads)) / bytes_per_token(token_type))
     if capacity < SMALLEST_SHARD:
-        least = FIXED_BYTES + ceil(SMALLEST_SHARD * bytes_per_token(token_type))
+        least = fixed_bytes(threads) + ceil(SMALLEST_SHARD * bytes_per_token(token_type))
         raise BuildError(
             f"{budget / 2**20:,.0f} MiB of memory are too little for a build: give it {least / 2**20:,.0f} MiB or more"
         )
@@ -112,7 +118,7 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
         num_tokens=round((length - documents) * scale),
         num_shards=shards,
         num_bytes=round(scale * (length * (width + 4) + 8 * documents + metadata)),
-        peak_memory_bytes=round(FIXED_BYTES + length * scale / shards * bytes_per_token(encoder.token_type)),
+        peak_memory_bytes=round(fixed_bytes(threads) + length * scale / shards * bytes_per_token(encoder.token_type)),
         seconds={"encode": encode_seconds * scale, "sort": sort_seconds * scale * growth},
         text_bytes=round(text_bytes * scale),
         sampled_bytes=text_bytes,

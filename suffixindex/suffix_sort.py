@@ -11,6 +11,7 @@ The sort works in four steps, each a file of kernels, that hand on a suffix arra
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,9 +108,9 @@ def suffix_array(
 
     Notes
     -----
-    O(n log n) time for any text; about 40 ns a token of natural text on two cores, and at most ``sort_bytes_per_token`` bytes a token. The text is
-    coded by an alphabetic code (Gilbert and Moore, 1959), what stays tied is ordered by a difference cover (Burkhardt
-    and Kärkkäinen, 2003).
+    O(n log n) time for any text, about 40 ns a token of natural text on two cores, and at most
+    :func:`sort_bytes_per_token` bytes a token. The text is coded by an alphabetic code (Gilbert and Moore, 1959), what
+    stays tied is ordered by a difference cover (Burkhardt and Kärkkäinen, 2003).
 
     Examples
     --------
@@ -151,82 +152,90 @@ def _checked_tokens(tokens: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.unsi
     return plain
 
 
+class _Sort(NamedTuple):
+    """What the steps up to the difference cover share."""
+
+    text: RankedText
+    partitions: Partitions
+    blocks: Blocks  # of the text, one a thread
+    suffix_array: NDArray[np.uint32]
+    tied: NDArray[np.uint8]
+    workers: Workers
+    config: SortConfig
+
+    def refine(self, first: int, last: int, bits: int) -> int:
+        """Tell the ties of the partitions ``[first, last)`` apart, equal in ``bits`` code bits; returns how many stay."""
+        lo, hi = self.partitions.offsets[[first, last]].tolist()
+        depth, block = sort_cover.MODULUS, self.config.block
+        return int(sort_ties.refine_ties(self.text, bits, depth, block, lo, hi, self.suffix_array, self.tied))
+
+
 def _sort_by_depth(
     text: RankedText, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
 ) -> int:
-    """Sort the suffixes by their first MODULUS tokens at least; returns how many stay tied with another."""
+    """Sort the suffixes by their first 32 tokens at least; returns how many stay tied with another."""
     size = len(suffix_array)
     blocks = workers.blocks(size)
     partitions = _count_partitions(text, size, blocks, workers, config)
-    sizes = np.diff(partitions.offsets)
-    large = np.flatnonzero(sizes > config.max_partition_size).tolist()
+    sort = _Sort(text, partitions, blocks, suffix_array, tied, workers, config)
+    large = np.flatnonzero(np.diff(partitions.offsets) > config.max_partition_size).tolist()
     rounds = config.rounds or (1 if size <= ONE_ROUND_TOKENS else 3 if text.ranks.itemsize < 4 else 4)
-    pieces = [
-        piece
-        for first, last in zip([0, *(k + 1 for k in large)], [*large, len(sizes)], strict=True)
-        for piece in _cut(partitions, first, last, -(-size // rounds))
-    ]
+    between = zip([0, *(k + 1 for k in large)], [*large, 1 << partitions.bits], strict=True)
+    pieces = [piece for first, last in between for piece in _cut(partitions, first, last, -(-size // rounds))]
+    return _sort_in_rounds(sort, pieces) + _sort_in_place(sort, large)
 
-    def refine(lo: int, hi: int, bits: int) -> int:
-        return int(sort_ties.refine_ties(text, bits, sort_cover.MODULUS, config.block, lo, hi, suffix_array, tied))
 
-    def sort_unit(first: int, last: int, records: NDArray[np.uint64]) -> int:
-        sort_partitions.sort_partitions(
-            partitions.offsets, first, last, records, partitions.key_bits, suffix_array, tied
-        )
-        lo, hi = partitions.offsets[[first, last]].tolist()
-        return refine(lo, hi, partitions.bits + partitions.key_bits)
-
-    left = 0
+def _sort_in_rounds(sort: _Sort, pieces: Blocks) -> int:
+    """Scatter, sort and refine one piece of the partitions after the other: only its records are in memory."""
+    text, partitions, workers = sort.text, sort.partitions, sort.workers
     records = np.empty(max((partitions.size(*piece) for piece in pieces), default=0), np.uint64)
+    left = 0
     for first, last in pieces:
-        cursors = partitions.ends - partitions.offsets[first]
-        workers.run(
-            lambda block, bounds, first=first, last=last, cursors=cursors: sort_codes.scatter_records(
-                text, *bounds, partitions.bits, partitions.key_bits, first, last, cursors[block], records
-            ),
-            enumerate(blocks),
-        )
-        units = _cut(partitions, first, last, partitions.size(first, last) // (workers.threads * config.units_per_thread) + 1)
         base = int(partitions.offsets[first])
-        left += sum(
-            workers.run(
-                lambda lo, hi, base=base: sort_unit(
-                    lo, hi, records[partitions.offsets[lo] - base : partitions.offsets[hi] - base]
-                ),
-                units,
-            )
-        )
-    del records
-    for partition in large:
-        workers.run(
-            lambda block, bounds, partition=partition: sort_codes.collect_partition(
-                text, *bounds, partitions.bits, partition, int(partitions.ends[block, partition]), suffix_array
-            ),
-            enumerate(blocks),
-        )
-        lo, hi = partitions.offsets[[partition, partition + 1]].tolist()
-        tied[lo] = 0
-        tied[lo + 1 : hi] = 1
-    left += sum(
-        workers.run(
-            lambda partition: refine(*partitions.offsets[[partition, partition + 1]].tolist(), partitions.bits),
-            [(partition,) for partition in large],
-        )
-    )
+        share = partitions.size(first, last) // (workers.threads * sort.config.units_per_thread) + 1
+
+        def scatter(block: int, bounds: tuple[int, int], first: int = first, last: int = last, base: int = base) -> None:
+            cursors = partitions.ends[block] - base
+            sort_codes.scatter_records(text, *bounds, partitions.bits, partitions.key_bits, first, last, cursors, records)
+
+        def sort_unit(lo: int, hi: int, base: int = base) -> int:
+            unit = records[partitions.offsets[lo] - base : partitions.offsets[hi] - base]
+            sort_partitions.sort_partitions(partitions.offsets, lo, hi, unit, partitions.key_bits, sort.suffix_array, sort.tied)
+            return sort.refine(lo, hi, partitions.bits + partitions.key_bits)
+
+        workers.run(scatter, enumerate(sort.blocks))
+        left += sum(workers.run(sort_unit, _cut(partitions, first, last, share)))
     return left
 
 
-def _count_partitions(
-    text: RankedText, size: int, blocks: Blocks, workers: Workers, config: SortConfig
-) -> Partitions:
+def _sort_in_place(sort: _Sort, large: Sequence[int]) -> int:
+    """Sort the partitions that are too large for records: one group each, split in place.
+
+    Texts have them that repeat a few tokens over and over: an ordinary corpus has none.
+    """
+    text, partitions, workers = sort.text, sort.partitions, sort.workers
+
+    def collect(block: int, bounds: tuple[int, int]) -> None:
+        for partition in large:
+            end = int(partitions.ends[block, partition])
+            sort_codes.collect_partition(text, *bounds, partitions.bits, partition, end, sort.suffix_array)
+
+    def refine(partition: int) -> int:
+        lo, hi = partitions.offsets[[partition, partition + 1]].tolist()
+        sort.tied[lo:hi] = 1
+        sort.tied[lo] = 0
+        return sort.refine(partition, partition + 1, partitions.bits)
+
+    workers.run(collect, enumerate(sort.blocks))
+    return sum(workers.run(refine, ((partition,) for partition in large)))
+
+
+def _count_partitions(text: RankedText, size: int, blocks: Blocks, workers: Workers, config: SortConfig) -> Partitions:
     """Choose how many partitions there are, and count their suffixes in each block of the text."""
     bits = min(max(1, (size // config.partition_size).bit_length()), config.max_partition_bits)
     key_bits = min(config.max_key_bits, 64 - (size - 1).bit_length(), sort_codes.CODE_BITS - bits)
     counts = np.zeros((len(blocks), 1 << bits), np.uint32)
-    workers.run(
-        lambda block, bounds: sort_codes.count_partitions(text, *bounds, bits, counts[block]), enumerate(blocks)
-    )
+    workers.run(lambda block, bounds: sort_codes.count_partitions(text, *bounds, bits, counts[block]), enumerate(blocks))
     offsets = np.zeros(counts.shape[1] + 1, np.int64)
     np.cumsum(counts.sum(axis=0, dtype=np.int64), out=offsets[1:])
     return Partitions(bits, key_bits, offsets, offsets[:-1] + np.cumsum(counts, axis=0, dtype=np.int64))
@@ -242,7 +251,7 @@ def _cut(partitions: Partitions, first: int, last: int, size: int) -> Blocks:
 def _pieces(edges: Sequence[int]) -> Blocks:
     """The intervals between distinct, ascending edges."""
     distinct = sorted(set(edges))
-    return list(zip(distinct[:-1], distinct[1:], strict=True))
+    return list(pairwise(distinct))
 
 
 def _sort_by_cover(suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig) -> None:

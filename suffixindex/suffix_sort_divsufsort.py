@@ -1,8 +1,8 @@
 """The suffix array by libdivsufsort, through pydivsufsort: a yardstick, and an oracle that shares no code.
 
-libdivsufsort sorts the bytes of the tokens, most significant first, on one thread, and keeps every other position (or fourth): it
-compares past separators. A linear pass then finds the suffixes that are equal through their separator and puts them
-in the order of their positions.
+libdivsufsort sorts the bytes of the tokens, most significant first, on one thread; of its positions every other one
+(or fourth) starts a token. It compares past separators, so a linear pass then finds the suffixes that are equal through
+their separator and puts them in the order of their positions.
 """
 
 from typing import Any
@@ -17,8 +17,7 @@ from suffixindex.kernels import sort_separated
 def divsufsort_suffix_array(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None = None) -> NDArray[np.uint32]:
     """Return the same array as :func:`suffixindex.suffix_sort.suffix_array`, by pydivsufsort.
 
-    Slower than that function on all but tiny inputs (it needs no compilation), on one thread, and at 18 bytes a 16-bit token and more: for
-    comparisons. At most 2**31 bytes of tokens.
+    For comparisons: it runs on one thread and takes 20 bytes a 16-bit token and more. At most 2**31 bytes of tokens.
 
     Raises
     ------
@@ -38,7 +37,7 @@ def divsufsort_suffix_array(tokens: NDArray[np.unsignedinteger[Any]], separator:
     width = tokens.dtype.itemsize
     big_endian = tokens.astype(tokens.dtype.newbyteorder(">"))
     byte_array = divsufsort(big_endian.view(np.uint8))
-    suffix_array = (byte_array[byte_array % width == 0] // width).astype(np.uint32)
+    suffix_array: NDArray[np.uint32] = (byte_array[byte_array % width == 0] // width).astype(np.uint32)
     if separator is not None:
         tied = np.zeros(len(tokens), np.bool_)
         sort_separated.mark_equal(tokens, suffix_array, separator, tied)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,8 +14,8 @@ from suffixindex.kernels.sort_codes import END_PADDING, RankedText
 NO_SEPARATOR = -1
 TABLE_IDS = 1 << 16
 """Ids that a rank table may always cover; above, only as many as there are tokens."""
-BUCKET_TABLE_BITS = 20
-"""The code table has at most 2**20 entries, 8 MiB: of a larger vocabulary, ranks next to each other share one."""
+MAX_BUCKET_BITS = 20
+"""The code table has about 2**20 entries at most, 8 MiB: of a larger vocabulary, ranks next to each other share one."""
 LANES = ((8, 8, np.uint8), (16, 4, np.uint16), (21, 3, np.uint32), (32, 2, np.uint32))
 """Bits of a rank, ranks in a 64-bit key, type of a rank."""
 
@@ -40,7 +41,7 @@ class Workers(NamedTuple):
 def split_range(size: int, parts: int) -> Blocks:
     """Split ``range(size)`` into nearly equal half-open intervals."""
     edges = [size * k // parts for k in range(parts + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def rank_text(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, workers: Workers) -> RankedText:
@@ -66,7 +67,7 @@ def rank_text(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, w
         workers.run(lambda lo, hi: sort_codes.mark_tokens(tokens, lo, hi, stop, present), blocks)
         rank_of = np.cumsum(present, dtype=np.uint32)
         top = int(rank_of[-1]) if largest >= 0 else 0
-    bucket_bits = max(0, top.bit_length() - BUCKET_TABLE_BITS)
+    bucket_bits = max(0, top.bit_length() - min(size.bit_length() + 1, MAX_BUCKET_BITS))
     separator_rank = ((top >> bucket_bits) + 1) << bucket_bits  # in a bucket of its own
     if separator_rank.bit_length() > LANES[-1][0]:
         ids = np.unique(tokens)  # no room for the end of the text: make the ids dense, slowly; no tokenizer has such
@@ -74,7 +75,7 @@ def rank_text(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, w
         dense = np.searchsorted(ids, tokens).astype(np.uint32)  # a separator, larger than all, becomes len(ids)
         return rank_text(dense, len(ids), workers)
     lane_bits, lanes, dtype = next(lane for lane in LANES if separator_rank.bit_length() <= lane[0])
-    ranks = np.empty(size + END_PADDING, dtype)
+    ranks: NDArray[np.unsignedinteger[Any]] = np.empty(size + END_PADDING, dtype)
     ranks[size:] = 0
     if rank_of is not None:
         workers.run(lambda lo, hi: sort_codes.rank_by_table(tokens, lo, hi, stop, separator_rank, rank_of, ranks), blocks)

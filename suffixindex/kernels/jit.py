@@ -43,5 +43,5 @@ def _prefetch_nothing(array: Any, index: Any) -> None:
     """What ``prefetch`` is when the JIT is off."""
 
 
-prefetch: Callable[..., Any] = _prefetch_nothing if numba.config.DISABLE_JIT else intrinsic(_prefetch)
+prefetch: Callable[..., Any] = _prefetch_nothing if getattr(numba.config, "DISABLE_JIT", False) else intrinsic(_prefetch)
 """``prefetch(array, index)`` in a kernel; overlapping cache misses is worth 3-5 times in batch searches."""

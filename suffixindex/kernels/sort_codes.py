@@ -162,7 +162,7 @@ def scatter_records(text, begin, end, partition_bits, key_bits, first, last, cur
     partition_shift = np.uint64(64 - partition_bits)
     drop = np.uint64(partition_bits)
     key_mask = ~((np.uint64(1) << np.uint64(64 - key_bits)) - np.uint64(1))
-    lo, span = np.uint64(first), np.uint64(last - first)
+    lo, hi = np.uint64(first), np.uint64(last)
     taken_codes = np.empty(BLOCK, np.uint64)
     taken_positions = np.empty(BLOCK, np.uint32)
     code = code_at(end, text)
@@ -172,13 +172,13 @@ def scatter_records(text, begin, end, partition_bits, key_bits, first, last, cur
             code = prepend(code, np.int64(text.ranks[i]), text)
             taken_codes[taken] = code
             taken_positions[taken] = i
-            taken += np.int64((code >> partition_shift) - lo < span)
+            partition = code >> partition_shift
+            taken += np.int64((partition >= lo) & (partition < hi))
         for k in range(taken):
-            code_k = taken_codes[k]
-            partition = code_k >> partition_shift
+            partition = taken_codes[k] >> partition_shift
             slot = cursors[partition] - 1
             cursors[partition] = slot
-            records[slot] = ((code_k << drop) & key_mask) | np.uint64(taken_positions[k])
+            records[slot] = ((taken_codes[k] << drop) & key_mask) | np.uint64(taken_positions[k])
 
 
 @kernel

@@ -90,7 +90,10 @@ def tied_sample(suffix_array, tied, lo, hi, sample, starts):
 
 @kernel
 def sort_sample(sample, starts, shift, sample_ranks):
-    """Order each group of the sample by the ranks ``shift`` further on; ``starts`` becomes 2 where a run of equal ranks begins inside a group."""
+    """Order each group of the sample by the ranks ``shift`` further on.
+
+    ``starts`` becomes 2 where a run of equal ranks begins inside a group.
+    """
     size = len(sample)
     spare = np.empty(size // 2 + 1, np.uint32)
     runs = np.empty(64, np.int64)
@@ -109,7 +112,10 @@ def sort_sample(sample, starts, shift, sample_ranks):
 
 @kernel
 def update_sample(sample, starts, sample_ranks):
-    """Give the runs that ``sort_sample`` found their ranks, and keep those of two suffixes or more; returns how many suffixes are kept."""
+    """Give the runs that ``sort_sample`` found their ranks, and keep those of two suffixes or more.
+
+    Returns how many suffixes are kept; they stand at the front of ``sample`` and ``starts``.
+    """
     size = len(sample)
     kept = 0
     group = 0

@@ -1,8 +1,8 @@
 """Check a suffix array against its tokens, in linear time and without comparing text.
 
-If the array is a permutation, then it is sorted if each suffix and its successor in rank agree with the rule on their first tokens, and,
-where these are equal, on the ranks of the suffixes one token on (Burkhardt and Kärkkäinen, 2003).
-Every rank returned is a bad one, and -1 says that there is none.
+A permutation is sorted if, for each suffix and the one of the rank before, either their first tokens are in order, or
+these are equal and the ranks of the suffixes one token on are in order (Burkhardt and Kärkkäinen, 2003). The ranks that
+are returned are wrong ones; -1 says that there is none.
 """
 
 import numpy as np
