@@ -29,6 +29,9 @@ def main() -> None:
 @click.option("-t", "--tokenizer", required=True, help="bytes, words, or a Hugging Face name, folder or tokenizer.json.")
 @click.option("--revision", help="Revision of a tokenizer on the Hugging Face hub.")
 @click.option(
+    "--tokenizer-engine", "engine", type=click.Choice(["fastokens", "tokenizers"]), help="What encodes.  [default: the faster]"
+)
+@click.option(
     "--memory", metavar="SIZE", help="Memory the build may use, as 16GiB; sets the size of shards.  [default: half of all]"
 )
 @click.option("--shard-tokens", metavar="N", help="Size of shards in tokens instead, as 500M.")

@@ -480,3 +480,24 @@ def test_a_reader_that_stops_early_is_no_error_to_shout_about(tmp_path: Path, wo
         shell.stdout.close()
         complaint = shell.stderr.read()
     assert complaint == b""
+
+
+def test_the_reference_engine_can_be_asked_for(tmp_path: Path) -> None:
+    """The sentence of a failed comparison of the engines names this option; the index is the same."""
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(["the cat sat on the mat"] * 9, trainer)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "a.txt").write_text("the cat sat on the other mat")
+    arguments = ["build", str(tmp_path / "a.txt"), "-t", str(tmp_path / "tokenizer.json")]
+    tokens = []
+    for engine in ("fastokens", "tokenizers"):
+        done = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / engine), "--tokenizer-engine", engine])
+        assert done.exit_code == 0, done.output
+        tokens.append((tmp_path / engine / "shards" / "00000" / "tokens.u16").read_bytes())
+    assert tokens[0] == tokens[1]
+    with si.open(tmp_path / "tokenizers") as index:
+        assert index.decode(index.document(0).token_ids) == "the cat sat on the other mat"
