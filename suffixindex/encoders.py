@@ -63,7 +63,7 @@ def choose_encoder(tokenizer: str, revision: str | None = None, engine: str | No
     if tokenizer == "words":
         return WordEncoder()
     loaded = HuggingFaceTokenizer.load(tokenizer, revision=revision, engine=engine)
-    if loaded.fallback_reason:
+    if engine is None and loaded.fallback_reason:
         log.warning("%s: %s", tokenizer, loaded.fallback_reason)
     return HuggingFaceEncoder(tokenizer, loaded)
 
