@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +14,8 @@ from suffixindex.errors import BuildError
 from suffixindex.files import fsync_folder, remove
 from suffixindex.format import DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, TOKEN_TYPES, separator_of, shard_folder
 from suffixindex.kernels.documents import append_separators
+
+BUFFER_BYTES = 1 << 22  # each write lets go of the interpreter, and to get it back from busy threads takes milliseconds
 
 
 @dataclass
@@ -82,6 +85,7 @@ class TokenWriter:
     def checkpoint(self) -> dict[str, Any]:
         """Make everything so far durable and say how far that is."""
         for file in self._files.values():
+            file.flush()
             os.fsync(file.fileno())
         if self._files:
             fsync_folder(shard_folder(self._index, len(self.state.shards)))
@@ -94,9 +98,10 @@ class TokenWriter:
         return self.state.shards
 
     def close(self) -> None:
-        for file in self._files.values():
-            file.close()
-        self._files = {}
+        with ExitStack() as all_of_them:  # even if one of them finds the disk full
+            for file in self._files.values():
+                all_of_them.callback(file.close)
+            self._files = {}
 
     def _append_here(self, tokens: NDArray[Any], ends: NDArray[np.int64], metadata: Sequence[bytes]) -> None:
         state = self.state
@@ -127,10 +132,11 @@ class TokenWriter:
             if name in (METADATA, METADATA_OFFSETS) and not self._keep_metadata:
                 continue
             path = folder / (f"tokens.{self._token_type}" if name == "tokens" else name)
-            file = open(path, "r+b" if state.documents else "wb", buffering=0)  # noqa: SIM115 - closed by close
+            file = open(path, "r+b" if state.documents else "wb", buffering=BUFFER_BYTES)  # noqa: SIM115 - closed by close
             self._files[name] = file
             if not state.documents and name in (DOCUMENT_OFFSETS, METADATA_OFFSETS):
                 file.write(bytes(8))
+            file.flush()
             if os.fstat(file.fileno()).st_size < size:
                 raise BuildError(f"{path} is shorter than when the build was interrupted: start anew with --restart")
             file.truncate(size)
@@ -143,9 +149,8 @@ class TokenWriter:
         self.state = WriterState(shards)
 
     def _write(self, name: str, array: NDArray[Any]) -> None:
-        view = memoryview(np.ascontiguousarray(array)).cast("B") if array.size else memoryview(b"")
-        while len(view):
-            view = view[self._files[name].write(view) :]
+        if array.size:
+            self._files[name].write(memoryview(np.ascontiguousarray(array)).cast("B"))
 
     def _too_long(self, length: int, metadata: bytes) -> str:
         return (

@@ -78,7 +78,9 @@ def test_tiny(dtype: type, ids: list[int | str]) -> None:
         assert suffix_array(tokens, separator=separator).tolist() == oracle(tokens, separator)
 
 
-@pytest.mark.parametrize("largest", [254, 255, 65_534, 65_535, 100_000, 1_000_000, (1 << 21) - 2, 1 << 21, 2**32 - 4_200, 2**32 - 1])
+@pytest.mark.parametrize(
+    "largest", [254, 255, 65_534, 65_535, 100_000, 1_000_000, (1 << 21) - 2, 1 << 21, 2**32 - 4_200, 2**32 - 1]
+)
 def test_every_width_of_ids(largest: int) -> None:
     random = np.random.default_rng(largest)
     ids = np.unique(np.r_[0, largest, random.integers(0, largest, 70_000 if largest == 65_535 else 300)])

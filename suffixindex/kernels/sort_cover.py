@@ -223,7 +223,8 @@ def next_run(group, lo, shift, sample_ranks):
     if hi == lo + 1:
         while hi < size and precedes(group[hi], group[hi - 1], shift, sample_ranks):
             hi += 1
-        group[lo:hi] = group[lo:hi][::-1].copy()
+        for i in range((hi - lo) // 2):
+            group[lo + i], group[hi - 1 - i] = group[hi - 1 - i], group[lo + i]
     end = min(lo + SHORT_RUN, size)
     for i in range(hi, end):
         position = group[i]
