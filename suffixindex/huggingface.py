@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 REFERENCE, FAST = "tokenizers", "fastokens"
 REFERENCE_BATCH = 1 << 18  # characters: an Encoding holds about 100 bytes a token
 
+
 class HuggingFaceTokenizer:
     """A Hugging Face tokenizer, as described by a tokenizer.json.
 

@@ -134,7 +134,21 @@ def test_a_build_stays_within_its_budget(tmp_path: Path, tokenizer: str) -> None
     with (tmp_path / "a.jsonl").open("w") as file:
         for _ in range(4500 if tokenizer == "bytes" else 7000):
             file.write(json.dumps({"text": " ".join(chosen.choices(names, k=200 if tokenizer == "bytes" else 1000))}) + "\n")
-    command = [sys.executable, "-m", "suffixindex", "build", "a.jsonl", "-o", "index", "-t", tokenizer, "--memory", str(budget), "--threads", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "suffixindex",
+        "build",
+        "a.jsonl",
+        "-o",
+        "index",
+        "-t",
+        tokenizer,
+        "--memory",
+        str(budget),
+        "--threads",
+        "2",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     info = si.open(tmp_path / "index").info()

@@ -101,7 +101,7 @@ def refine_ties(text, bits, depth_limit, block, lo, hi, suffix_array, tied):
 def load_key(text, at):
     """The next ``text.lanes`` ranks from ``at`` in one word; reading stays on a separator."""
     ranks = text.ranks
-    if text.lanes == 4:  # unrolled for 16-bit ranks: 1.2 ns, against 4 ns in the loop
+    if text.lanes == 4:  # unrolled for 16-bit ranks, the common case
         key = (np.uint64(ranks[at]) << np.uint64(48)) | (np.uint64(ranks[at + 1]) << np.uint64(32))
         key |= (np.uint64(ranks[at + 2]) << np.uint64(16)) | np.uint64(ranks[at + 3])
     else:
