@@ -20,7 +20,6 @@ CHECKED_PAIRS = 2000
 
 def ours(path: Path, tokens: np.ndarray, threads: int):
     from suffixindex.suffix_check import check_suffix_array
-
     from suffixindex.suffix_sort import suffix_array
 
     separator = int(np.iinfo(tokens.dtype).max)

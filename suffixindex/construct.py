@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from suffixindex.build_state import BuildState, Clock, clear, locked, plain_errors, take_up
 from suffixindex.corpus import STDIN, Source, resolve
@@ -129,18 +129,19 @@ def build(
     sources = resolve([corpus] if isinstance(corpus, (str, os.PathLike)) else corpus, input_format)
     inputs = "".join(json.dumps(asdict(source)) + "\n" for source in sources).encode()
     encoder = choose_encoder(tokenizer, revision, engine)
-    settings = {
+    capacity = shard_capacity(memory, shard_tokens, encoder.token_type, threads)
+    settings: dict[str, Any] = {
         "tokenizer": encoder.entry,
         "inputs": sha256(inputs).hexdigest(),
         "text_field": text_field,
         "metadata": metadata,
         "on_error": on_error,
-        "shard_capacity": shard_capacity(memory, shard_tokens, encoder.token_type, threads),
+        "shard_capacity": capacity,
     }
     with locked(folder), plain_errors(folder):
         if restart:
             clear(folder)
-        state = take_up(folder, settings, largest_shard=_largest_shard(memory, shard_tokens, settings["shard_capacity"]))
+        state = take_up(folder, settings, largest_shard=_largest_shard(memory, shard_tokens, capacity))
         if state is None:
             return _report(folder, Manifest.read(folder))
         job = _Job(folder, state, encoder, sources, threads, progress)

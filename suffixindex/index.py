@@ -153,7 +153,8 @@ class SuffixIndex:
         flat = integers(ids)
         if flat.size and not ((flat >= 0) & ((flat < self.vocabulary_size) | (flat == self.separator))).all():
             raise QueryError(f"an id is outside the vocabulary of {self.vocabulary_size:,} ids: {flat.min()} … {flat.max()}")
-        return flat[flat != self.separator]
+        kept: NDArray[Any] = flat[flat != self.separator]
+        return kept
 
     # ---- occurrences ---------------------------------------------------------------------------------------------
 
