@@ -60,7 +60,6 @@ def infinigram(path: Path, tokens: np.ndarray, threads: int):
     folder = Path(tempfile.mkdtemp(dir=path.parent))
     os.link(path, folder / "tokenized.0")
     options = {"save_dir": str(folder), "temp_dir": str(folder), "worker_id": 0, "workers": 1, "shards": 1, "cpus": threads}
-    output, sys.stdout = sys.stdout, sys.stderr
     yield
     build_sa(types.SimpleNamespace(**options, mem=16, token_width=tokens.itemsize))
     yield
@@ -68,7 +67,6 @@ def infinigram(path: Path, tokens: np.ndarray, threads: int):
     found = sum(raw[:, byte].astype(np.int64) << (8 * byte) for byte in range(raw.shape[1])) // tokens.itemsize
     check_pairs(tokens, found, lambda part: part.tobytes())  # its order is that of bytes
     shutil.rmtree(folder)
-    sys.stdout = output
     yield
 
 
@@ -90,16 +88,18 @@ def main() -> None:
     steps = {"ours": ours, "divsufsort": divsufsort, "tokengrams": tokengrams, "infinigram": infinigram}[name](
         path, tokens, threads
     )
+    report = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # engines talk on standard output
     next(steps)
-    print("ready", flush=True)
+    print("ready", file=report, flush=True)
     sys.stdin.readline()
     started = time.perf_counter()
     next(steps)
     seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds}), flush=True)
+    print(json.dumps({"seconds": seconds}), file=report, flush=True)
     sys.stdin.readline()
     next(steps)
-    print("checked", flush=True)
+    print("checked", file=report, flush=True)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ import os
 import platform
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -253,7 +254,8 @@ class _Job:
                 if marker.exists():
                     entries.append(ShardEntry.from_json(json.loads(marker.read_bytes())))
                 else:
-                    entries.append(_sort_shard(marker.parent, documents, length, width, self.threads))
+                    tell = partial(_tell, bar, done, length)
+                    entries.append(_sort_shard(marker.parent, documents, length, width, self.threads, tell))
                     write_bytes(marker, json.dumps(asdict(entries[-1]), indent=1).encode())
                     clock.lap()
                     self.state.write(self.folder)
@@ -293,7 +295,13 @@ class _Job:
         return _report(self.folder, manifest)
 
 
-def _sort_shard(folder: Path, documents: int, length: int, width: str, threads: int) -> ShardEntry:
+def _tell(bar: Bar, before: int, length: int, share: float) -> None:
+    bar.reach(before + int(length * share))
+
+
+def _sort_shard(
+    folder: Path, documents: int, length: int, width: str, threads: int, progress: Callable[[float], None]
+) -> ShardEntry:
     """Sort one shard; every file is whole when this returns."""
     dtype = TOKEN_TYPES[width]
     tokens_path = folder / f"tokens.{width}"
@@ -308,7 +316,7 @@ def _sort_shard(folder: Path, documents: int, length: int, width: str, threads: 
     tokens = map_array(tokens_path, dtype)
     if len(tokens) != length:
         raise FormatError(f"{tokens_path} has {len(tokens):,} tokens, expected {length:,}: start anew with --restart")
-    array = suffix_array(tokens, separator=separator_of(width), threads=threads)
+    array = suffix_array(tokens, separator=separator_of(width), threads=threads, progress=progress)
     names = [tokens_path.name, DOCUMENT_OFFSETS]
     if (folder / METADATA).exists():
         names += [METADATA, METADATA_OFFSETS]

@@ -38,6 +38,7 @@ def run(folder: str) -> None:
     _say(
         f"Indexing Python {sys.version.split()[0]}'s standard library: {len(files):,} files, {size / 1e6:.0f} MB of text, by words."
     )
+    click.echo("  (the first build on a machine compiles for some 20 seconds, later ones do not)")
     started = time.perf_counter()
     report = build(files, folder, tokenizer="words", on_error="skip")
     _show_build(report, time.perf_counter() - started)
@@ -53,7 +54,7 @@ def run(folder: str) -> None:
 
 def _show_build(report: BuildReport, seconds: float) -> None:
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in report.seconds.items())
-    click.echo(f"  {report.num_documents:,} documents   {report.num_tokens:,} tokens   {seconds:.1f} s with compilation ({phases})")
+    click.echo(f"  {report.num_documents:,} documents   {report.num_tokens:,} tokens   {seconds:.1f} s ({phases})")
     per_token = report.num_bytes / report.num_tokens
     skipped = "".join(f"   skipped {count} ({reason})" for reason, count in report.skipped.items())
     click.echo(f"  {report.num_bytes / 1e6:.0f} MB on disk, {per_token:.1f} bytes a token   in {report.path}/{skipped}\n")

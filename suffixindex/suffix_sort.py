@@ -8,7 +8,7 @@ The sort works in four steps, each a file of kernels, that hand on a suffix arra
 4. ``sort_cover``: those that share 32 tokens are ordered by a difference cover, in O(n log n) whatever the text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -48,6 +48,8 @@ class SortConfig:
 
 DEFAULT_CONFIG = SortConfig()
 ONE_ROUND_TOKENS = 1 << 22
+CODED, TOLD_APART = 0.1, 0.8
+"""Shares of the time on natural text after which the text is coded, and what is tied shares 32 tokens."""
 
 
 class Partitions(NamedTuple):
@@ -80,6 +82,7 @@ def suffix_array(
     separator: int | None = None,
     threads: int | None = None,
     out: NDArray[np.uint32] | None = None,
+    progress: Callable[[float], None] | None = None,
     config: SortConfig = DEFAULT_CONFIG,
 ) -> NDArray[np.uint32]:
     """Return the positions of all suffixes of ``tokens`` in their order.
@@ -98,6 +101,8 @@ def suffix_array(
         Threads to sort with, by default one for each core that the process may use. The result does not depend on it.
     out
         Array to fill instead of a new one; a memmap is written nearly in order.
+    progress
+        Called on this thread, now and then, with the share of the work that is done.
 
     Raises
     ------
@@ -132,10 +137,11 @@ def suffix_array(
     ranks = out.view(np.ndarray)  # a memmap is another type to Numba
     threads = min(threads or cpu_count(), 1 + size // config.thread_tokens)
     with ThreadPoolExecutor(threads) as pool:
-        workers = Workers(pool, threads)
+        workers = Workers(pool, threads, progress) if progress else Workers(pool, threads)
         tied = np.empty(size, np.uint8)
         if _sort_by_depth(rank_text(tokens, separator, workers), ranks, tied, workers, config):
             _sort_by_cover(ranks, tied, workers, config)
+        workers.progress(1.0)
     return out
 
 
@@ -189,7 +195,7 @@ def _sort_in_rounds(sort: _Sort, pieces: Blocks) -> int:
     """Scatter, sort and refine one piece of the partitions after the other: only its records are in memory."""
     text, partitions, workers = sort.text, sort.partitions, sort.workers
     records = np.empty(max((partitions.size(*piece) for piece in pieces), default=0), np.uint64)
-    left = 0
+    left = done = 0
     for first, last in pieces:
         base = int(partitions.offsets[first])
         share = partitions.size(first, last) // (workers.threads * sort.config.units_per_thread) + 1
@@ -204,7 +210,11 @@ def _sort_in_rounds(sort: _Sort, pieces: Blocks) -> int:
             return sort.refine(lo, hi, partitions.bits + partitions.key_bits)
 
         workers.run(scatter, enumerate(sort.blocks))
-        left += sum(workers.run(sort_unit, _cut(partitions, first, last, share)))
+        units = _cut(partitions, first, last, share)
+        for unit, more in zip(units, workers.stream(sort_unit, units), strict=True):
+            left += more
+            done += partitions.size(*unit)
+            workers.progress(CODED + (TOLD_APART - CODED) * done / len(sort.suffix_array))
     return left
 
 
@@ -256,6 +266,7 @@ def _pieces(edges: Sequence[int]) -> Blocks:
 
 def _sort_by_cover(suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig) -> None:
     """Order the suffixes that stay tied, by the ranks of those at cover positions."""
+    workers.progress(TOLD_APART)
     size = len(suffix_array)
     count = workers.threads * config.units_per_thread
     units = _pieces([0, *(int(sort_cover.next_head(tied, size * k // count)) for k in range(1, count)), size])

@@ -1,6 +1,6 @@
 """Make a token array ready for the suffix sort: dense ranks and their prefix code."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
@@ -24,14 +24,19 @@ Result = TypeVar("Result")
 
 
 class Workers(NamedTuple):
-    """A pool of threads."""
+    """A pool of threads, and whom to tell which share of the whole sort is done."""
 
     pool: ThreadPoolExecutor
     threads: int
+    progress: Callable[[float], None] = lambda share: None
+
+    def stream(self, call: Callable[..., Result], arguments: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
+        """Call with each tuple of arguments; results in order, as they come."""
+        return self.pool.map(lambda each: call(*each), arguments)
 
     def run(self, call: Callable[..., Result], arguments: Iterable[tuple[Any, ...]]) -> list[Result]:
-        """Call with each tuple of arguments; results in order."""
-        return list(self.pool.map(lambda each: call(*each), arguments))
+        """Call with each tuple of arguments; results in order, when all are there."""
+        return list(self.stream(call, arguments))
 
     def blocks(self, size: int) -> Blocks:
         """Split ``range(size)`` into one block a thread."""
