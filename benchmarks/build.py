@@ -4,6 +4,7 @@
 
 FILE holds raw token ids with the separator, the type's largest id, after each document: ``shards/00000/tokens.u16`` of an
 index is such a file. PYTHON is the interpreter of an environment with ``infini-gram``, ``tokengrams``, ``pydivsufsort`` and NumPy.
+Kinds and sizes that were measured before stay in the results.
 Every contender sorts in a process of its own, in turn; time is from the loaded file to the finished table, memory is the peak of
 the process tree above what it held before, the mapped tokens not counted. Every result is checked.
 """
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks.tables import ROOT, insert, machine, markdown, save
+from benchmarks.tables import ROOT, insert, load, machine, markdown, save
 from suffixindex.memory import parse_count
 
 CONTENDER = Path(__file__).with_name("contender.py")
@@ -128,7 +129,7 @@ def main() -> None:
     parser.add_argument("--name", default="build", help="of the results and of the table")
     options = parser.parse_args()
     tokens = np.memmap(options.tokens, np.uint16, "r")
-    rows: list[dict[str, Any]] = []
+    rows = load(options.name).get("rows", [])
     with tempfile.TemporaryDirectory() as folder:
         for kind in options.kinds.split(","):
             for size in map(parse_count, options.sizes.split(",")):
@@ -136,16 +137,17 @@ def main() -> None:
                     raise SystemExit(f"{options.tokens} has {len(tokens):,} tokens, fewer than {size:,}")
                 path = Path(folder) / f"{kind}-{size}.u16"
                 make(kind, tokens, size).tofile(path)
-                rows += compare(path, kind, options)
+                measured = compare(path, kind, size, options)
                 path.unlink()
-    save(options.name, {"threads": options.threads, "repeats": options.repeats, "rows": rows})
+                rows = [row for row in rows if (row["kind"], row["size"]) != (kind, size)] + measured
+                save(options.name, {"threads": options.threads, "repeats": options.repeats, "rows": rows})
     header = ["kind", "tokens", *(f"{name}: s (ns/token), bytes/token" for name in NAMES.values())]
     here = machine()
     note = f"Medians of {options.repeats} on {here['processor']}; {options.threads} threads (pydivsufsort has one)."
     insert(ROOT / "benchmarks" / "README.md", options.name, f"{markdown(header, table(rows))}\n\n{note}")
 
 
-def compare(path: Path, kind: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+def compare(path: Path, kind: str, size: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row for each contender: medians over the repeats, which take turns."""
     length = path.stat().st_size // 2
     pythons = {"ours": sys.executable}
@@ -160,16 +162,9 @@ def compare(path: Path, kind: str, options: argparse.Namespace) -> list[dict[str
     for name, measured in runs.items():
         seconds = statistics.median(one["seconds"] for one in measured)
         peak = max(one["peak_bytes"] for one in measured)
-        rows.append(
-            {
-                "kind": kind,
-                "tokens": length,
-                "engine": name,
-                "seconds": seconds,
-                "all_seconds": [one["seconds"] for one in measured],
-            }
-        )
-        rows[-1]["peak_bytes_per_token"] = peak / length
+        every = [one["seconds"] for one in measured]
+        row = {"kind": kind, "size": size, "tokens": length, "engine": name, "seconds": seconds, "all_seconds": every}
+        rows.append({**row, "peak_bytes_per_token": peak / length})
     return rows
 
 
@@ -177,7 +172,7 @@ def table(rows: list[dict[str, Any]]) -> list[list[str]]:
     lines: dict[tuple[str, int], dict[str, str]] = {}
     for row in rows:
         cell = f"{row['seconds']:.2f} ({row['seconds'] / row['tokens'] * 1e9:.0f}), {row['peak_bytes_per_token']:.1f}"
-        lines.setdefault((row["kind"], row["tokens"]), {})[row["engine"]] = cell
+        lines.setdefault((row["kind"], row["size"]), {})[row["engine"]] = cell
     return [[kind, f"{size / 1e6:.0f} M", *(cells.get(name, "–") for name in NAMES)] for (kind, size), cells in lines.items()]
 
 

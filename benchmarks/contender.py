@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 CHECKED_PAIRS = 2000
+CHECKED_TOKENS = 32_768  # infini-gram compares 100,000 bytes of two suffixes, no more
 
 
 def ours(path: Path, tokens: np.ndarray, threads: int):
@@ -71,12 +72,12 @@ def infinigram(path: Path, tokens: np.ndarray, threads: int):
 
 
 def check_pairs(tokens, found, key) -> None:
-    """Neighbours drawn at random must be in order, as far as 50,000 tokens tell."""
+    """Neighbours drawn at random must be in order, as far as ``CHECKED_TOKENS`` tell."""
     assert len(found) == len(tokens)
     for rank in np.random.default_rng(0).integers(0, len(found) - 1, CHECKED_PAIRS).tolist():
         first, second = int(found[rank]), int(found[rank + 1])
         length = 64
-        while length < 50_000 and np.array_equal(tokens[first : first + length], tokens[second : second + length]):
+        while length < CHECKED_TOKENS and np.array_equal(tokens[first : first + length], tokens[second : second + length]):
             length *= 8
         assert key(tokens[first : first + length]) <= key(tokens[second : second + length]), (rank, first, second)
 

@@ -29,6 +29,12 @@ def save(name: str, results: dict[str, Any]) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine(), **results}, indent=1) + "\n")
 
 
+def load(name: str) -> dict[str, Any]:
+    """The figures that were kept under a name; empty if there are none."""
+    path = RESULTS / f"{name}.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
 def markdown(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A Markdown table; all columns but the first are figures."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *[[str(cell) for cell in row] for row in rows]]

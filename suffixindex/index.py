@@ -13,15 +13,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from suffixindex.cooccurrence import count_together, number_ngrams
 from suffixindex.errors import NoIndexError, QueryError
 from suffixindex.format import PROVENANCE, TOKEN_TYPES, Manifest, shard_folder
 from suffixindex.memory import cpu_count
-from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, aliases, check_not_negative, integers
+from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, check_not_negative, integers
 from suffixindex.results import Concordance, Document, DocumentMatch, NextTokens
-from suffixindex.shard import Interval, Shard, merge_counts
+from suffixindex.shard import Shard, merge_counts
 from suffixindex.tokenizers import Tokenizer, open_tokenizer
-
-CACHED_DOCUMENTS = 1 << 26  # document ids that a bulk call remembers, of n-grams that occur in several pairs
 
 
 class SuffixIndex:
@@ -280,29 +279,12 @@ class SuffixIndex:
         """
         if window is not None and window < 0:
             raise QueryError(f"a window of {window} tokens: expected 0 or more")
-        numbers: dict[bytes, int] = {}
-        ngrams: list[NDArray[Any]] = []
-        questions: list[list[list[int]]] = []
-        for pair in pairs:
-            if isinstance(pair, str):
-                raise QueryError("expected the n-grams of a pair, found one text: put it in a list")
-            question: list[list[int]] = []
-            for clause in pair:
-                question.append([])
-                for alias in aliases(clause):
-                    ids = self._checker.ngram(alias)
-                    number = numbers.setdefault(ids.tobytes(), len(numbers))
-                    if number == len(ngrams):
-                        ngrams.append(ids)
-                    question[-1].append(number)
-            if not question or not all(question):
-                raise QueryError("a co-occurrence needs at least one clause, and a clause at least one n-gram")
-            questions.append(question)
+        ngrams, questions = number_ngrams(pairs, self._checker)
         batch = self._checker.batch(ngrams)
         total = np.zeros(len(questions), np.int64)
         for shard, (low, high) in zip(self.shards, self._intervals(batch), strict=True):
             intervals = list(zip(low.tolist(), high.tolist(), strict=True))
-            total += _count_together(shard, intervals, questions, window)
+            total += count_together(shard, intervals, questions, window)
         return total
 
     # ---- fan-out -------------------------------------------------------------------------------------------------
@@ -345,36 +327,3 @@ class SuffixIndex:
                 positions = shard.positions([(low, high)])
                 yield base, shard, (positions[: None if wanted is None else wanted - passed], max(offset - passed, 0))
             passed += high - low
-
-
-def _count_together(
-    shard: Shard, intervals: list[Interval], questions: list[list[list[int]]], window: int | None
-) -> NDArray[np.int64]:
-    """Documents of one shard that hold all clauses of each question; clauses are numbers of intervals."""
-    remembered: dict[int, NDArray[np.int64]] = {}
-    size = 0
-
-    def documents(number: int) -> NDArray[np.int64]:
-        nonlocal size
-        if number not in remembered:
-            if size > CACHED_DOCUMENTS:
-                remembered.clear()
-                size = 0
-            remembered[number] = shard.documents([intervals[number]])
-            size += len(remembered[number])
-        return remembered[number]
-
-    counts = np.zeros(len(questions), np.int64)
-    for place, question in enumerate(questions):
-        clauses = [[intervals[number] for number in clause] for clause in question]
-        if not all(any(high > low for low, high in clause) for clause in clauses):
-            continue
-        if window is not None:
-            counts[place] = len(shard.documents_within(clauses, window))
-            continue
-        unions = [np.unique(np.concatenate([documents(number) for number in clause])) for clause in question]
-        together = min(unions, key=len)
-        for union in unions:
-            together = np.intersect1d(together, union, assume_unique=True)
-        counts[place] = len(together)
-    return counts
