@@ -20,7 +20,7 @@ import zstandard
 
 from benchmarks.build import resident
 from benchmarks.exactness import read_texts
-from benchmarks.tables import save
+from benchmarks.tables import RESULTS, ROOT, insert, save
 from suffixindex.memory import parse_size
 
 DOCUMENT_SPANS = 20
@@ -45,6 +45,17 @@ def make_corpus(texts: list[str], folder: Path, size: int) -> list[str]:
                     file.write(json.dumps({"text": text}).encode() + b"\n")
                     written += len(text.encode())
     return paths
+
+
+def sentence() -> str:
+    """What the builds that were measured took, for the main page."""
+    found = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("memory-*.json"))]
+    builds = [
+        f"{one['num_tokens'] / 1e6:,.0f} M tokens by `{one['tokenizer']}` in {one['num_shards']} shards under "
+        f"`--memory {one['budget'] / 2**30:.3g}GiB`: {one['peak'] / 2**30:.2f} GiB"
+        for one in found
+    ]
+    return f"Measured peaks of the whole process tree, 2 GB of text each: {'; '.join(builds)}."
 
 
 def main() -> None:
@@ -78,6 +89,7 @@ def main() -> None:
     results["seconds"] = info["provenance"]["seconds"]
     save(f"memory-{results['tokenizer']}", results)
     print(json.dumps(results))
+    insert(ROOT / "README.md", "memory", sentence())
     if peak > 1.1 * budget:
         raise SystemExit(f"the build took {peak / budget:.2f} times its budget")
 

@@ -200,6 +200,6 @@ def test_progress_only_grows_and_ends_at_one() -> None:
     tokens = np.random.default_rng(0).integers(0, 9, 200_000).astype(np.uint16)
     told: list[float] = []
     suffix_array(tokens, threads=2, progress=told.append)
-    assert len(told) > 5
+    assert len(told) >= 4
     assert told == sorted(told)
     assert told[-1] == 1.0
