@@ -76,14 +76,18 @@ def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **se
     click.echo(summary(report), err=True)
 
 
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def summary(report: Any) -> str:
     """A build's report in a few readable lines."""
     seconds = ", ".join(f"{phase} {value:.1f} s" for phase, value in report.seconds.items())
     skipped = "".join(f"\n  skipped {count:,} records: {reason}" for reason, count in report.skipped.items())
     size = f"{report.num_bytes / 2**20:,.1f} MiB, {report.num_bytes / max(report.num_tokens, 1):.1f} bytes a token"
     return (
-        f"{report.path}: {report.num_documents:,} documents, {report.num_tokens:,} tokens ({report.token_type}), "
-        f"{report.num_shards} shard{'s' * (report.num_shards != 1)}\n"
+        f"{report.path}: {_plural(report.num_documents, 'document')}, {_plural(report.num_tokens, 'token')} "
+        f"({report.token_type}), {_plural(report.num_shards, 'shard')}\n"
         f"  {size}; {seconds}; peak memory {report.peak_memory_bytes / 2**20:,.0f} MiB{skipped}"
     )
 
