@@ -196,6 +196,7 @@ def test_bytes_per_token() -> None:
     assert sort_bytes_per_token(np.uint16) == 10.0
 
 
+@needs_jit
 def test_progress_only_grows_and_ends_at_one() -> None:
     tokens = np.random.default_rng(0).integers(0, 9, 200_000).astype(np.uint16)
     told: list[float] = []
