@@ -28,7 +28,6 @@ from suffixindex.files import BLOCK_BYTES, hash_file, map_array, remove, write_a
 from suffixindex.format import (
     BUILD_STATE,
     DOCUMENT_OFFSETS,
-    MAX_SHARD_LENGTH,
     METADATA,
     METADATA_OFFSETS,
     PROVENANCE,
@@ -47,7 +46,7 @@ from suffixindex.memory import cpu_count, peak_memory
 from suffixindex.plan import BuildEstimate, estimate, shard_capacity
 from suffixindex.progress import Bar
 from suffixindex.readers import RecordOptions
-from suffixindex.suffix_sort import suffix_array
+from suffixindex.suffix_sort import MAX_TOKENS, suffix_array
 from suffixindex.tokens import TokenWriter, WriterState
 
 CHECKPOINT_SECONDS = 20.0
@@ -124,10 +123,8 @@ def build(
     folder = Path(index)
     if on_error not in ("raise", "skip"):
         raise BuildError(f"on_error is {on_error!r}: expected raise or skip")
-    if threads is not None and threads < 1:
-        raise BuildError(f"threads is {threads}: expected 1 or more")
-    threads = threads or cpu_count()
-    sources = resolve([corpus] if isinstance(corpus, (str, os.PathLike)) else corpus, input_format)
+    threads = _checked_threads(threads)
+    sources = resolve(corpus, input_format)
     inputs = "".join(json.dumps(asdict(source)) + "\n" for source in sources).encode()
     encoder = choose_encoder(tokenizer, revision, engine)
     capacity = shard_capacity(memory, shard_tokens, encoder.token_type, threads)
@@ -152,11 +149,17 @@ def build(
         return job.publish(job.sort())
 
 
+def _checked_threads(threads: int | None) -> int:
+    if threads is not None and threads < 1:
+        raise BuildError(f"threads is {threads}: expected 1 or more")
+    return threads or cpu_count()
+
+
 def _largest_shard(memory: str | int | None, shard_tokens: str | int | None, capacity: int) -> int | None:
     """Up to which size shards that are there already will do: a budget is kept by smaller ones too."""
     if shard_tokens is not None:
         return None
-    return MAX_SHARD_LENGTH if memory is None else capacity
+    return MAX_TOKENS if memory is None else capacity
 
 
 def estimate_build(
@@ -174,9 +177,9 @@ def estimate_build(
     threads: int | None = None,
 ) -> BuildEstimate:
     """What :func:`build` would make of the same arguments, and at what cost, from a sample of the corpus; writes nothing."""
-    sources = resolve([corpus] if isinstance(corpus, (str, os.PathLike)) else corpus, input_format)
+    threads = _checked_threads(threads)
+    sources = resolve(corpus, input_format)
     encoder = choose_encoder(tokenizer, revision, engine)
-    threads = threads or cpu_count()
     capacity = shard_capacity(memory, shard_tokens, encoder.token_type, threads)
     return estimate(sources, encoder, RecordOptions(text_field, metadata, on_error), capacity, threads)
 

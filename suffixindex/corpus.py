@@ -37,7 +37,7 @@ class Source:
     mtime_ns: int | None = None
 
 
-def resolve(inputs: Sequence[str | os.PathLike[str]], input_format: str = "auto") -> list[Source]:
+def resolve(inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], input_format: str = "auto") -> list[Source]:
     """The sources that the inputs name, in the order of the inputs; folders and globs by sorted path.
 
     Parameters

@@ -49,7 +49,6 @@ SUFFIX_ARRAY = "suffix_array.u32"
 DOCUMENT_OFFSETS = "document_offsets.u64"
 METADATA = "metadata.jsonl"
 METADATA_OFFSETS = "metadata_offsets.u64"
-MAX_SHARD_LENGTH = 2**32 - 1
 
 TOKEN_TYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(f"<{name[0]}{int(name[1:]) // 8}") for name in ("u8", "u16", "u32")}
 

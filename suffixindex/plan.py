@@ -12,10 +12,10 @@ import numpy as np
 from suffixindex.corpus import Source
 from suffixindex.encoders import Encoder
 from suffixindex.errors import BuildError, CorpusError
-from suffixindex.format import MAX_SHARD_LENGTH, TOKEN_TYPES, separator_of
+from suffixindex.format import TOKEN_TYPES, separator_of
 from suffixindex.memory import parse_count, parse_size, total_memory
 from suffixindex.readers import Piece, RecordOptions, parse, read_pieces
-from suffixindex.suffix_sort import sort_bytes_per_token, suffix_array
+from suffixindex.suffix_sort import MAX_TOKENS, sort_bytes_per_token, suffix_array
 
 FIXED_BYTES = 360 << 20  # interpreter, compiled kernels, a tokenizer, the sort's tables
 THREAD_BYTES = 60 << 20  # the sort's scratch, or batches under way
@@ -47,7 +47,7 @@ def shard_capacity(memory: str | int | None, shard_tokens: str | int | None, tok
     if memory is not None and shard_tokens is not None:
         raise BuildError("memory and shard_tokens both set the size of the shards: give one")
     if shard_tokens is not None:
-        return min(parse_count(shard_tokens), MAX_SHARD_LENGTH)
+        return min(parse_count(shard_tokens), MAX_TOKENS)
     budget = parse_size(memory) if memory is not None else total_memory() // 2
     capacity = int((budget - fixed_bytes(threads)) / bytes_per_token(token_type))
     if capacity < SMALLEST_SHARD:
@@ -55,7 +55,7 @@ def shard_capacity(memory: str | int | None, shard_tokens: str | int | None, tok
         raise BuildError(
             f"{budget / 2**20:,.0f} MiB of memory are too little for a build: give it {least / 2**20:,.0f} MiB or more"
         )
-    return min(capacity, MAX_SHARD_LENGTH)
+    return min(capacity, MAX_TOKENS)
 
 
 class BuildEstimate(NamedTuple):

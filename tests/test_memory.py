@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 import suffixindex as si
 from suffixindex import memory
 from suffixindex.memory import cpu_count, parse_count, parse_size, peak_memory, total_memory
+from suffixindex.plan import shard_capacity
+from suffixindex.suffix_sort import MAX_TOKENS
 
 
 @pytest.mark.parametrize(
@@ -154,3 +157,15 @@ def test_a_build_stays_within_its_budget(tmp_path: Path, tokenizer: str) -> None
     info = si.open(tmp_path / "index").info()
     assert info["num_shards"] >= 2
     assert info["provenance"]["peak_memory_bytes"] <= budget
+
+
+@pytest.mark.parametrize("asked", [{"memory": "1000TiB", "shard_tokens": None}, {"memory": None, "shard_tokens": "1e12"}])
+def test_no_shard_is_longer_than_the_sort_takes(asked: dict[str, Any]) -> None:
+    assert shard_capacity(**asked, token_type="u16", threads=2) == MAX_TOKENS < 2**32
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_an_estimate_needs_a_thread(tmp_path: Path, threads: int) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    with pytest.raises(si.BuildError, match=f"threads is {threads}: expected 1 or more"):
+        si.estimate_build(tmp_path / "a.txt", tokenizer="bytes", threads=threads)
