@@ -19,6 +19,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from numpy.typing import NDArray
+
 from suffixindex.build_state import BuildState, Clock, clear, locked, plain_errors, take_up
 from suffixindex.corpus import STDIN, Source, resolve
 from suffixindex.encode import Counts, encode_corpus
@@ -27,10 +29,12 @@ from suffixindex.errors import BuildError, CorpusError, FormatError
 from suffixindex.files import BLOCK_BYTES, hash_file, map_array, remove, write_array, write_blocks, write_bytes
 from suffixindex.format import (
     BUILD_STATE,
+    DOCUMENT_BLOCKS,
     DOCUMENT_OFFSETS,
     METADATA,
     METADATA_OFFSETS,
     PROVENANCE,
+    SEARCH_TREE,
     SHARD_MARKER,
     SOURCES,
     SUFFIX_ARRAY,
@@ -47,6 +51,7 @@ from suffixindex.plan import BuildEstimate, estimate, shard_capacity
 from suffixindex.progress import Bar
 from suffixindex.readers import RecordOptions
 from suffixindex.suffix_sort import MAX_TOKENS, suffix_array
+from suffixindex.tables import document_blocks, grow_search_tree
 from suffixindex.tokens import TokenWriter, WriterState
 
 CHECKPOINT_SECONDS = 20.0
@@ -258,13 +263,44 @@ class _Job:
                     entries.append(ShardEntry.from_json(json.loads(marker.read_bytes())))
                 else:
                     tell = partial(_tell, bar, done, length)
-                    entries.append(_sort_shard(marker.parent, documents, length, width, self.threads, tell))
+                    entries.append(self._sort_shard(marker.parent, documents, length, width, tell))
                     write_bytes(marker, json.dumps(asdict(entries[-1]), indent=1).encode())
                     clock.lap()
                     self.state.write(self.folder)
                 done += length
                 bar.reach(done)
         return entries
+
+    def _sort_shard(self, folder: Path, documents: int, length: int, width: str, progress: Callable[[float], None]) -> ShardEntry:
+        """Sort one shard; every file is whole when this returns."""
+        dtype = TOKEN_TYPES[width]
+        tokens_path = folder / f"tokens.{width}"
+        for wider in [name for name in TOKEN_TYPES if TOKEN_TYPES[name].itemsize > dtype.itemsize]:
+            if (path := folder / f"tokens.{wider}").exists():
+                # the vocabulary of `words` turned out to fit a narrower type; the largest id, the separator, wraps to the largest
+                wide = map_array(path, TOKEN_TYPES[wider])
+                step = BLOCK_BYTES // wide.itemsize
+                write_blocks(tokens_path, (wide[i : i + step].astype(dtype).tobytes() for i in range(0, len(wide), step)))
+                del wide
+                remove(path)
+        tokens = map_array(tokens_path, dtype)
+        if len(tokens) != length:
+            raise FormatError(f"{tokens_path} has {len(tokens):,} tokens, expected {length:,}: start anew with --restart")
+        array = suffix_array(tokens, separator=separator_of(width), threads=self.threads, progress=progress)
+        names = [tokens_path.name, DOCUMENT_OFFSETS]
+        if (folder / METADATA).exists():
+            names += [METADATA, METADATA_OFFSETS]
+        with ThreadPoolExecutor(self.threads) as pool:
+            hashes = {name: pool.submit(hash_file, folder / name) for name in names}
+            assert self.state.encoded is not None
+            arrays: dict[str, NDArray[Any]] = {
+                SUFFIX_ARRAY: array,
+                SEARCH_TREE: grow_search_tree(tokens, array, self.state.encoded["vocabulary_size"]).keys,
+                DOCUMENT_BLOCKS: document_blocks(map_array(folder / DOCUMENT_OFFSETS, "<u8")),
+            }
+            written = {name: FileEntry(*write_array(folder / name, content)) for name, content in arrays.items()}
+            files = {name: FileEntry(*future.result()) for name, future in hashes.items()}
+        return ShardEntry(documents, length, {**files, **written})
 
     def publish(self, shards: list[ShardEntry]) -> BuildReport:
         """Write the manifest: the folder becomes an index."""
@@ -300,34 +336,6 @@ class _Job:
 
 def _tell(bar: Bar, before: int, length: int, share: float) -> None:
     bar.reach(before + int(length * share))
-
-
-def _sort_shard(
-    folder: Path, documents: int, length: int, width: str, threads: int, progress: Callable[[float], None]
-) -> ShardEntry:
-    """Sort one shard; every file is whole when this returns."""
-    dtype = TOKEN_TYPES[width]
-    tokens_path = folder / f"tokens.{width}"
-    for wider in [name for name in TOKEN_TYPES if TOKEN_TYPES[name].itemsize > dtype.itemsize]:
-        if (path := folder / f"tokens.{wider}").exists():
-            # the vocabulary of `words` turned out to fit a narrower type; the largest id, the separator, wraps to the largest
-            wide = map_array(path, TOKEN_TYPES[wider])
-            step = BLOCK_BYTES // wide.itemsize
-            write_blocks(tokens_path, (wide[i : i + step].astype(dtype).tobytes() for i in range(0, len(wide), step)))
-            del wide
-            remove(path)
-    tokens = map_array(tokens_path, dtype)
-    if len(tokens) != length:
-        raise FormatError(f"{tokens_path} has {len(tokens):,} tokens, expected {length:,}: start anew with --restart")
-    array = suffix_array(tokens, separator=separator_of(width), threads=threads, progress=progress)
-    names = [tokens_path.name, DOCUMENT_OFFSETS]
-    if (folder / METADATA).exists():
-        names += [METADATA, METADATA_OFFSETS]
-    with ThreadPoolExecutor(threads) as pool:
-        hashes = {name: pool.submit(hash_file, folder / name) for name in names}
-        written = write_array(folder / SUFFIX_ARRAY, array)
-        files = {name: FileEntry(*future.result()) for name, future in hashes.items()}
-    return ShardEntry(documents, length, {**files, SUFFIX_ARRAY: FileEntry(*written)})
 
 
 def _skips(skipped: Counter[str]) -> str:

@@ -1,4 +1,4 @@
-"""The on-disk format, version 1. This docstring is its specification.
+"""The on-disk format, version 2. This docstring is its specification.
 
 ::
 
@@ -11,6 +11,8 @@
       shards/00000/tokens.u8|u16|u32    the ids; each document is followed by one separator
       shards/00000/suffix_array.u32     rank -> position
       shards/00000/document_offsets.u64 first token of each document, then the length: documents + 1 entries
+      shards/00000/search_tree.u64      keys that lead a search to the last few ranks, see `tables`
+      shards/00000/document_blocks.u32  the document of every 128th position
       shards/00000/metadata.jsonl       a line for each document: path, line, and the record's other fields
       shards/00000/metadata_offsets.u64 first byte of each line, then the size: documents + 1 entries
       shards/00000/shard.json           the shard's entry in the manifest; its presence says that the shard is finished
@@ -24,7 +26,8 @@ byte of each line and the size, ``vocabulary_order`` the ids in the order of the
 
 Everything but ``provenance.json`` is a function of the corpus and the settings: two builds are equal byte for byte.
 A build in progress keeps ``build.json`` and has no manifest. A version is raised when an older reader would misread;
-readers refuse what is newer and read every older one.
+readers refuse what is newer and read every older one. Version 1 had no ``search_tree`` and no ``document_blocks``; both
+follow from the other arrays, and an index without them answers the same, slower.
 """
 
 import json
@@ -39,7 +42,7 @@ import numpy as np
 from suffixindex.errors import FormatError, NoIndexError, UnfinishedIndexError
 from suffixindex.files import write_bytes
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 PROVENANCE = "provenance.json"
 SOURCES = "sources.jsonl"
@@ -47,6 +50,8 @@ BUILD_STATE = "build.json"
 SHARD_MARKER = "shard.json"
 SUFFIX_ARRAY = "suffix_array.u32"
 DOCUMENT_OFFSETS = "document_offsets.u64"
+SEARCH_TREE = "search_tree.u64"
+DOCUMENT_BLOCKS = "document_blocks.u32"
 METADATA = "metadata.jsonl"
 METADATA_OFFSETS = "metadata_offsets.u64"
 

@@ -13,13 +13,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from suffixindex.cooccurrence import count_together, number_ngrams
+from suffixindex.cooccurrence import count_together, count_within, in_pieces, number_pairs, number_questions
 from suffixindex.errors import NoIndexError, QueryError
 from suffixindex.format import PROVENANCE, TOKEN_TYPES, Manifest, shard_folder
 from suffixindex.memory import cpu_count
 from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, check_not_negative, integers
 from suffixindex.results import Concordance, Document, DocumentMatch, NextTokens
 from suffixindex.shard import Shard, merge_counts
+from suffixindex.stamps import Stamps
 from suffixindex.tokenizers import Tokenizer, open_tokenizer
 
 
@@ -58,12 +59,13 @@ class SuffixIndex:
         self.num_documents = self.manifest.num_documents
         self.num_tokens = self.manifest.num_tokens
         shards = self.manifest.shards
-        self.shards = [Shard(shard_folder(self.path, i), shard, self.manifest.token_type) for i, shard in enumerate(shards)]
+        types = self.manifest.token_type, self.vocabulary_size
+        self.shards = [Shard(shard_folder(self.path, i), shard, *types) for i, shard in enumerate(shards)]
         self._first_document = np.cumsum([0] + [shard.num_documents for shard in shards])
         self._cores = cpu_count()
         self._lock = Lock()
         self._threads: ThreadPoolExecutor | None = None
-        self._checker = NgramChecker(self.encode, self.dtype, self.vocabulary_size, self.separator)
+        self._checker = NgramChecker(self.encode, self.vocabulary_size, self.separator)
 
     def __repr__(self) -> str:
         size = (
@@ -117,6 +119,10 @@ class SuffixIndex:
                 self._threads = ThreadPoolExecutor(self._cores, "suffixindex")
             return self._threads
 
+    @cached_property
+    def _stamps(self) -> Stamps:
+        return Stamps(max(shard.num_documents for shard in self.shards))
+
     # ---- text ----------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -166,7 +172,11 @@ class SuffixIndex:
             An id is outside the vocabulary, or a separator stands before the end.
         """
         ids = self._checker.ngram(ngram)
-        return sum(high - low for low, high in (shard.interval(ids) for shard in self.shards))
+        total = 0
+        for shard in self.shards:
+            low, high = shard.interval(ids)
+            total += high - low
+        return total
 
     def counts(self, ngrams: Iterable[Ngram]) -> NDArray[np.int64]:
         """Occurrences of many n-grams: ``int64[len(ngrams)]``. The bulk call of :meth:`count`, on all cores."""
@@ -232,16 +242,24 @@ class SuffixIndex:
         return Document(document_id, shard.tokens[start:stop], record.get("path"), record.get("line"), record.get("metadata", {}))
 
     def document_count(self, ngram: Ngram) -> int:
-        """Documents that hold an n-gram, each counted once. O(occurrences log documents)."""
+        """Documents that hold an n-gram, each counted once. About 2.5 ns an occurrence."""
         return int(self.document_counts([ngram])[0])
 
     def document_counts(self, ngrams: Iterable[Ngram]) -> NDArray[np.int64]:
         """Documents that hold each of many n-grams: ``int64[len(ngrams)]``."""
+        from suffixindex.kernels.occurrences import count_documents
+
         batch = self._checker.batch(ngrams)
         total = np.zeros(len(batch), np.int64)
         for shard, (low, high) in zip(self.shards, self._intervals(batch), strict=True):
-            tasks = [self._pool.submit(shard.documents, [interval]) for interval in zip(low.tolist(), high.tolist(), strict=True)]
-            total += [len(task.result()) for task in tasks]
+            counts = np.empty(len(batch), np.int64)
+
+            def count(first: int, last: int, shard: Shard = shard, asked: Any = (low, high), counts: Any = counts) -> None:
+                stamp = self._stamps.take(last - first)
+                count_documents(shard.postings, *asked, first, last, self._stamps.array, stamp, counts)
+
+            in_pieces(count, high - low, self._pool, self._cores)
+            total += counts
         return total
 
     def documents(self, ngram: Ngram, limit: int | None = 10, offset: int = 0) -> list[DocumentMatch]:
@@ -272,20 +290,42 @@ class SuffixIndex:
         """
         return int(self.cooccurrences([clauses], window=window)[0])
 
-    def cooccurrences(self, pairs: Iterable[Sequence[Clause]], window: int | None = None) -> NDArray[np.int64]:
+    def cooccurrences(
+        self,
+        pairs: Iterable[Sequence[Clause]] | NDArray[np.integer[Any]],
+        ngrams: Iterable[Ngram] | None = None,
+        window: int | None = None,
+    ) -> NDArray[np.int64]:
         """Documents that hold all clauses of each pair (or longer tuple): ``int64[len(pairs)]``.
 
-        N-grams that occur in several pairs are looked up once.
+        With ``ngrams``, pairs are numbers of n-grams in that list, an integer array ``[pairs, 2]``. Pairs that have an n-gram
+        in common share its documents: a million pairs of 100,000 n-grams are a matter of seconds.
+
+        Raises
+        ------
+        QueryError
+            As for :meth:`cooccurrence`.
         """
         if window is not None and window < 0:
             raise QueryError(f"a window of {window} tokens: expected 0 or more")
-        ngrams, questions = number_ngrams(pairs, self._checker)
-        batch = self._checker.batch(ngrams)
-        total = np.zeros(len(questions), np.int64)
-        for shard, (low, high) in zip(self.shards, self._intervals(batch), strict=True):
-            intervals = list(zip(low.tolist(), high.tolist(), strict=True))
-            total += count_together(shard, intervals, questions, window)
+        checker = self._checker
+        questions = number_questions(pairs, checker) if ngrams is None else number_pairs(pairs, checker.batch(ngrams))
+        total = np.zeros(questions.size, np.int64)
+        for shard, (low, high) in zip(self.shards, self._intervals(questions.ngrams), strict=True):
+            if window is None:
+                total += count_together(shard, questions, low, high, self._stamps, self._pool, self._cores)
+            else:
+                total += count_within(shard, questions, low, high, window, self._pool)
         return total
+
+    def cooccurrence_matrix(self, rows: Iterable[Ngram], columns: Iterable[Ngram]) -> NDArray[np.int64]:
+        """Documents that hold both an n-gram of ``rows`` and one of ``columns``: ``int64[len(rows), len(columns)]``.
+
+        The whole matrix at once shares all work that its rows and columns have in common.
+        """
+        first, second = list(rows), list(columns)
+        pairs = np.indices((len(first), len(second))).reshape(2, -1).T + np.array([0, len(first)])
+        return self.cooccurrences(pairs, [*first, *second]).reshape(len(first), len(second))
 
     # ---- fan-out -------------------------------------------------------------------------------------------------
 

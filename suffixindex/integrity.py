@@ -4,16 +4,27 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from suffixindex.errors import FormatError
 from suffixindex.files import hash_file, map_array
-from suffixindex.format import METADATA, METADATA_OFFSETS, SHARD_MARKER, Manifest, ShardEntry, shard_folder
+from suffixindex.format import (
+    DOCUMENT_BLOCKS,
+    METADATA,
+    METADATA_OFFSETS,
+    SEARCH_TREE,
+    SHARD_MARKER,
+    Manifest,
+    ShardEntry,
+    shard_folder,
+)
 from suffixindex.memory import cpu_count
 from suffixindex.shard import Shard
 from suffixindex.suffix_check import check_suffix_array, sample_check_suffix_array
+from suffixindex.tables import document_blocks, grow_search_tree
 
 BLOCK = 1 << 24
 
@@ -60,7 +71,7 @@ def verify(
         _check_hashes(folder, manifest, threads)
     compared = 0
     for number, entry in enumerate(manifest.shards):
-        shard = Shard(shard_folder(folder, number), entry, manifest.token_type)
+        shard = Shard(shard_folder(folder, number), entry, manifest.token_type, manifest.vocabulary_size)
         _check_marker(shard.folder, entry)
         _check_documents(shard, manifest)
         _check_metadata(shard, entry)
@@ -72,6 +83,8 @@ def verify(
             compared += min(samples, entry.length)
         if bad >= 0:
             raise FormatError(f"{shard.folder / 'suffix_array.u32'}: rank {bad:,} is out of order or no position; build again")
+        if full:
+            _check_tables(shard, entry, manifest)
     return Checked(len(manifest.shards), manifest.num_tokens, full, compared)
 
 
@@ -112,6 +125,17 @@ def _check_documents(shard: Shard, manifest: Manifest) -> None:
             raise FormatError(f"{shard.folder}: an id is outside the vocabulary of {manifest.vocabulary_size:,}; build again")
     if separators != shard.num_documents:
         raise FormatError(f"{shard.folder} has {separators:,} separators, expected {shard.num_documents:,}; build again")
+
+
+def _check_tables(shard: Shard, entry: ShardEntry, manifest: Manifest) -> None:
+    """Lookup tables are those that the other arrays make; format version 1 has none."""
+    if not {SEARCH_TREE, DOCUMENT_BLOCKS} <= entry.files.keys():
+        return
+    tree = grow_search_tree(shard.tokens, shard.suffix_array, manifest.vocabulary_size)
+    expected: dict[str, NDArray[Any]] = {SEARCH_TREE: tree.keys, DOCUMENT_BLOCKS: document_blocks(shard.document_offsets)}
+    for name, array in expected.items():
+        if not np.array_equal(map_array(shard.folder / name, array.dtype), array):
+            raise FormatError(f"{shard.folder / name} does not fit the other arrays; build again")
 
 
 def _check_metadata(shard: Shard, entry: ShardEntry) -> None:

@@ -16,6 +16,7 @@ from suffixindex.format import TOKEN_TYPES, separator_of
 from suffixindex.memory import parse_count, parse_size, total_memory
 from suffixindex.readers import Piece, RecordOptions, parse, read_pieces
 from suffixindex.suffix_sort import MAX_TOKENS, sort_bytes_per_token, suffix_array
+from suffixindex.tables import TABLE_BYTES
 
 FIXED_BYTES = 360 << 20  # interpreter, compiled kernels, a tokenizer, the sort's tables
 THREAD_BYTES = 60 << 20  # the sort's scratch, or batches under way
@@ -117,7 +118,7 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
         num_documents=round(documents * scale),
         num_tokens=round((length - documents) * scale),
         num_shards=shards,
-        num_bytes=round(scale * (length * (width + 4) + 8 * documents + metadata)),
+        num_bytes=round(scale * (length * (width + 4 + TABLE_BYTES) + 8 * documents + metadata)),
         peak_memory_bytes=round(fixed_bytes(threads) + length * scale / shards * bytes_per_token(encoder.token_type)),
         seconds={"encode": encode_seconds * scale, "sort": sort_seconds * scale * growth},
         text_bytes=round(text_bytes * scale),

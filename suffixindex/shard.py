@@ -2,21 +2,34 @@
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.files import map_array
-from suffixindex.format import DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, SUFFIX_ARRAY, TOKEN_TYPES, ShardEntry
+from suffixindex.format import (
+    DOCUMENT_BLOCKS,
+    DOCUMENT_OFFSETS,
+    METADATA,
+    METADATA_OFFSETS,
+    SEARCH_TREE,
+    SUFFIX_ARRAY,
+    TOKEN_TYPES,
+    ShardEntry,
+)
 from suffixindex.ngrams import NgramBatch
+from suffixindex.tables import SearchTree, document_blocks, search_tree
 
-BLOCK = 1 << 20  # ranks that one step of a long scan looks at
-BULK = 256  # n-grams from which on compiled search over threads beats a loop of single ones
+if TYPE_CHECKING:
+    from suffixindex.kernels.occurrences import Postings
+
+FEW = 256  # searches of a process until compiled code, half a second to load, is worth it; ranks that are read one by one
+MANY = 4096  # n-grams that are worth a thread each
 
 Interval = tuple[int, int]
 """Half-open ranks ``[low, high)`` of the suffixes that begin with an n-gram."""
@@ -25,12 +38,14 @@ Interval = tuple[int, int]
 class Shard:
     """Tokens, suffix array and documents of one shard, mapped when first used. Positions and documents count from 0 here."""
 
-    def __init__(self, folder: Path, entry: ShardEntry, token_type: str) -> None:
+    def __init__(self, folder: Path, entry: ShardEntry, token_type: str, vocabulary_size: int) -> None:
         self.folder = folder
         self.length = entry.length
         self.num_documents = entry.num_documents
         self._token_type = token_type
-        self._has_metadata = METADATA in entry.files
+        self._vocabulary_size = vocabulary_size
+        self._files = entry.files
+        self._searches = 0
 
     @cached_property
     def tokens(self) -> NDArray[np.unsignedinteger[Any]]:
@@ -44,41 +59,76 @@ class Shard:
     def document_offsets(self) -> NDArray[np.uint64]:
         return map_array(self.folder / DOCUMENT_OFFSETS, "<u8")
 
+    @cached_property
+    def search_tree(self) -> SearchTree:
+        keys = map_array(self.folder / SEARCH_TREE, "<u8") if SEARCH_TREE in self._files else np.empty(0, np.uint64)
+        return search_tree(keys, self.length, self._vocabulary_size)
+
+    @cached_property
+    def postings(self) -> "Postings":
+        """What kernels need to go from ranks to documents."""
+        from suffixindex.kernels.occurrences import Postings
+
+        there = DOCUMENT_BLOCKS in self._files
+        blocks = map_array(self.folder / DOCUMENT_BLOCKS, "<u4") if there else document_blocks(self.document_offsets)
+        return Postings(self.suffix_array, blocks, self.document_offsets)
+
     # ---- search --------------------------------------------------------------------------------------------------
 
-    def interval(self, ngram: NDArray[np.unsignedinteger[Any]]) -> Interval:
-        """Ranks of one n-gram, without compiled code, so that a fresh process answers at once. O(length log tokens)."""
+    def interval(self, ngram: NDArray[np.int64]) -> Interval:
+        """Ranks of one n-gram. O(length + log tokens): a few microseconds, a few pages of the disk."""
         if not len(ngram):
             return self._all_tokens
-        tokens, suffix_array, length, wanted = self.tokens, self.suffix_array, len(ngram), ngram.tolist()
+        if self._searches < FEW:
+            self._searches += 1
+            return self._interval_uncompiled(ngram.tolist())
+        return self._find_interval(*self._searched, ngram)  # type: ignore[no-any-return]
+
+    def intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ranks ``(low, high)`` of many n-grams."""
+        low, high = np.empty(len(batch), np.int64), np.empty(len(batch), np.int64)
+        if self._searches + len(batch) < FEW:
+            for query in range(len(batch)):
+                low[query], high[query] = self.interval(batch.ngram(query))
+            return low, high
+        from suffixindex.kernels.search import find_intervals
+
+        threads = max(1, min(threads, len(batch) // MANY))
+        cuts = np.linspace(0, len(batch), threads + 1).astype(np.int64)
+
+        def search(part: int) -> None:
+            find_intervals(*self._searched, *batch, cuts[part], cuts[part + 1], low, high)
+
+        if threads == 1:
+            search(0)
+        else:
+            list(pool.map(search, range(threads)))
+        empty = batch.starts == batch.stops
+        low[empty], high[empty] = self._all_tokens
+        return low, high
+
+    def _interval_uncompiled(self, ngram: list[int]) -> Interval:
+        """As the kernel does it, so that a fresh process answers at once."""
+        low_from, low_to, high_from, high_to = self.search_tree.bounds(ngram, self.length)
+        tokens, suffix_array, length = self.tokens, self.suffix_array, len(ngram)
 
         def prefix(rank: int) -> list[int]:
             position = int(suffix_array[rank])
             return tokens[position : position + length].tolist()  # type: ignore[no-any-return]
 
         ranks = range(self.length)
-        low = bisect_left(ranks, wanted, key=prefix)
-        return low, bisect_right(ranks, wanted, lo=low, key=prefix)
+        low = bisect_left(ranks, ngram, low_from, low_to, key=prefix)
+        return low, bisect_right(ranks, ngram, max(low, high_from), max(low, high_to), key=prefix)
 
-    def intervals(self, batch: NgramBatch, pool: Executor, blocks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Ranks ``(low, high)`` of many n-grams, ``blocks`` parts of the batch at a time."""
-        low, high = np.empty(len(batch), np.int64), np.empty(len(batch), np.int64)
-        if len(batch) < BULK:
-            for query in range(len(batch)):
-                low[query], high[query] = self.interval(batch.ngram(query))
-            return low, high
-        from suffixindex.kernels.search import find_intervals
+    @cached_property
+    def _find_interval(self) -> Any:
+        from suffixindex.kernels.search import find_interval
 
-        cuts = np.linspace(0, len(batch), blocks + 1).astype(np.int64)
+        return find_interval
 
-        def search(block: int) -> None:
-            arrays = (self.tokens, self.suffix_array, batch.ids, batch.offsets)
-            find_intervals(*arrays, cuts[block], cuts[block + 1], low, high)
-
-        list(pool.map(search, range(blocks)))
-        empty = np.diff(batch.offsets) == 0
-        low[empty], high[empty] = self._all_tokens
-        return low, high
+    @cached_property
+    def _searched(self) -> tuple[Any, ...]:
+        return self.tokens, self.suffix_array, *self.search_tree
 
     @property
     def _all_tokens(self) -> Interval:
@@ -86,16 +136,21 @@ class Shard:
         return 0, self.length - self.num_documents
 
     def next_tokens(self, interval: Interval, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(ids ascending, counts) of what follows the n-gram of ``length`` tokens at ``interval``. O(occurrences)."""
-        # suffixes are sorted, so equal continuations lie together; runs are joined across blocks
-        ids: list[NDArray[Any]] = []
-        counts: list[NDArray[np.int64]] = []
-        for positions in self._blocks(interval):
-            following = self.tokens[positions + length]
-            starts = np.flatnonzero(np.concatenate([[True], following[1:] != following[:-1]]))
-            ids.append(following[starts])
-            counts.append(np.diff(np.append(starts, len(following))))
-        return merge_counts(ids, counts)
+        """(ids ascending, counts) of what follows the n-gram of ``length`` tokens at ``interval``."""
+        from suffixindex.kernels.next_tokens import count_runs, halve_runs, scan_runs
+
+        low, high = interval
+        if low == high:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        runs = np.empty(min(high - low, self._vocabulary_size + 1), np.uint64)
+        if high - low <= FEW:
+            runs = runs[: scan_runs(self.tokens, self.suffix_array, low, high, length, runs)]
+        else:
+            runs = runs[: halve_runs(self.tokens, self.suffix_array, low, high, length, runs)]
+            runs.sort()
+        ids, counts = np.empty(len(runs), np.int64), np.empty(len(runs), np.int64)
+        count_runs(runs, high - low, ids, counts)
+        return ids, counts
 
     # ---- documents -----------------------------------------------------------------------------------------------
 
@@ -106,21 +161,24 @@ class Shard:
 
     def documents_at(self, positions: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """The document of each position."""
-        return np.searchsorted(self.document_offsets, positions.astype(np.uint64), side="right") - 1
+        if len(positions) <= FEW:
+            return np.searchsorted(self.document_offsets, positions.astype(np.uint64), side="right") - 1
+        from suffixindex.kernels.occurrences import documents_at
+
+        documents = np.empty(len(positions), np.int64)
+        documents_at(np.ascontiguousarray(positions), self.postings.blocks, self.postings.offsets, documents)
+        return documents
 
     def documents(self, intervals: Sequence[Interval]) -> NDArray[np.int64]:
-        """Ascending distinct documents that hold any of several n-grams.
-
-        O(occurrences log documents) time; memory for the documents or the occurrences, whichever are fewer.
-        """
-        everywhere = self._all_tokens in intervals
-        if not everywhere and 8 * sum(high - low for low, high in intervals) < self.num_documents:
+        """Ascending distinct documents that hold any of several n-grams. O(occurrences + documents / 64) time."""
+        if sum(high - low for low, high in intervals) <= FEW:
             return np.unique(self.documents_at(self.positions(intervals)))
-        seen = np.diff(self.document_offsets) > 1 if everywhere else np.zeros(self.num_documents, bool)
-        for interval in intervals:
-            for positions in self._blocks(interval if interval != self._all_tokens else (0, 0)):
-                seen[self.documents_at(positions)] = True
-        return np.flatnonzero(seen)
+        from suffixindex.kernels.occurrences import mark_documents
+
+        marks = np.zeros(self.num_documents, bool)
+        for low, high in intervals:
+            mark_documents(self.postings, low, high, marks)
+        return np.flatnonzero(marks)
 
     def documents_within(self, clauses: Sequence[Sequence[Interval]], window: int) -> NDArray[np.int64]:
         """Ascending documents where some occurrence of every clause starts within ``window`` tokens of the others.
@@ -146,24 +204,17 @@ class Shard:
 
     def metadata(self, document: int) -> dict[str, Any]:
         """The document's line of metadata; empty if none is kept."""
-        if not self._has_metadata:
+        if METADATA not in self._files:
             return {}
         start, stop = map_array(self.folder / METADATA_OFFSETS, "<u8")[document : document + 2]
         with open(self.folder / METADATA, "rb") as file:
             file.seek(int(start))
             return dict(json.loads(file.read(int(stop - start))))
 
-    def _blocks(self, interval: Interval) -> Iterator[NDArray[np.int64]]:
-        low, high = interval
-        for start in range(low, high, BLOCK):
-            yield self.suffix_array[start : min(start + BLOCK, high)].astype(np.int64)
-
 
 def merge_counts(ids: Sequence[NDArray[Any]], counts: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Add up sparse counts: ascending distinct ids and their sums."""
-    if not ids:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    distinct, place = np.unique(np.concatenate(ids).astype(np.int64), return_inverse=True)
-    sums = np.zeros(len(distinct), np.int64)
-    np.add.at(sums, place, np.concatenate(counts))
-    return distinct, sums
+    if len(ids) == 1:
+        return ids[0], counts[0]
+    distinct, place = np.unique(np.concatenate(ids), return_inverse=True)
+    return distinct, np.bincount(place, np.concatenate(counts), len(distinct)).astype(np.int64)

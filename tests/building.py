@@ -13,9 +13,11 @@ import numpy as np
 import suffixindex as si
 from suffixindex.files import hash_file, map_array, write_array, write_bytes
 from suffixindex.format import (
+    DOCUMENT_BLOCKS,
     DOCUMENT_OFFSETS,
     METADATA,
     METADATA_OFFSETS,
+    SEARCH_TREE,
     SHARD_MARKER,
     SOURCES,
     SUFFIX_ARRAY,
@@ -26,6 +28,7 @@ from suffixindex.format import (
     separator_of,
     shard_folder,
 )
+from suffixindex.tables import document_blocks, grow_search_tree
 from suffixindex.tokens import TokenWriter, WriterState
 
 COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")  # else kernels run as plain Python, a thousand times as slow
@@ -40,12 +43,15 @@ def write_index(
     shards: int = 1,
     capacity: int | None = None,
     metadata: Sequence[dict[str, object]] | None = None,
+    tables: bool = True,
 ) -> si.SuffixIndex:
     """Write and open an index of ids, cut into ``shards`` shards of about as many documents, or by ``capacity`` tokens.
 
-    The vocabulary is the largest that the token type allows, unless given. Asking with text is the business of real builds.
+    Without ``tables`` it has the files of format version 1. The vocabulary is the largest that the token type allows, unless
+    given. Asking with text is the business of real builds.
     """
     separator = separator_of(token_type)
+    size = separator if vocabulary_size is None else vocabulary_size
     lines = [json.dumps(record).encode() for record in metadata] if metadata is not None else []
     cuts = np.linspace(0, len(documents), 1 if capacity else min(shards, len(documents)) + 1).astype(int).tolist()
     if capacity:
@@ -66,10 +72,14 @@ def write_index(
             tokens = map_array(shard / names[0], TOKEN_TYPES[token_type])
             write_array(shard / SUFFIX_ARRAY, si.suffix_array(tokens, separator=separator, threads=1))
             files = {name: FileEntry(*hash_file(shard / name)) for name in [*names, SUFFIX_ARRAY]}
+            if tables:
+                keys = grow_search_tree(tokens, map_array(shard / SUFFIX_ARRAY, "<u4"), size).keys
+                files[SEARCH_TREE] = FileEntry(*write_array(shard / SEARCH_TREE, keys))
+                blocks = document_blocks(map_array(shard / DOCUMENT_OFFSETS, "<u8"))
+                files[DOCUMENT_BLOCKS] = FileEntry(*write_array(shard / DOCUMENT_BLOCKS, blocks))
             entries.append(ShardEntry(num_documents, length, files))
             write_bytes(shard / SHARD_MARKER, json.dumps(asdict(entries[-1])).encode())
         sources = FileEntry(*write_bytes(folder / SOURCES, b""))
-        size = separator if vocabulary_size is None else vocabulary_size
         Manifest(token_type, size, {"kind": "none"}, {}, tuple(entries), {SOURCES: sources}).write(folder)
     return si.open(folder)
 

@@ -440,11 +440,9 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_questions_of_one_ngram_load_no_compiler(words: str) -> None:
     for arguments in (
-        ["count", words, "to be", "--documents"],
-        ["next", words, "to"],
+        ["count", words, "to be"],
         ["docs", words, "to be", "--text"],
         ["concordance", words, "to be"],
-        ["cooccur", words, "to", "be"],
         ["info", words],
     ):
         code = f"from suffixindex.cli import main\nmain({arguments!r}, standalone_mode=False)"

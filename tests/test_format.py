@@ -42,8 +42,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 # ---- golden indexes ----------------------------------------------------------------------------------------------
 
 
-def test_golden_words() -> None:
-    index = si.open(GOLDEN / "v1-words")
+VERSIONS = pytest.mark.parametrize("version", range(1, FORMAT_VERSION + 1))
+
+
+@VERSIONS
+def test_golden_words(version: int) -> None:
+    index = si.open(GOLDEN / f"v{version}-words")
     assert (index.num_documents, index.num_tokens, len(index.shards), index.vocabulary_size) == (6, 32, 1, 20)
     counts = {
         "row": 6,
@@ -72,8 +76,9 @@ def test_golden_words() -> None:
     assert index.document(2).token_ids.tolist() == []
 
 
-def test_golden_bytes() -> None:
-    index = si.open(GOLDEN / "v1-bytes")
+@VERSIONS
+def test_golden_bytes(version: int) -> None:
+    index = si.open(GOLDEN / f"v{version}-bytes")
     assert (index.num_documents, index.num_tokens, len(index.shards), index.vocabulary_size) == (6, 217, 2, 255)
     counts = {"row": 5, "Row": 1, "ow": 7, "erril": 4, "stream": 3, "Ὀδ": 1, "🚣": 1, "\n": 0, "": 217, "e": 15}
     assert {text: index.count(text) for text in counts} == counts
@@ -88,9 +93,10 @@ def test_golden_bytes() -> None:
     assert index.decode(index.document(4).token_ids) == "ΟΔΥΣΣΕΥΣ, Ὀδυσσεύς — İthaca 🚣"
 
 
+@VERSIONS
 @pytest.mark.parametrize("kind", SETTINGS)
-def test_golden_indexes_are_whole(kind: str) -> None:
-    checked = si.verify(GOLDEN / f"v1-{kind}", full=True)
+def test_golden_indexes_are_whole(kind: str, version: int) -> None:
+    checked = si.verify(GOLDEN / f"v{version}-{kind}", full=True)
     assert (checked.full, checked.shards) == (True, {"words": 1, "bytes": 2}[kind])
     assert checked.suffixes_compared == checked.tokens + 6
 
@@ -162,7 +168,7 @@ def test_a_vocabulary_that_leaves_no_separator_is_refused() -> None:
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
     """A fresh copy of the golden index of bytes, which has two shards and metadata."""
-    shutil.copytree(GOLDEN / "v1-bytes", tmp_path / "index")
+    shutil.copytree(GOLDEN / f"v{FORMAT_VERSION}-bytes", tmp_path / "index")
     return tmp_path / "index"
 
 
@@ -252,7 +258,7 @@ def test_an_unfinished_index_is_refused(index: Path) -> None:
 LISTED = [
     str(path.relative_to(GOLDEN))
     for kind in SETTINGS
-    for path, _ in Manifest.read(GOLDEN / f"v1-{kind}").listed_files(GOLDEN / f"v1-{kind}")
+    for path, _ in Manifest.read(GOLDEN / f"v{FORMAT_VERSION}-{kind}").listed_files(GOLDEN / f"v{FORMAT_VERSION}-{kind}")
 ]
 
 
@@ -305,7 +311,7 @@ def test_an_unknown_tokenizer_is_refused_when_text_is_asked(index: Path) -> None
 # ---- verification ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*LISTED, "v1-bytes/shards/00001/shard.json"])
+@pytest.mark.parametrize("name", [*LISTED, f"v{FORMAT_VERSION}-bytes/shards/00001/shard.json"])
 def test_a_flipped_bit_anywhere_is_found(copy: Callable[[str], tuple[Path, Path]], name: str) -> None:
     index, path = copy(name)
     whole = path.read_bytes()

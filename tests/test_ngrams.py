@@ -1,7 +1,5 @@
 """What users give as n-grams becomes flat, checked arrays, whatever shape it came in."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -18,7 +16,7 @@ def spell(text: str) -> np.ndarray:
     return np.array([ord(letter) - ord("a") for letter in text], np.uint8)
 
 
-CHECKER = NgramChecker(spell, np.dtype(np.uint8), 20, SEPARATOR)
+CHECKER = NgramChecker(spell, 20, SEPARATOR)
 IDS = st.lists(st.integers(0, 19), max_size=5)
 SHAPES = [
     list,
@@ -37,9 +35,7 @@ SHAPES = [
 def test_a_batch_is_its_ngrams_one_after_the_other(batch: list) -> None:
     found = CHECKER.batch([shape(ids) for ids, shape in batch])
     assert len(found) == len(batch)
-    assert found.ids.dtype == np.uint8
-    assert found.offsets.dtype == np.int64
-    assert [found.ids[start:stop].tolist() for start, stop in pairwise(found.offsets)] == [ids for ids, _ in batch]
+    assert found.ids.dtype == found.starts.dtype == found.stops.dtype == np.int64
     for number, (ids, shape) in enumerate(batch):
         assert found.ngram(number).tolist() == CHECKER.ngram(shape(ids)).tolist() == ids
 
@@ -74,5 +70,3 @@ def test_a_clause_is_one_ngram_or_several() -> None:
     several = [["ab", "c"], [[1, 2]], ([1], (2, 3)), [[]], ["a", [1]]]
     assert all(aliases(clause) is clause for clause in several)
     assert len(aliases([])) == len(aliases(())) == 0
-    assert [ids.tolist() for ids in CHECKER.clause(["ab", [3], np.array([4])])] == [[0, 1], [3], [4]]
-    assert [ids.tolist() for ids in CHECKER.clause([3, 4])] == [[3, 4]]

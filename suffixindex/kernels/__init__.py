@@ -4,3 +4,8 @@ Every kernel takes arrays and scalars, returns scalars or fills a caller-allocat
 nothing: its callers have validated. A module here holds kernels and the helpers they call, because a
 cached kernel is not recompiled when a helper in another file changes.
 """
+
+FANOUT = 16
+"""Keys of a node of the search tree: two cache lines, which the processor fetches together."""
+BLOCK_SHIFT = 7
+"""Binary logarithm of the tokens for which ``document_blocks`` has one entry."""

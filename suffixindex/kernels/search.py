@@ -1,8 +1,39 @@
-"""Intervals of ranks: where the suffixes that begin with an n-gram lie in a suffix array."""
+"""Intervals of ranks: where the suffixes that begin with an n-gram lie in a suffix array.
+
+A search goes down the search tree, whose leaves are the packed first tokens of every 64th suffix, and ends by
+bisection among the 64 or so suffixes that are left. ``tables.py`` says how a tree lies in its array.
+"""
 
 import numpy as np
 
-from suffixindex.kernels.jit import helper, kernel
+from suffixindex.kernels import FANOUT
+from suffixindex.kernels.jit import helper, kernel, prefetch
+
+ABREAST = 32
+"""Queries that a bulk search takes through the tree together, so that their cache misses overlap."""
+
+
+@helper
+def _pack(ngrams, start, stop, bits, limit, fill):
+    """The first tokens of ``ngrams[start:stop]`` in one number, ``bits`` each, ids above ``limit`` (the separator) as it.
+
+    After a separator come zeros. A shorter n-gram goes on with zeros, or with ones if ``fill`` is 1.
+    """
+    key = np.uint64(0)
+    width = np.uint64(bits)
+    last = stop
+    for lane in range(np.int64(64) // np.int64(bits)):
+        key <<= width
+        at = start + lane
+        if at < last:
+            token = min(np.int64(ngrams[at]), limit)
+            key |= np.uint64(token)
+            if token == limit:
+                last = np.int64(-1)
+                fill = 0
+        elif fill == 1:
+            key |= (np.uint64(1) << width) - np.uint64(1)
+    return key
 
 
 @helper
@@ -12,38 +43,139 @@ def _compare(tokens, position, ngrams, start, stop):
     Stays inside ``tokens``: the last one is a separator, which an n-gram holds nowhere but at its end.
     """
     shift = position - start
+    order = 0
     for i in range(start, stop):
-        token = tokens[i + shift]
+        token = np.int64(tokens[i + shift])
         if token != ngrams[i]:
-            return -1 if token < ngrams[i] else 1
-    return 0
+            order = -1 if token < ngrams[i] else 1
+            break
+    return order
+
+
+@helper
+def _descend(keys, start, node, target):
+    """The node below: the number of keys less than ``target`` in all nodes of the level up to this one."""
+    below = np.int64(0)
+    first = start + node * FANOUT
+    for i in range(first, first + FANOUT):
+        below += np.int64(keys[i] < target)
+    return node * FANOUT + below
+
+
+@helper
+def _block(first, last, spacing, size, short):
+    """Ranks ``(low from, low to, high from, high to)`` among which an interval's ends lie.
+
+    ``first`` leaves are below the n-gram's least key and ``last`` not above its greatest. Where the n-gram is ``short``,
+    keys say all of it, and the ends lie in one block each.
+    """
+    low_from = max(np.int64(0), (first - 1) * spacing + 1)
+    high_to = min(size, last * spacing)
+    if short:
+        return low_from, min(size, first * spacing), max(low_from, (last - 1) * spacing + 1), high_to
+    return low_from, high_to, low_from, high_to
 
 
 @kernel
-def find_intervals(tokens, suffix_array, ngrams, offsets, first, last, low, high):
-    """Fill ``[low[q], high[q])`` for the n-grams ``ngrams[offsets[q] : offsets[q + 1]]``, ``first <= q < last``.
+def pack_keys(tokens, suffix_array, spacing, bits, limit, count, out):
+    """Fill ``out[:count]`` with the packed first tokens of every ``spacing``-th suffix."""
+    lanes = np.int64(64) // np.int64(bits)
+    for leaf in range(count):
+        position = np.int64(suffix_array[leaf * spacing])
+        out[leaf] = _pack(tokens, position, min(position + lanes, np.int64(len(tokens))), bits, limit, 0)
 
-    An empty n-gram gets the whole array. O(length log tokens) each.
+
+@kernel
+def find_interval(tokens, suffix_array, keys, levels, spacing, bits, limit, ngram):
+    """``(low, high)`` of one n-gram, which is not empty. O(length + log tokens)."""
+    length = np.int64(len(ngram))
+    size = np.int64(len(suffix_array))
+    low, low_to, high, high_to = np.int64(0), size, np.int64(0), size
+    if len(levels) > 1:
+        least = _pack(ngram, 0, length, bits, limit, 0)
+        beyond = _pack(ngram, 0, length, bits, limit, 1) + np.uint64(1)
+        first, last = np.int64(0), np.int64(0)
+        for level in range(len(levels) - 1):
+            first = _descend(keys, levels[level], first, least)
+            last = _descend(keys, levels[level], last, beyond)
+        low, low_to, high, high_to = _block(first, last, spacing, size, length <= np.int64(64) // np.int64(bits))
+    while low < low_to:
+        middle = (low + low_to) >> 1
+        if _compare(tokens, np.int64(suffix_array[middle]), ngram, 0, length) < 0:
+            low = middle + 1
+        else:
+            low_to = middle
+    high = max(high, low)
+    while high < high_to:
+        middle = (high + high_to) >> 1
+        if _compare(tokens, np.int64(suffix_array[middle]), ngram, 0, length) <= 0:
+            high = middle + 1
+        else:
+            high_to = middle
+    return low, high
+
+
+@kernel
+def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids, starts, stops, first, last, low, high):
+    """Fill ``[low[q], high[q])`` for the n-grams ``ids[starts[q] : stops[q]]``, ``first <= q < last``.
+
+    They have been checked and are not empty. O(length + log tokens) each; 32 queries go abreast, two searches each, every
+    step of which asks the memory for what the next one reads.
     """
-    for query in range(first, last):
-        start, stop = offsets[query], offsets[query + 1]
-        below, above = np.int64(0), np.int64(len(suffix_array))
-        end = above  # the least rank known to be beyond the n-gram
-        while below < above:
-            middle = (below + above) >> 1
-            order = _compare(tokens, np.int64(suffix_array[middle]), ngrams, start, stop)
-            if order < 0:
-                below = middle + 1
+    size = np.int64(len(suffix_array))
+    lanes = np.int64(64) // np.int64(bits)
+    target = np.empty(2 * ABREAST, np.uint64)
+    node = np.empty(2 * ABREAST, np.int64)
+    below = np.empty(2 * ABREAST, np.int64)
+    above = np.empty(2 * ABREAST, np.int64)
+    active = np.empty(2 * ABREAST, np.int64)
+    for begin in range(first, last, ABREAST):
+        end = min(begin + ABREAST, last)
+        searches = 2 * (end - begin)
+        for q in range(begin, end):
+            search = 2 * (q - begin)
+            target[search] = _pack(ids, starts[q], stops[q], bits, limit, 0)
+            target[search + 1] = _pack(ids, starts[q], stops[q], bits, limit, 1) + np.uint64(1)
+        node[:] = 0
+        for level in range(len(levels) - 1):
+            for search in range(searches):
+                prefetch(keys, levels[level] + node[search] * FANOUT)
+                prefetch(keys, levels[level] + node[search] * FANOUT + FANOUT // 2)
+            for search in range(searches):
+                node[search] = _descend(keys, levels[level], node[search], target[search])
+        for q in range(begin, end):
+            search = 2 * (q - begin)
+            if len(levels) > 1:
+                short = stops[q] - starts[q] <= lanes
+                ranks = _block(node[search], node[search + 1], spacing, size, short)
+                below[search], above[search], below[search + 1], above[search + 1] = ranks
             else:
-                above = middle
-                if order > 0:
-                    end = middle
-        low[query] = below
-        above = end
-        while below < above:
-            middle = (below + above) >> 1
-            if _compare(tokens, np.int64(suffix_array[middle]), ngrams, start, stop) <= 0:
-                below = middle + 1
-            else:
-                above = middle
-        high[query] = below
+                below[search], above[search], below[search + 1], above[search + 1] = 0, size, 0, size
+        going = 0
+        for search in range(searches):
+            active[going] = search
+            going += np.int64(below[search] < above[search])
+        while going > 0:
+            for i in range(going):
+                search = active[i]
+                prefetch(suffix_array, (below[search] + above[search]) >> 1)
+            for i in range(going):
+                search = active[i]
+                node[search] = np.int64(suffix_array[(below[search] + above[search]) >> 1])
+                prefetch(tokens, node[search])
+            still = 0
+            for i in range(going):
+                search = active[i]
+                q = begin + (search >> 1)
+                order = _compare(tokens, node[search], ids, starts[q], stops[q])
+                middle = (below[search] + above[search]) >> 1
+                if order < 0 or (order == 0 and search & 1):
+                    below[search] = middle + 1
+                else:
+                    above[search] = middle
+                active[still] = search
+                still += np.int64(below[search] < above[search])
+            going = still
+        for q in range(begin, end):
+            low[q] = below[2 * (q - begin)]
+            high[q] = below[2 * (q - begin) + 1]

@@ -1,0 +1,94 @@
+"""What follows an n-gram: the runs of equal tokens behind it, which lie together because suffixes are sorted."""
+
+import numpy as np
+
+from suffixindex.kernels.jit import helper, kernel, prefetch
+
+ABREAST = 32
+"""Stretches of ranks that are halved together, so that their cache misses overlap."""
+STACK = 2 * ABREAST * 33
+"""Stretches that wait at most: twice as many as go together, of each of the 33 sizes that halving 2**32 ranks makes."""
+
+
+@helper
+def _run(token, start):
+    return (np.uint64(token) << np.uint64(32)) | np.uint64(start)
+
+
+@helper
+def _token(tokens, suffix_array, rank, length):
+    return np.int64(tokens[np.int64(suffix_array[rank]) + length])
+
+
+@kernel
+def scan_runs(tokens, suffix_array, low, high, length, runs):
+    """Fill ``runs`` with (token << 32 | first rank - low) of each run in ``[low, high)``; returns how many. O(ranks)."""
+    found = np.int64(0)
+    previous = np.int64(-1)
+    for rank in range(low, high):
+        token = _token(tokens, suffix_array, rank, length)
+        if token != previous:
+            runs[found] = _run(token, rank - low)
+            found += 1
+            previous = token
+    return found
+
+
+@kernel
+def halve_runs(tokens, suffix_array, low, high, length, runs):
+    """As ``scan_runs``, in no order. O(runs × log(ranks / runs)).
+
+    A stretch of ranks whose two ends have the same token is one run; another is halved. ``[low, high)`` is not empty.
+    """
+    first_rank = np.empty(STACK, np.int64)
+    last_rank = np.empty(STACK, np.int64)
+    first_token = np.empty(STACK, np.int64)
+    last_token = np.empty(STACK, np.int64)
+    left = np.empty(ABREAST, np.int64)
+    right = np.empty(ABREAST, np.int64)
+    left_token = np.empty(ABREAST, np.int64)
+    right_token = np.empty(ABREAST, np.int64)
+    at = np.empty(ABREAST, np.int64)
+    waiting = 1
+    first_rank[0], last_rank[0] = low, high - 1
+    first_token[0] = _token(tokens, suffix_array, low, length)
+    last_token[0] = _token(tokens, suffix_array, high - 1, length)
+    runs[0] = _run(first_token[0], 0)
+    found = np.int64(1)
+    while waiting > 0:
+        taken = 0
+        while taken < ABREAST and waiting > 0:
+            waiting -= 1
+            if first_token[waiting] == last_token[waiting]:
+                continue
+            if first_rank[waiting] + 1 == last_rank[waiting]:
+                runs[found] = _run(last_token[waiting], last_rank[waiting] - low)
+                found += 1
+                continue
+            left[taken], right[taken] = first_rank[waiting], last_rank[waiting]
+            left_token[taken], right_token[taken] = first_token[waiting], last_token[waiting]
+            prefetch(suffix_array, (left[taken] + right[taken]) >> 1)
+            taken += 1
+        for i in range(taken):
+            at[i] = np.int64(suffix_array[(left[i] + right[i]) >> 1]) + length
+            prefetch(tokens, at[i])
+        for i in range(taken - 1, -1, -1):  # so that smaller stretches stay on top
+            middle = (left[i] + right[i]) >> 1
+            token = np.int64(tokens[at[i]])
+            first_rank[waiting], last_rank[waiting] = left[i], middle
+            first_token[waiting], last_token[waiting] = left_token[i], token
+            waiting += 1
+            first_rank[waiting], last_rank[waiting] = middle, right[i]
+            first_token[waiting], last_token[waiting] = token, right_token[i]
+            waiting += 1
+    return found
+
+
+@kernel
+def count_runs(runs, size, ids, counts):
+    """Split sorted ``runs`` of ``size`` ranks into token ids and how long each run is."""
+    low_half = np.uint64(2**32 - 1)
+    for i in range(len(runs)):
+        ids[i] = np.int64(runs[i] >> np.uint64(32))
+        end = np.int64(runs[i + 1] & low_half) if i + 1 < len(runs) else size
+        counts[i] = end - np.int64(runs[i] & low_half)
