@@ -356,7 +356,7 @@ def duplicates(index: str, min_length: int, limit: int, order: Any, max_document
                     "documents": passage.num_documents,
                     "saved_tokens": passage.saved_tokens,
                     "document_ids": passage.document_ids.tolist(),
-                    **({"text": opened.decode(passage.token_ids)} if text else {"start": opened.decode(passage.token_ids[:16])}),
+                    **({"text": opened.decode(passage.token_ids)} if text else {"begins": opened.decode(passage.token_ids[:16])}),
                 }
                 for passage in found.passages
             ],

@@ -339,7 +339,7 @@ class SuffixIndex:
                 yield base, shard, (positions[: None if wanted is None else wanted - passed], max(offset - passed, 0))
             passed += high - low
 
-    # ---- the whole corpus ------------------------------------------------------------------------------------------
+    # ---- the whole corpus ----------------------------------------------------------------------------------------
 
     def top_ngrams(self, n: int, k: int) -> list[NgramCount]:
         """The k most frequent n-grams of exactly n tokens, by count descending, equal ones by ids ascending.

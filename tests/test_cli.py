@@ -531,7 +531,7 @@ def test_duplicates(words: str) -> None:
     result = run("duplicates", words, "--min-length", "2", "--limit", "1", "--max-documents", "1")
     (found,) = map(json.loads, result.stdout.splitlines())
     saved = {"tokens": 2, "count": 5, "documents": 2, "saved_tokens": 8, "document_ids": [0]}
-    assert found == {**saved, "start": "to be"}
+    assert found == {**saved, "begins": "to be"}
     assert re.fullmatch(rf"\d+ passages of 2 tokens or more hold \d+ of the corpus's {NUM_WORDS} tokens\n", result.stderr)
     longest = run("duplicates", words, "--min-length", "2", "--order", "length", "--text").stdout.splitlines()[0]
     assert json.loads(longest)["text"] == "to be to be"
