@@ -23,7 +23,18 @@ from suffixindex.errors import (
     TokenizerError,
     UnfinishedIndexError,
 )
-from suffixindex.results import Concordance, Document, DocumentMatch, NextTokens, TokenCount
+from suffixindex.results import (
+    Concordance,
+    Document,
+    DocumentMatch,
+    Duplicate,
+    Duplicates,
+    NextTokens,
+    NgramCount,
+    NgramStatistics,
+    Novelty,
+    TokenCount,
+)
 
 if TYPE_CHECKING:
     from suffixindex.construct import BuildReport, build, estimate_build
@@ -49,10 +60,15 @@ __all__ = [
     "CorpusError",
     "Document",
     "DocumentMatch",
+    "Duplicate",
+    "Duplicates",
     "FormatError",
     "MissingDependencyError",
     "NextTokens",
+    "NgramCount",
+    "NgramStatistics",
     "NoIndexError",
+    "Novelty",
     "QueryError",
     "SuffixIndex",
     "SuffixIndexError",

@@ -285,6 +285,88 @@ def cooccur(index: str, ngrams: tuple[str, ...], file: Any, window: int | None, 
 
 
 @main.command()
+@click.argument("index", type=click.Path())
+@output_options
+@click.option("-n", type=int, required=True, help="Tokens of an n-gram.")
+@click.option("-k", type=int, default=20, show_default=True, help="N-grams to show, the most frequent first.")
+def top(index: str, n: int, k: int, style: str | None) -> None:
+    """The most frequent n-grams of exactly N tokens.
+
+    \b
+    Example:
+      suffixindex top my-index -n 5 -k 20
+    """
+    from suffixindex.index import SuffixIndex
+
+    with SuffixIndex(index) as opened:
+        found = opened.top_ngrams(n, k)
+        emit([{**described(opened, ngram.token_ids), "count": ngram.count} for ngram in found], style)
+
+
+@main.command()
+@click.argument("index", type=click.Path())
+@output_options
+@click.option("--max-n", type=int, default=8, show_default=True, help="Tokens of the longest n-grams.")
+def statistics(index: str, max_n: int, style: str | None) -> None:
+    """How many n-grams there are of each length, how many distinct ones, and how many that occur once.
+
+    \b
+    Example:
+      suffixindex statistics my-index --max-n 8 --table
+    """
+    from suffixindex.index import SuffixIndex
+
+    with SuffixIndex(index) as opened:
+        found = opened.ngram_statistics(max_n)
+        columns = found.n, found.num_ngrams, found.num_distinct, found.count_of_counts[:, 0]
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        emit([dict(zip(("n", "ngrams", "distinct", "once"), row, strict=True)) for row in rows], style)
+
+
+@main.command()
+@click.argument("index", type=click.Path())
+@output_options
+@click.option("--min-length", type=int, default=50, show_default=True, help="Tokens of the shortest passages.")
+@click.option("--limit", type=int, default=20, show_default=True, help="Passages to show.")
+@click.option(
+    "--order",
+    type=click.Choice(["saved", "length"]),
+    default="saved",
+    show_default=True,
+    help="By tokens of all occurrences but one, or by length.",
+)
+@click.option("--max-documents", type=int, default=10, show_default=True, help="Documents to list for each passage.")
+@click.option("--text", is_flag=True, help="Print each passage whole, not its beginning.")
+def duplicates(index: str, min_length: int, limit: int, order: Any, max_documents: int, text: bool, style: str | None) -> None:
+    """Passages that the corpus repeats and that cannot be made longer without losing an occurrence.
+
+    \b
+    Example:
+      suffixindex duplicates my-index --min-length 50 --limit 20
+    """
+    from suffixindex.index import SuffixIndex
+
+    with SuffixIndex(index) as opened:
+        found = opened.duplicates(min_length, limit=limit, order=order, max_documents=max_documents)
+        emit(
+            [
+                {
+                    "tokens": len(passage.token_ids),
+                    "count": passage.count,
+                    "documents": passage.num_documents,
+                    "saved_tokens": passage.saved_tokens,
+                    "document_ids": passage.document_ids.tolist(),
+                    **({"text": opened.decode(passage.token_ids)} if text else {"begins": opened.decode(passage.token_ids[:16])}),
+                }
+                for passage in found.passages
+            ],
+            style,
+        )
+        covered = f"{_plural(found.num_passages, 'passage')} of {_plural(min_length, 'token')} or more"
+        click.echo(f"{covered} hold {found.num_tokens:,} of the corpus's {_plural(opened.num_tokens, 'token')}", err=True)
+
+
+@main.command()
 @click.argument("index", type=click.Path(), default="demo-index")
 def demo(index: str) -> None:
     """Index this Python's own standard library and show what the index answers; takes a minute.

@@ -182,3 +182,15 @@ def integers(ids: ArrayLike) -> NDArray[np.int64]:
     if array.dtype == np.uint64 and array.max() > np.iinfo(np.int64).max:
         raise QueryError(f"id {array.max()} is outside every vocabulary")
     return array.astype(np.int64)
+
+
+def check_positive(**numbers: int) -> None:
+    """Refuse a size of 0 or less, of which nothing can be counted.
+
+    Raises
+    ------
+    QueryError
+    """
+    for name, number in numbers.items():
+        if number < 1:
+            raise QueryError(f"{name} is {number}: expected 1 or more")

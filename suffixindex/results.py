@@ -77,3 +77,60 @@ class Concordance(NamedTuple):
     left: NDArray[np.unsignedinteger[Any]]
     match: NDArray[np.unsignedinteger[Any]]
     right: NDArray[np.unsignedinteger[Any]]
+
+
+class NgramCount(NamedTuple):
+    """An n-gram of the corpus and how often it occurs."""
+
+    token_ids: tuple[int, ...]
+    count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants here
+
+
+class NgramStatistics(NamedTuple):
+    """How many n-grams a corpus has, none of them with a separator: a row for each n of ``n``, which counts from 1.
+
+    ``num_ngrams`` counts occurrences, ``num_distinct`` different n-grams; ``count_of_counts[i, c - 1]`` of these occur
+    exactly c times.
+    """
+
+    n: NDArray[np.int64]
+    num_ngrams: NDArray[np.int64]
+    num_distinct: NDArray[np.int64]
+    count_of_counts: NDArray[np.int64]
+
+
+class Novelty(NamedTuple):
+    """For each n of ``n``, the n-grams of a text, and those of them (each occurrence) that occur nowhere in the corpus."""
+
+    n: NDArray[np.int64]
+    num_ngrams: NDArray[np.int64]
+    num_novel: NDArray[np.int64]
+
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """``num_novel / num_ngrams``; nan where the text is shorter than n."""
+        share = np.full(len(self.n), np.nan)
+        np.divide(self.num_novel, self.num_ngrams, out=share, where=self.num_ngrams > 0)
+        return share
+
+
+class Duplicate(NamedTuple):
+    """A repeated passage: its ids, its occurrences, its documents, and the first of these in ascending order."""
+
+    token_ids: NDArray[np.unsignedinteger[Any]]
+    count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants here
+    num_documents: int
+    document_ids: NDArray[np.int64]
+
+    @property
+    def saved_tokens(self) -> int:
+        """Tokens of all occurrences but one, those of overlapping ones counted each: ``(count - 1) * length``."""
+        return (self.count - 1) * len(self.token_ids)
+
+
+class Duplicates(NamedTuple):
+    """Repeated passages; how many there are, listed or not; and the tokens of the corpus that lie in one of them."""
+
+    passages: list[Duplicate]
+    num_passages: int
+    num_tokens: int

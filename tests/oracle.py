@@ -102,3 +102,59 @@ def number_words(texts: Iterable[str]) -> tuple[list[str], list[list[int]]]:
                 vocabulary.append(word)
             ids[-1].append(vocabulary.index(word))
     return vocabulary, ids
+
+
+def windows(documents: Documents, n: int) -> list[tuple[int, ...]]:
+    """Every n-gram of every document, each as often as it occurs; none crosses a document's end."""
+    return [tuple(document[i : i + n]) for document in documents for i in range(len(document) - n + 1)]
+
+
+def top_ngrams(documents: Documents, n: int, k: int) -> list[tuple[tuple[int, ...], int]]:
+    return sorted(Counter(windows(documents, n)).items(), key=lambda entry: (-entry[1], entry[0]))[:k]
+
+
+def ngram_statistics(documents: Documents, max_n: int, max_count: int) -> tuple[list[int], list[int], list[list[int]]]:
+    """For n = 1 … max_n: n-grams, distinct ones, and how many of these occur exactly 1 … max_count times."""
+    counts = [Counter(windows(documents, n)) for n in range(1, max_n + 1)]
+    exactly = [[sum(number == c for number in count.values()) for c in range(1, max_count + 1)] for count in counts]
+    return [sum(count.values()) for count in counts], [len(count) for count in counts], exactly
+
+
+def novel(documents: Documents, text: Sequence[int], max_n: int) -> list[tuple[int, int]]:
+    """For n = 1 … max_n: n-grams of a text, and those that no document holds."""
+    curve = []
+    for n in range(1, max_n + 1):
+        known = set(windows(documents, n))
+        own = windows([text], n)
+        curve.append((len(own), sum(ngram not in known for ngram in own)))
+    return curve
+
+
+def repeated_passages(documents: Documents, min_length: int) -> dict[tuple[int, ...], list[int]]:
+    """Maximal repeats of at least min_length tokens -> the document of each occurrence.
+
+    Maximal: not all occurrences have the same token before them, nor the same after; None stands for a document's start and
+    end, and no two occurrences have those in common.
+    """
+    passages = {}
+    for n in range(max(min_length, 1), max(map(len, documents)) + 1):
+        for passage in set(windows(documents, n)):
+            places = [(d, i) for d, document in enumerate(documents) for i in starts(document, passage, -1)]
+            before = {documents[d][i - 1] if i else None for d, i in places}
+            after = {documents[d][i + n] if i + n < len(documents[d]) else None for d, i in places}
+            if len(places) > 1 and all(len(side) > 1 or None in side for side in (before, after)):
+                passages[passage] = [d for d, _ in places]
+    return passages
+
+
+def repeated_tokens(documents: Documents, min_length: int) -> int:
+    """Tokens that lie in a window of min_length tokens which occurs at least twice."""
+    counts = Counter(windows(documents, min_length))
+    total = 0
+    for document in documents:
+        inside = set()
+        for i in range(len(document) - min_length + 1):
+            if counts[tuple(document[i : i + min_length])] > 1:
+                inside.update(range(i, i + min_length))
+        total += len(inside)
+    return total

@@ -82,7 +82,8 @@ def process(*arguments: str, stdin: bytes = b"", **options: Any) -> subprocess.C
 
 
 def test_there_are_the_commands_that_this_file_tests() -> None:
-    assert set(main.commands) == {"build", "info", "verify", "count", "next", "docs", "concordance", "cooccur", "demo"}
+    queries = {"count", "next", "docs", "concordance", "cooccur", "top", "statistics", "duplicates"}
+    assert set(main.commands) == {"build", "info", "verify", "demo", *queries}
 
 
 @pytest.mark.parametrize("name", [None, *main.commands])
@@ -500,3 +501,46 @@ def test_the_reference_engine_can_be_asked_for(tmp_path: Path) -> None:
     assert tokens[0] == tokens[1]
     with si.open(tmp_path / "tokenizers") as index:
         assert index.decode(index.document(0).token_ids) == "the cat sat on the other mat"
+
+
+# ---- the whole corpus --------------------------------------------------------------------------------------------
+
+
+def test_top(words: str) -> None:
+    expected = [("to be", 5), ("be to", 2)]
+    assert [(row["ngram"], row["count"]) for row in rows("top", words, "-n", "2", "-k", "2")] == expected
+    (first,) = rows("top", words, "-n", "2", "-k", "1")
+    assert first == {**rows("count", words, "to be")[0]}
+    assert rows("top", words, "-n", "100") == []
+    assert run("top", words, "-n", "1", "-k", "1", "--csv").stdout.splitlines()[0] == "ngram,ids,pieces,count"
+
+
+def test_statistics(words: str) -> None:
+    found = rows("statistics", words, "--max-n", "3")
+    assert [row["n"] for row in found] == [1, 2, 3]
+    assert found[0]["ngrams"] == NUM_WORDS
+    with si.open(words) as index:
+        assert [row["distinct"] for row in found] == index.distinct_ngrams(3).tolist()
+        assert [row["once"] for row in found] == index.count_of_counts(3, 1)[:, 0].tolist()
+    assert run("statistics", words, "--table").stdout.split()[:4] == ["n", "ngrams", "distinct", "once"]
+
+
+def test_duplicates(words: str) -> None:
+    result = run("duplicates", words, "--min-length", "2", "--limit", "1", "--max-documents", "1")
+    (found,) = map(json.loads, result.stdout.splitlines())
+    saved = {"tokens": 2, "count": 5, "documents": 2, "saved_tokens": 8, "document_ids": [0]}
+    assert found == {**saved, "begins": "to be"}
+    assert re.fullmatch(rf"\d+ passages of 2 tokens or more hold \d+ of the corpus's {NUM_WORDS} tokens\n", result.stderr)
+    longest = run("duplicates", words, "--min-length", "2", "--order", "length", "--text").stdout.splitlines()[0]
+    assert json.loads(longest)["text"] == "to be to be"
+    result = run("duplicates", words, "--csv")
+    assert (result.stdout, result.stderr) == ("", f"0 passages of 50 tokens or more hold 0 of the corpus's {NUM_WORDS} tokens\n")
+
+
+def test_statistics_that_cannot_be_had_are_a_sentence(words: str) -> None:
+    assert "n is 0: expected 1 or more" in sentence("top", words, "-n", "0")
+    assert "k is 0: expected 1 or more" in sentence("top", words, "-n", "1", "-k", "0")
+    assert "max_n is -1: expected 1 or more" in sentence("statistics", words, "--max-n", "-1")
+    assert "min_length is 0: expected 1 or more" in sentence("duplicates", words, "--min-length", "0")
+    assert "limit is -1: expected 0 or more" in sentence("duplicates", words, "--limit", "-1")
+    assert "Missing option '-n'" in sentence("top", words, code=2)
