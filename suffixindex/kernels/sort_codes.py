@@ -62,7 +62,7 @@ def mark_tokens(tokens, begin, end, separator, present):
     """Set ``present[id]`` for the ids of ``tokens[begin:end]`` but ``separator``."""
     for i in range(begin, end):
         token = np.int64(tokens[i])
-        if token != separator:
+        if token != separator and not present[token]:  # a write a token, by two threads: 5 ns of cache lines in dispute
             present[token] = 1
 
 
