@@ -25,6 +25,8 @@ COVER_SHIFT = np.array(
 )
 """``COVER_SHIFT[r, s]``: the smallest shift that brings the residues r and s into the cover."""
 SHORT_RUN = 12
+LOOKAHEAD = 64
+"""Suffixes of the sample between asking for a rank and reading it."""
 BLOCK = 4096
 """Ranks whose groups are fetched together before they are ordered."""
 
@@ -97,11 +99,15 @@ def sort_sample(sample, starts, shift, sample_ranks):
     size = len(sample)
     spare = np.empty(size // 2 + 1, np.uint32)
     runs = np.empty(64, np.int64)
+    fetched = 0
     lo = 0
     while lo < size:
         hi = lo + 1
         while hi < size and starts[hi] != 1:
             hi += 1
+        while fetched < min(hi + LOOKAHEAD, size):
+            prefetch(sample_ranks, rank_slot(np.int64(sample[fetched]) + shift))
+            fetched += 1
         sort_group(sample[lo:hi], shift, sample_ranks, spare, runs)
         for i in range(lo + 1, hi):
             before, after = rank_after(sample[i - 1], sample[i], shift, sample_ranks)

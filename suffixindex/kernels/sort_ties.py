@@ -264,6 +264,7 @@ def settle_batch(text, depth_limit, size, suffix_array, tied, batch):
         depth[kept] = deeper
         rank[kept] = rank[i]
         head[kept] = new_head
+        prefetch(text.ranks, np.int64(sorted_position[i]) + depth_limit - 1)  # the line after the one that is here
         kept += np.int64(in_run & (deeper < depth_limit))
         equals_last = equals_next
     head[kept] = kept
@@ -343,6 +344,7 @@ def load_group(text, depth_limit, size, depth, key, position):
     while True:
         all_equal = True
         for i in range(size):
+            prefetch(text.ranks, np.int64(position[min(i + LOOKAHEAD, size - 1)]) + depth)
             key[i] = group_key(text, position[i], depth)
             all_equal &= key[i] == key[0]
         if not all_equal or depth + text.lanes >= depth_limit or ends_in_separator(text, key[0]):
