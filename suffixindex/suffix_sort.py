@@ -5,8 +5,8 @@ kernels; the middle ones hand on a suffix array and the marks of its tied ranks:
 
 1. ``sort_codes``: every suffix to sort gets the bits of an order-preserving prefix code, which scatter it into a partition;
 2. ``sort_partitions``: a radix sort orders each partition by the rest of the code bits;
-3. ``sort_ties``: suffixes with equal codes are told apart token by token, down to 32 tokens;
-4. ``sort_cover``: those that share 32 tokens are ordered by a difference cover, in O(n log n) whatever the text;
+3. ``sort_ties``: suffixes with equal codes are told apart token by token, down to 64 tokens;
+4. ``sort_cover``: those that share 64 tokens are ordered by a difference cover, in O(n log n) whatever the text;
 5. ``sort_induce``: every other suffix is placed by a scan of those one token on.
 """
 
@@ -58,7 +58,7 @@ class SortConfig:
 DEFAULT_CONFIG = SortConfig()
 ONE_ROUND_TOKENS = 1 << 22
 CODED, TOLD_APART, ORDERED = 0.1, 0.75, 0.9
-"""Shares of the time on natural text after which the text is coded, what is tied shares 32 tokens, nothing is tied."""
+"""Shares of the time on natural text after which the text is coded, what is tied shares 64 tokens, nothing is tied."""
 
 
 class Partitions(NamedTuple):
@@ -197,7 +197,7 @@ class _Sort(NamedTuple):
 def _sort_by_depth(
     text: RankedText, size: int, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
 ) -> int:
-    """Sort the suffixes that are sorted by their first 32 tokens at least; returns how many stay tied with another."""
+    """Sort the suffixes that are sorted by their first 64 tokens at least; returns how many stay tied with another."""
     blocks = workers.blocks(size)
     partitions = _count_partitions(text, size, len(suffix_array), blocks, workers, config)
     sort = _Sort(text, partitions, blocks, suffix_array, tied, workers, config)

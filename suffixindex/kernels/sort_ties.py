@@ -22,6 +22,8 @@ BY_POSITION = -1
 NO_KEY = np.uint64(0xFFFFFFFFFFFFFFFF)
 LOOKAHEAD = 16
 """Groups between asking for the text of one and reading it."""
+LINE = 32
+"""Ranks of 16 bits in a cache line."""
 PIVOT_SAMPLE = 15
 SPLITS = 256
 """Stack entries for groups that are split in place: two for each halving and each key down to the depth."""
@@ -264,7 +266,8 @@ def settle_batch(text, depth_limit, size, suffix_array, tied, batch):
         depth[kept] = deeper
         rank[kept] = rank[i]
         head[kept] = new_head
-        prefetch(text.ranks, np.int64(sorted_position[i]) + depth_limit - 1)  # the line after the one that is here
+        for ahead in range(LINE - 1, depth_limit, LINE):
+            prefetch(text.ranks, np.int64(sorted_position[i]) + ahead)
         kept += np.int64(in_run & (deeper < depth_limit))
         equals_last = equals_next
     head[kept] = kept
