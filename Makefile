@@ -1,11 +1,12 @@
 # make demo    a first index, of this Python's own standard library, and what it answers
 # make test    the tests      make lint    style, types, layers
 # make bench CORPUS=…         what an index of your corpus costs
+# make bench-queries TOKENS=….u16 PEERS=…/bin/python    questions against the peers
 # make bench-build TOKENS=….u16 PEERS=…/bin/python      the suffix sort against its peers
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bench-build clean
+.PHONY: demo test lint bench bench-build bench-queries clean
 
 demo: .venv/core
 	$(BIN)/suffixindex demo demo-index
@@ -21,6 +22,9 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks.scaling $(CORPUS)
+
+bench-queries: .venv/dev
+	$(BIN)/python -m benchmarks.queries --tokens $(TOKENS) $(if $(PEERS),--peers $(PEERS))
 
 bench-build: .venv/dev
 	$(BIN)/python -m benchmarks.build --tokens $(TOKENS) $(if $(PEERS),--peers $(PEERS))

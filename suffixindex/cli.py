@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from suffixindex.cli_options import Group, described, emit, file_option, output_options, parse_ids, query_options, read_ngrams
+from suffixindex.cli_texts import bench, infgram, score, spans
 from suffixindex.errors import QueryError
 
 
@@ -378,6 +379,10 @@ def demo(index: str) -> None:
     from suffixindex.demo import run
 
     run(index)
+
+
+for command in (infgram, score, spans, bench):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -253,11 +253,21 @@ class SuffixIndex:
         """
         ids = self._checker.text(context)
         self._checker.ngram([token])
-        (matches,) = self._matching([ids])
-        start = matches.last_context()
-        context_count = self.count(ids[start:])
-        ngram_count = self.count(np.append(ids[start:], token))
-        return NgramProb(ngram_count / max(context_count, 1), len(ids) - start, context_count, ngram_count)
+        length = self.suffix_length(ids)
+        suffix = ids[len(ids) - length :]
+        context_count, ngram_count = self.count(suffix), self.count(np.append(suffix, token))
+        return NgramProb(ngram_count / max(context_count, 1), length, context_count, ngram_count)
+
+    def suffix_length(self, context: Ngram) -> int:
+        """Tokens of the longest end of a context that occurs in the corpus.
+
+        Raises
+        ------
+        QueryError
+            An id is outside the vocabulary, or the context holds a separator.
+        """
+        (matches,) = self._matching([context])
+        return matches.suffix_length()
 
     def score(self, text: Ngram) -> Scores:
         """The ∞-gram log-probability of each token of a text after those before it, with its evidence. One pass.

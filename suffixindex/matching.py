@@ -114,10 +114,10 @@ class Matches:
         counts[some] = self.counts(some, some + self.lengths[some])
         return counts
 
-    def last_context(self) -> int:
-        """Where the longest end of the last text that occurs begins."""
+    def suffix_length(self) -> int:
+        """Tokens of the longest end of the last text that occurs."""
         size = len(self.lengths)
-        return int(np.searchsorted(np.arange(size) + self.lengths, size))
+        return size - int(np.searchsorted(np.arange(size) + self.lengths, size))
 
     def contexts(self, num_tokens: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """``(suffix_lengths, context_counts, ngram_counts)`` of every token: its longest context that occurs.

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import suffixindex as si
+from suffixindex import latency
 from suffixindex.cli import main
 
 README = Path(__file__).parents[1] / "README.md"
@@ -83,6 +85,7 @@ def process(*arguments: str, stdin: bytes = b"", **options: Any) -> subprocess.C
 
 def test_there_are_the_commands_that_this_file_tests() -> None:
     queries = {"count", "next", "docs", "concordance", "cooccur", "top", "statistics", "duplicates"}
+    queries |= {"infgram", "score", "spans", "bench"}
     assert set(main.commands) == {"build", "info", "verify", "demo", *queries}
 
 
@@ -501,6 +504,47 @@ def test_the_reference_engine_can_be_asked_for(tmp_path: Path) -> None:
     assert tokens[0] == tokens[1]
     with si.open(tmp_path / "tokenizers") as index:
         assert index.decode(index.document(0).token_ids) == "the cat sat on the other mat"
+
+
+# ---- whole texts -------------------------------------------------------------------------------------------------
+
+
+def test_infgram(words: str) -> None:
+    found = rows("infgram", words, "the moot to be", "-k", "1")
+    assert [(row["piece"], row["count"], row["suffix_length"], row["context_count"]) for row in found] == [("to", 2, 2, 5)]
+    assert rows("infgram", words, "moot", "-k", "1")[0]["piece"] == "<end of document>"
+    assert "outside the vocabulary" in sentence("infgram", words, "--ids", "99")
+
+
+def test_score(words: str, tmp_path: Path) -> None:
+    (row,) = rows("score", words, "to be moot")
+    assert (row["tokens"], row["zero_prob_tokens"], row["mean_suffix_length"]) == (3, 1, 1.0)
+    probs = [row["prob"] for row in rows("score", words, "to be moot", "--tokens")]
+    assert probs == [pytest.approx(5 / NUM_WORDS), 1.0, 0.0]
+    assert row["log_prob"] == pytest.approx(math.log(probs[0]))
+    assert row["perplexity"] == pytest.approx(math.exp(-math.log(probs[0]) / 2))
+    (tmp_path / "texts.jsonl").write_text('"to be moot"\n[1]\n""\n')
+    many = rows("score", words, "-f", str(tmp_path / "texts.jsonl"))
+    assert many[0] == row and many[1]["text"] == "to" and many[2]["perplexity"] is None
+    assert [row["text"] for row in rows("score", words, "-", stdin="to\nbe\n")] == ["to", "be"]
+
+
+def test_spans(words: str) -> None:
+    found = rows("spans", words, "not to be a man", "--min-length", "2")
+    assert [(row["start"], row["tokens"], row["text"], row["count"]) for row in found] == [
+        (0, 3, "not to be", 1),
+        (3, 2, "a man", 2),
+    ]
+    assert len(found[0]["documents"]) == 1
+    assert rows("spans", words, "not to be a man", "--limit", "0", "--min-length", "3")[0]["documents"] == []
+
+
+def test_bench(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SINGLE", "BULK", "TEXT"):
+        monkeypatch.setattr(latency, name, 20)
+    found = rows("bench", words)
+    assert {"count", "counts, in bulk", "next_tokens", "cooccurrence", "score, a token"} <= {row["question"] for row in found}
+    assert all(row["microseconds"] > 0 for row in found)
 
 
 # ---- the whole corpus --------------------------------------------------------------------------------------------
