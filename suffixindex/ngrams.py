@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.errors import QueryError
 
+INT64 = np.dtype(np.int64)
+
 Ngram = str | Sequence[int] | NDArray[np.integer[Any]]
 """Text, which the index's tokenizer encodes, or ids."""
 
@@ -56,7 +58,7 @@ class NgramChecker:
         QueryError
         """
         ids = self._ids(ngram)
-        values = ids.tolist()
+        values = ngram if type(ngram) is list else ids.tolist()
         if values and (min(values) < 0 or max(values) >= self.vocabulary_size):
             self._check(ids, np.array([0, len(ids)]))
         return ids
@@ -96,12 +98,17 @@ class NgramChecker:
 
     def _flatten(self, ngrams: list[Ngram]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         offsets = np.zeros(len(ngrams) + 1, np.int64)
-        if set(map(type, ngrams)) <= {list, tuple} and set(map(type, chain.from_iterable(ngrams))) <= {int}:
+        if set(map(type, ngrams)) <= {list, tuple}:
             np.cumsum(np.fromiter(map(len, ngrams), np.int64, len(ngrams)), out=offsets[1:])
             try:
-                return np.frombuffer(array("q", chain.from_iterable(ngrams)), np.int64), offsets
-            except OverflowError:  # say which, below
-                pass
+                ids = np.frombuffer(array("q", chain.from_iterable(ngrams)), np.int64)
+            except (TypeError, OverflowError):  # something that is no id: say which, below
+                return self._concatenate(ngrams, offsets)
+            perhaps_bool = np.flatnonzero(ids >> 1 == 0)
+            of_ngrams = np.searchsorted(offsets, perhaps_bool, side="right") - 1
+            places = zip(of_ngrams.tolist(), (perhaps_bool - offsets[of_ngrams]).tolist(), strict=True)
+            if not any(isinstance(ngrams[ngram][place], bool) for ngram, place in places):
+                return ids, offsets
         return self._concatenate(ngrams, offsets)
 
     def _concatenate(self, ngrams: list[Ngram], offsets: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -114,7 +121,7 @@ class NgramChecker:
         np.cumsum([len(array) for array in arrays], out=offsets[1:])
         return np.concatenate([np.empty(0, np.int64), *arrays]), offsets
 
-    def _ids(self, ngram: Ngram) -> NDArray[Any]:
+    def _ids(self, ngram: Ngram) -> NDArray[np.int64]:
         if isinstance(ngram, str):
             return self.encode(ngram).astype(np.int64)
         if isinstance(ngram, (bytes, bytearray)):
@@ -125,7 +132,7 @@ class NgramChecker:
             raise QueryError(f"an n-gram is text or a flat sequence of ids: {error}") from None
         if ids.ndim != 1:
             raise QueryError(f"an n-gram is text or a flat sequence of ids, found {ids.ndim} dimensions")
-        return ids if ids.dtype == np.int64 and ids.flags.carray else integers(ids)
+        return ids if ids.dtype is INT64 and ids.flags.carray else integers(ids)
 
     def _check(self, ids: NDArray[Any], offsets: NDArray[np.int64]) -> None:
         outside = (ids < 0) | (ids >= self.vocabulary_size)

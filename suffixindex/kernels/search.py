@@ -9,6 +9,8 @@ import numpy as np
 from suffixindex.kernels import FANOUT
 from suffixindex.kernels.jit import helper, kernel, prefetch
 
+LINE = 16
+"""Ranks in a cache line of the suffix array."""
 ABREAST = 32
 """Queries that a bulk search takes through the tree together, so that their cache misses overlap."""
 
@@ -76,6 +78,13 @@ def _block(first, last, spacing, size, short):
     return low_from, high_to, low_from, high_to
 
 
+@helper
+def _look_ahead(tokens, suffix_array, low, high):
+    """Ask for the tokens that the next three steps of a bisection of ``[low, high)`` may compare: seven middles."""
+    for eighth in range(1, 8):
+        prefetch(tokens, np.int64(suffix_array[low + max(((high - low + 1) * eighth >> 3) - 1, 0)]))
+
+
 @kernel
 def pack_keys(tokens, suffix_array, spacing, bits, limit, count, out):
     """Fill ``out[:count]`` with the packed first tokens of every ``spacing``-th suffix."""
@@ -99,14 +108,26 @@ def find_interval(tokens, suffix_array, keys, levels, spacing, bits, limit, ngra
             first = _descend(keys, levels[level], first, least)
             last = _descend(keys, levels[level], last, beyond)
         low, low_to, high, high_to = _block(first, last, spacing, size, length <= np.int64(64) // np.int64(bits))
+        for rank in range(low, min(low_to, low + spacing), LINE):
+            prefetch(suffix_array, rank)
+        for rank in range(high, min(high_to, high + spacing), LINE):
+            prefetch(suffix_array, rank)
+    step = 0
     while low < low_to:
+        if step % 3 == 0:
+            _look_ahead(tokens, suffix_array, low, low_to)
+        step += 1
         middle = (low + low_to) >> 1
         if _compare(tokens, np.int64(suffix_array[middle]), ngram, 0, length) < 0:
             low = middle + 1
         else:
             low_to = middle
     high = max(high, low)
+    step = 0
     while high < high_to:
+        if step % 3 == 0:
+            _look_ahead(tokens, suffix_array, high, high_to)
+        step += 1
         middle = (high + high_to) >> 1
         if _compare(tokens, np.int64(suffix_array[middle]), ngram, 0, length) <= 0:
             high = middle + 1
