@@ -100,6 +100,11 @@ class Shard:
             for query in range(len(batch)):
                 low[query], high[query] = self.interval(batch.ngram(query))
             return low, high
+        asked = np.flatnonzero(batch.starts < batch.stops)
+        if len(asked) < len(batch):  # the kernel takes no empty n-gram
+            low[:], high[:] = self._all_tokens
+            low[asked], high[asked] = self.intervals(NgramBatch(batch.ids, batch.starts[asked], batch.stops[asked]), pool, threads)
+            return low, high
         from suffixindex.kernels.search import find_intervals
 
         threads = max(1, min(threads, len(batch) // MANY))
@@ -112,8 +117,6 @@ class Shard:
             search(0)
         else:
             list(pool.map(search, range(threads)))
-        empty = batch.starts == batch.stops
-        low[empty], high[empty] = self._all_tokens
         return low, high
 
     def _interval_uncompiled(self, ngram: list[int]) -> Interval:
