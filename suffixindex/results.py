@@ -162,3 +162,53 @@ class VariantCounts(NamedTuple):
     variants: list[VariantCount]
     count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants here
     num_documents: int
+
+
+class NgramProb(NamedTuple):
+    """A token's ∞-gram probability: how often it follows the longest suffix of the context that occurs."""
+
+    prob: float
+    """``ngram_count / context_count``."""
+    suffix_length: int
+    """Tokens of the context that occur."""
+    context_count: int
+    ngram_count: int
+
+
+class Scores(NamedTuple):
+    """The ∞-gram model's account of a text, token by token."""
+
+    suffix_lengths: NDArray[np.int64]
+    """Tokens of the longest context that occurs."""
+    context_counts: NDArray[np.int64]
+    ngram_counts: NDArray[np.int64]
+    """How often the token follows that context; may be 0."""
+
+    @property
+    def probs(self) -> NDArray[np.float64]:
+        return self.ngram_counts / np.maximum(self.context_counts, 1)
+
+    @property
+    def log_probs(self) -> NDArray[np.float64]:
+        """Natural logarithms; -inf where the token never follows."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.probs)
+
+
+class TextMatches(NamedTuple):
+    """Matching statistics of a text: the longest match in the corpus that begins at each position."""
+
+    lengths: NDArray[np.int64]
+    """Tokens; 0 where the corpus lacks even the first."""
+    counts: NDArray[np.int64]
+    """How often that match occurs; 0 for no token."""
+
+
+class Span(NamedTuple):
+    """A part ``[start, stop)`` of a text that occurs in the corpus, and in no longer part that does."""
+
+    start: int
+    stop: int
+    count: int  # type: ignore[assignment] # hides tuple.count
+    documents: list[DocumentMatch]
+    """Some of the documents that hold it, by ascending id."""

@@ -16,7 +16,6 @@ from suffixindex.results import NgramCount, NgramStatistics, Novelty
 from suffixindex.shard import Shard
 
 BLOCK_TOKENS = 1 << 18  # of prefixes that a thread collects at a time, about
-QUERY_TOKENS = 1 << 22  # of n-grams that a text is cut into and looked up at a time
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -143,29 +142,6 @@ def _windows(lengths: NDArray[np.int64], max_n: int) -> NDArray[np.int64]:
     """N-grams of documents, for n = 1 … max_n: each document of n tokens or more has one fewer of n + 1."""
     at_least = np.bincount(np.minimum(lengths, max_n), minlength=max_n + 1)[::-1].cumsum()[::-1]
     return np.asarray(lengths.sum() - np.append(0, at_least[1:-1].cumsum()))
-
-
-def match_lengths(
-    counts: Callable[[NDArray[Any]], NDArray[np.int64]], ids: NDArray[np.unsignedinteger[Any]], max_n: int
-) -> NDArray[np.int64]:
-    """Tokens, up to ``max_n``, of the longest match in the corpus at each position of a text.
-
-    ``counts`` answers a two-dimensional array of n-grams. An n-gram is asked for only where its two parts of n - 1 tokens
-    occur, so a text that is new costs little.
-    """
-    lengths = np.zeros(len(ids), np.int64)
-    alive = np.arange(len(ids))  # where a match of n - 1 tokens begins
-    for n in range(1, min(max_n, len(ids)) + 1):
-        if n > 1:
-            alive = alive[np.append(np.diff(alive) == 1, False)]
-        windows = np.lib.stride_tricks.sliding_window_view(ids, n)
-        rows = max(QUERY_TOKENS // n, 1)
-        found = [counts(windows[alive[start : start + rows]]) > 0 for start in range(0, len(alive), rows)]
-        alive = alive[np.concatenate([np.empty(0, bool), *found])]
-        if not len(alive):
-            break
-        lengths[alive] = n
-    return lengths
 
 
 def novelty(lengths: NDArray[np.int64], max_n: int) -> Novelty:

@@ -1,11 +1,13 @@
 """Suffix arrays of token arrays.
 
-The sort works in four steps, each a file of kernels, that hand on a suffix array and the marks of its tied ranks:
+About half of the suffixes are sorted, the others derived from them. The sort works in five steps, each a file of
+kernels; the middle ones hand on a suffix array and the marks of its tied ranks:
 
-1. ``sort_codes``: every suffix gets the bits of an order-preserving prefix code, which scatter it into a partition;
+1. ``sort_codes``: every suffix to sort gets the bits of an order-preserving prefix code, which scatter it into a partition;
 2. ``sort_partitions``: a radix sort orders each partition by the rest of the code bits;
-3. ``sort_ties``: suffixes with equal codes are told apart token by token, down to 32 tokens;
-4. ``sort_cover``: those that share 32 tokens are ordered by a difference cover, in O(n log n) whatever the text.
+3. ``sort_ties``: suffixes with equal codes are told apart token by token, down to 64 tokens;
+4. ``sort_cover``: those that share 64 tokens are ordered by a difference cover, in O(n log n) whatever the text;
+5. ``sort_induce``: every other suffix is placed by a scan of those one token on.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +22,7 @@ from numpy.typing import DTypeLike, NDArray
 from suffixindex.kernels import sort_codes, sort_cover, sort_partitions, sort_ties
 from suffixindex.kernels.sort_codes import RankedText
 from suffixindex.memory import cpu_count
+from suffixindex.suffix_sort_induce import induce, plan_induction
 from suffixindex.suffix_sort_text import Blocks, Workers, rank_text
 
 MAX_TOKENS = 2**32 - 2
@@ -43,13 +46,19 @@ class SortConfig:
     block: int = 1 << 13
     """Ranks whose ties are refined together: their text takes half of a 1 MiB L2 cache."""
     rounds: int | None = None
-    """Passes over the text, each for a part of the partitions; None: 3 or 4, and 1 for a small text."""
+    """Passes over the text, each for a part of the partitions, were all suffixes sorted; None: 3 or 4, and 1 for a small text."""
+    groups: int = 64
+    """Groups of tokens for the induction."""
+    tokens_per_pair: float = 16
+    """Tokens to each pair of a token and a group: a large vocabulary gets fewer groups, or no induction."""
+    scan: int = 1 << 20
+    """Suffixes that a thread scans at a time to derive others."""
 
 
 DEFAULT_CONFIG = SortConfig()
 ONE_ROUND_TOKENS = 1 << 22
-CODED, TOLD_APART = 0.1, 0.8
-"""Shares of the time on natural text after which the text is coded, and what is tied shares 32 tokens."""
+CODED, TOLD_APART, ORDERED = 0.1, 0.75, 0.9
+"""Shares of the time on natural text after which the text is coded, what is tied shares 64 tokens, nothing is tied."""
 
 
 class Partitions(NamedTuple):
@@ -100,7 +109,7 @@ def suffix_array(
     threads
         Threads to sort with, by default one for each core that the process may use. The result does not depend on it.
     out
-        Array to fill instead of a new one; a memmap is written nearly in order.
+        Array to fill instead of a new one; a memmap is written all over, so its pages should fit the memory.
     progress
         Called on this thread, now and then, with the share of the work that is done.
 
@@ -113,9 +122,10 @@ def suffix_array(
 
     Notes
     -----
-    O(n log n) time for any text, about 40 ns a token of natural text on two cores, and at most
-    :func:`sort_bytes_per_token` bytes a token. The text is coded by an alphabetic code (Gilbert and Moore, 1959), what
-    stays tied is ordered by a difference cover (Burkhardt and Kärkkäinen, 2003).
+    O(n log n) time for any text, about 30 ns a token of natural text on two cores, and at most
+    :func:`sort_bytes_per_token` bytes a token. Two-stage sorting (Itoh and Tanaka, 1999) leaves half of the suffixes to
+    sort; the text is coded by an alphabetic code (Gilbert and Moore, 1959), what stays tied is ordered by a difference
+    cover (Burkhardt and Kärkkäinen, 2003).
 
     Examples
     --------
@@ -138,9 +148,17 @@ def suffix_array(
     threads = min(threads or cpu_count(), 1 + size // config.thread_tokens)
     with ThreadPoolExecutor(threads) as pool:
         workers = Workers(pool, threads, progress) if progress else Workers(pool, threads)
-        tied = np.empty(size, np.uint8)
-        if _sort_by_depth(rank_text(tokens, separator, workers), ranks, tied, workers, config):
-            _sort_by_cover(ranks, tied, workers, config)
+        text = rank_text(tokens, separator, workers)
+        groups = min(config.groups, int(size / (config.tokens_per_pair * (text.separator + 1))))
+        induction = plan_induction(text, size, groups, workers)
+        listed = ranks[size - induction.sorted_suffixes :] if induction else ranks
+        tied = np.empty(len(listed), np.uint8)
+        if _sort_by_depth(text, size, listed, tied, workers, config):
+            _sort_by_cover(size, listed, tied, workers, config)
+        del tied
+        if induction:
+            workers.progress(ORDERED)
+            induce(text, induction, ranks, workers, config.scan)
         workers.progress(1.0)
     return out
 
@@ -177,17 +195,18 @@ class _Sort(NamedTuple):
 
 
 def _sort_by_depth(
-    text: RankedText, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
+    text: RankedText, size: int, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
 ) -> int:
-    """Sort the suffixes by their first 32 tokens at least; returns how many stay tied with another."""
-    size = len(suffix_array)
+    """Sort the suffixes that are sorted by their first 64 tokens at least; returns how many stay tied with another."""
     blocks = workers.blocks(size)
-    partitions = _count_partitions(text, size, blocks, workers, config)
+    partitions = _count_partitions(text, size, len(suffix_array), blocks, workers, config)
     sort = _Sort(text, partitions, blocks, suffix_array, tied, workers, config)
     large = np.flatnonzero(np.diff(partitions.offsets) > config.max_partition_size).tolist()
+    listed = len(suffix_array)
     rounds = config.rounds or (1 if size <= ONE_ROUND_TOKENS else 3 if text.ranks.itemsize < 4 else 4)
+    room = -(-size // rounds) + (size - listed) // 2  # the part of the suffix array that is derived is no memory yet
     between = zip([0, *(k + 1 for k in large)], [*large, 1 << partitions.bits], strict=True)
-    pieces = [piece for first, last in between for piece in _cut(partitions, first, last, -(-size // rounds))]
+    pieces = [piece for first, last in between for piece in _cut(partitions, first, last, -(-listed // -(-listed // room)))]
     return _sort_in_rounds(sort, pieces) + _sort_in_place(sort, large)
 
 
@@ -240,9 +259,9 @@ def _sort_in_place(sort: _Sort, large: Sequence[int]) -> int:
     return sum(workers.run(refine, ((partition,) for partition in large)))
 
 
-def _count_partitions(text: RankedText, size: int, blocks: Blocks, workers: Workers, config: SortConfig) -> Partitions:
+def _count_partitions(text: RankedText, size: int, listed: int, blocks: Blocks, workers: Workers, config: SortConfig) -> Partitions:
     """Choose how many partitions there are, and count their suffixes in each block of the text."""
-    bits = min(max(1, (size // config.partition_size).bit_length()), config.max_partition_bits)
+    bits = min(max(1, (listed // config.partition_size).bit_length()), config.max_partition_bits)
     key_bits = min(config.max_key_bits, 64 - (size - 1).bit_length(), sort_codes.CODE_BITS - bits)
     counts = np.zeros((len(blocks), 1 << bits), np.uint32)
     workers.run(lambda block, bounds: sort_codes.count_partitions(text, *bounds, bits, counts[block]), enumerate(blocks))
@@ -264,12 +283,14 @@ def _pieces(edges: Sequence[int]) -> Blocks:
     return list(pairwise(distinct))
 
 
-def _sort_by_cover(suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig) -> None:
+def _sort_by_cover(
+    size: int, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
+) -> None:
     """Order the suffixes that stay tied, by the ranks of those at cover positions."""
     workers.progress(TOLD_APART)
-    size = len(suffix_array)
+    listed = len(suffix_array)
     count = workers.threads * config.units_per_thread
-    units = _pieces([0, *(int(sort_cover.next_head(tied, size * k // count)) for k in range(1, count)), size])
+    units = _pieces([0, *(int(sort_cover.next_head(tied, listed * k // count)) for k in range(1, count)), listed])
     sample_ranks = np.empty((size // sort_cover.MODULUS + 2) * sort_cover.COVER_SIZE, np.uint32)
     sample_ranks[:] = 0
     workers.run(lambda lo, hi: sort_cover.rank_sample(suffix_array, tied, lo, hi, sample_ranks), units)

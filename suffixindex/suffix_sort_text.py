@@ -87,6 +87,7 @@ def rank_text(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, w
     else:
         workers.run(lambda lo, hi: sort_codes.rank_by_id(tokens, lo, hi, stop, separator_rank, ranks), blocks)
     ones = sum(1 << (lane_bits * lane) for lane in range(lanes))
+    counts = _bucket_counts(ranks, blocks, separator_rank, bucket_bits, workers)
     return RankedText(
         ranks=ranks,
         separator=separator_rank,
@@ -95,18 +96,23 @@ def rank_text(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, w
         separator_lanes=np.uint64(ones * separator_rank),
         lane_tops=np.uint64(ones << (lane_bits - 1)),
         lane_lows=np.uint64(ones * ((1 << (lane_bits - 1)) - 1)),
-        codes=_codes(ranks, blocks, separator_rank, bucket_bits, workers),
+        counts=counts,
+        codes=_codes(counts, bucket_bits),
         bucket_bits=bucket_bits,
     )
 
 
-def _codes(
+def _bucket_counts(
     ranks: NDArray[np.unsignedinteger[Any]], blocks: Blocks, separator_rank: int, bucket_bits: int, workers: Workers
-) -> NDArray[np.uint64]:
-    """The code of each bucket of ranks, by how often it occurs."""
+) -> NDArray[np.int64]:
     counts = np.zeros((len(blocks), (separator_rank >> bucket_bits) + 1), np.int64)
     workers.run(lambda block, bounds: sort_codes.count_buckets(ranks, *bounds, bucket_bits, counts[block]), enumerate(blocks))
-    codes = np.empty(counts.shape[1], np.uint64)
-    sort_codes.alphabetic_code(np.maximum(counts.sum(axis=0), 1), bucket_bits, codes)
+    return np.asarray(counts.sum(axis=0))
+
+
+def _codes(counts: NDArray[np.int64], bucket_bits: int) -> NDArray[np.uint64]:
+    """The code of each bucket of ranks, by how often it occurs."""
+    codes = np.empty(len(counts), np.uint64)
+    sort_codes.alphabetic_code(np.maximum(counts, 1), bucket_bits, codes)
     codes[-1] = sort_codes.SEPARATOR_CODE
     return codes

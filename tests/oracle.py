@@ -191,3 +191,31 @@ def union(documents: Documents, ngrams: Iterable[Ngram], separator: int) -> tupl
         occurrences += len(found) - len(held)
         total += bool(found)
     return occurrences, total
+
+
+def longest_matches(documents: Documents, text: Sequence[int]) -> list[tuple[int, int]]:
+    """(tokens, occurrences) of the longest part of the corpus that begins at each position of a text; (0, 0) for none."""
+    found = []
+    for start in range(len(text)):
+        longest = (0, 0)
+        for stop in range(start + 1, len(text) + 1):
+            occurrences = count(documents, text[start:stop], -1)
+            if occurrences:
+                longest = (stop - start, occurrences)
+        found.append(longest)
+    return found
+
+
+def infgram(documents: Documents, context: Sequence[int], token: int, separator: int) -> tuple[int, int, int]:
+    """(length, occurrences, occurrences followed by the token) of the longest end of the context that occurs."""
+    for start in range(len(context) + 1):
+        occurrences = count(documents, context[start:], separator)
+        if occurrences or start == len(context):
+            return len(context) - start, occurrences, count(documents, [*context[start:], token], separator)
+    raise AssertionError
+
+
+def maximal_spans(documents: Documents, text: Sequence[int]) -> list[tuple[int, int]]:
+    """Parts of a text that occur, and lie in no longer part that does."""
+    parts = [(a, b) for a in range(len(text)) for b in range(a + 1, len(text) + 1) if count(documents, text[a:b], -1)]
+    return [(a, b) for a, b in parts if not any((c <= a and b <= d) and (c, d) != (a, b) for c, d in parts)]

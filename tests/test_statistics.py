@@ -43,7 +43,6 @@ def indexed(folder: Path, corpus: Corpus, shards: int) -> si.SuffixIndex:
 def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param:
         monkeypatch.setattr(statistics, "BLOCK_TOKENS", request.param)
-        monkeypatch.setattr(statistics, "QUERY_TOKENS", request.param)
 
 
 # ---- n-grams -----------------------------------------------------------------------------------------------------
@@ -182,7 +181,7 @@ def test_what_cannot_be_counted_is_refused_with_a_sentence(tmp_path: Path) -> No
         (lambda: index.duplicates(1, order="count"), "order is 'count': expected 'saved' or 'length'"),  # type: ignore[arg-type]
         (lambda: index.novelty([1], 0), "max_n is 0: expected 1 or more"),
         (lambda: index.novelty([1, 3], 1), "id 3 is outside the vocabulary of 3 ids"),
-        (lambda: index.novelty([1, index.separator], 1), "the text ends with the separator"),
+        (lambda: index.novelty([1, index.separator], 1), "a text holds no separator"),
     ]
     for question, sentence in refused:
         with pytest.raises(si.QueryError, match=sentence):

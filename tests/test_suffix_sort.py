@@ -17,7 +17,10 @@ needs_jit = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too slow withou
 EXAMPLES = 15 if numba.config.DISABLE_JIT else 150
 CONFIGS = [
     DEFAULT_CONFIG,
+    SortConfig(thread_tokens=1, tokens_per_pair=0.001),
     SortConfig(thread_tokens=1, partition_size=4, max_partition_size=9, max_key_bits=6, block=64, rounds=2),
+    SortConfig(thread_tokens=1, partition_size=4, max_key_bits=6, block=64, rounds=2, groups=3, tokens_per_pair=0.001),
+    SortConfig(thread_tokens=1, partition_size=64, max_partition_size=1, block=64, scan=3, tokens_per_pair=0.001),
     SortConfig(thread_tokens=1, partition_size=16, max_partition_size=40, max_key_bits=3, block=40, rounds=3),
     SortConfig(thread_tokens=1, partition_size=1 << 20, max_partition_size=1, max_key_bits=3, block=48),  # all in place
     SortConfig(thread_tokens=1, partition_size=64, max_key_bits=3, block=1 << 10),  # all by refinement
@@ -146,7 +149,7 @@ def test_families_of_a_million(family: str) -> None:
     for separator in (None, 0xFFFF):
         result = suffix_array(tokens, separator=separator, threads=2)
         assert check_suffix_array(tokens, result, separator) == -1
-        small = SortConfig(partition_size=1 << 10, max_partition_size=1 << 13, max_key_bits=20, block=1 << 9, rounds=3)
+        small = SortConfig(partition_size=1 << 10, max_partition_size=1 << 13, max_key_bits=20, block=1 << 9, rounds=3, groups=0)
         assert np.array_equal(suffix_array(tokens, separator=separator, threads=5, config=small), result)
 
 

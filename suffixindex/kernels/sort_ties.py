@@ -22,6 +22,8 @@ BY_POSITION = -1
 NO_KEY = np.uint64(0xFFFFFFFFFFFFFFFF)
 LOOKAHEAD = 16
 """Groups between asking for the text of one and reading it."""
+LINE = 32
+"""Ranks of 16 bits in a cache line."""
 PIVOT_SAMPLE = 15
 SPLITS = 256
 """Stack entries for groups that are split in place: two for each halving and each key down to the depth."""
@@ -264,6 +266,8 @@ def settle_batch(text, depth_limit, size, suffix_array, tied, batch):
         depth[kept] = deeper
         rank[kept] = rank[i]
         head[kept] = new_head
+        for ahead in range(LINE - 1, depth_limit, LINE):
+            prefetch(text.ranks, np.int64(sorted_position[i]) + ahead)
         kept += np.int64(in_run & (deeper < depth_limit))
         equals_last = equals_next
     head[kept] = kept
@@ -343,6 +347,7 @@ def load_group(text, depth_limit, size, depth, key, position):
     while True:
         all_equal = True
         for i in range(size):
+            prefetch(text.ranks, np.int64(position[min(i + LOOKAHEAD, size - 1)]) + depth)
             key[i] = group_key(text, position[i], depth)
             all_equal &= key[i] == key[0]
         if not all_equal or depth + text.lanes >= depth_limit or ends_in_separator(text, key[0]):
