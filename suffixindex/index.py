@@ -225,7 +225,7 @@ class SuffixIndex:
         """Everything that follows a context, exactly, with counts that add up to the context's. O(occurrences).
 
         After the empty context comes the distribution of single tokens. With ``where``, what follows in some documents
-        alone, see :meth:`mask`: 5 ns an occurrence, and 4 bytes for each in these documents.
+        alone, see :meth:`mask`: 8 ns an occurrence, and at most 4 bytes.
 
         Raises
         ------
@@ -378,7 +378,7 @@ class SuffixIndex:
     def document_counts(self, ngrams: Iterable[Ngram], where: Where | None = None) -> NDArray[np.int64]:
         """Documents that hold each of many n-grams: ``int64[len(ngrams)]``.
 
-        With ``where``, of some documents alone, see :meth:`mask`: another 5 ns an occurrence, and 4 bytes for each in these.
+        With ``where``, of some documents alone, see :meth:`mask`: another 4 ns an occurrence, and at most 4 bytes.
         """
         from suffixindex.kernels.occurrences import count_documents
 
@@ -421,7 +421,7 @@ class SuffixIndex:
 
         With ``window=w``, documents where some occurrences of all clauses start within w tokens of each other; growing w
         never shrinks the answer. O(occurrences log documents). With ``where``, of some documents alone, see :meth:`mask`:
-        another 5 ns an occurrence, and 4 bytes for each in these documents.
+        another 4 ns an occurrence, and at most 4 bytes.
 
         Raises
         ------

@@ -39,20 +39,21 @@ def restrict(
 ) -> tuple[Shard, NDArray[np.int64], NDArray[np.int64]]:
     """A shard of the occurrences in documents of ``mask``, and the ranks of each n-gram there.
 
-    5 ns an occurrence on one core, 4 bytes for each that is kept.
+    4 ns an occurrence on one core, and at most 4 bytes.
     """
-    counts = count_kept(shard, low, high, mask, pool, threads)
-    ends = np.cumsum(counts)
-    starts = ends - counts
-    kept = np.empty(int(counts.sum()), np.uint32)
-    if (high - low).sum() <= FEW:
-        for query in np.flatnonzero(counts).tolist():
-            kept[starts[query] : ends[query]] = _kept(shard, low[query], high[query], mask)
+    ends = np.cumsum(high - low)
+    starts = ends - (high - low)
+    kept = np.empty(int((high - low).sum()), np.uint32)
+    if len(kept) <= FEW:
+        for query in np.flatnonzero(high > low).tolist():
+            positions = _kept(shard, low[query], high[query], mask)
+            ends[query] = starts[query] + len(positions)
+            kept[starts[query] : ends[query]] = positions
     else:
         from suffixindex.kernels.occurrences import keep
 
         def fill(first: int, last: int) -> None:
-            keep(shard.postings, low, high, first, last, mask, starts, kept)
+            keep(shard.postings, low, high, first, last, mask, starts, ends, kept)
 
         in_pieces(fill, high - low, pool, threads)
     kept.flags.writeable = False  # as a mapped suffix array, for which the kernels are compiled

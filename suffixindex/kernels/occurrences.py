@@ -189,8 +189,11 @@ def count_kept(postings, low, high, first, last, mask, counts):
 
 
 @kernel
-def keep(postings, low, high, first, last, mask, starts, out):
-    """Copy the positions of interval q, ``first <= q < last``, that lie in documents of ``mask`` to ``out[starts[q]:]``."""
+def keep(postings, low, high, first, last, mask, starts, ends, out):
+    """Copy the positions of interval q, ``first <= q < last``, that lie in documents of ``mask`` to ``out[starts[q]:ends[q]]``.
+
+    Sets ``ends[q]``.
+    """
     for q in range(first, last):
         end = starts[q]
         for rank in range(low[q], high[q]):
@@ -198,3 +201,4 @@ def keep(postings, low, high, first, last, mask, starts, out):
             if mask[_document(np.int64(position), postings.blocks, postings.offsets)]:
                 out[end] = position
                 end += 1
+        ends[q] = end
