@@ -34,6 +34,9 @@ from suffixindex.results import (
     NgramStatistics,
     Novelty,
     TokenCount,
+    Variant,
+    VariantCount,
+    VariantCounts,
 )
 
 if TYPE_CHECKING:
@@ -75,6 +78,9 @@ __all__ = [
     "TokenCount",
     "TokenizerError",
     "UnfinishedIndexError",
+    "Variant",
+    "VariantCount",
+    "VariantCounts",
     "build",
     "estimate_build",
     "open",

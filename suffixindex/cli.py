@@ -6,7 +6,21 @@ from typing import Any
 
 import click
 
-from suffixindex.cli_options import Group, described, emit, file_option, output_options, parse_ids, query_options, read_ngrams
+from suffixindex.cli_count import counted, counted_by, counted_variants
+from suffixindex.cli_options import (
+    Group,
+    described,
+    documents_where,
+    emit,
+    file_option,
+    output_options,
+    parse_ids,
+    query_options,
+    read_ngrams,
+    typed,
+    warn_of_boundaries,
+    where_option,
+)
 from suffixindex.cli_texts import bench, infgram, score, spans
 from suffixindex.errors import QueryError
 
@@ -134,7 +148,20 @@ def verify(index: str, full: bool, samples: int, seed: int, threads: int | None)
 @file_option
 @click.argument("ngrams", nargs=-1)
 @click.option("--documents", is_flag=True, help="Also count the documents that hold each.")
-def count(index: str, ngrams: tuple[str, ...], file: Any, ids: bool, documents: bool, style: str | None) -> None:
+@click.option("--by", metavar="FIELD", help="Count for each value of a field of the documents' metadata, as meta.source.")
+@click.option("--variants", metavar="KINDS", help="Count other spellings too, each and then all: space, case, or space,case.")
+@where_option
+def count(
+    index: str,
+    ngrams: tuple[str, ...],
+    file: Any,
+    ids: bool,
+    documents: bool,
+    by: str | None,
+    variants: str | None,
+    where: Any,
+    style: str | None,
+) -> None:
     """How often the corpus says each of NGRAMS (- reads lines from stdin).
 
     Leading space and case matter to most tokenizers: the answer shows the pieces that were looked up.
@@ -142,23 +169,30 @@ def count(index: str, ngrams: tuple[str, ...], file: Any, ids: bool, documents: 
     \b
     Example:
       suffixindex count my-index " language model" " language models"
+      suffixindex count my-index " language model" --by meta.source --where year=2019
+      suffixindex count my-index "language model" --variants space,case
     """
     from suffixindex.index import SuffixIndex
 
+    if by is not None and variants is not None:
+        raise click.UsageError("--by and --variants do not go together: count each spelling --by its own")
     with SuffixIndex(index) as opened:
         asked = read_ngrams(ngrams, file, ids)
-        answers = [{"count": int(number)} for number in opened.counts(asked)]
-        if documents:
-            for answer, number in zip(answers, opened.document_counts(asked), strict=True):
-                answer["documents"] = int(number)
-        emit([{**described(opened, ngram), **answer} for ngram, answer in zip(asked, answers, strict=True)], style)
+        mask = documents_where(opened, where)
+        if variants is not None:
+            emit(counted_variants(opened, asked, variants, documents, mask), style)
+            return
+        warn_of_boundaries(opened, typed(ngrams, file, ids))
+        rows = counted(opened, asked, documents, mask) if by is None else counted_by(opened, asked, by, documents, mask)
+        emit(rows, style)
 
 
 @main.command("next")
 @query_options
 @click.argument("context")
 @click.option("-k", type=click.IntRange(1), default=10, show_default=True, help="Continuations to show, the most frequent first.")
-def next_command(index: str, context: str, k: int, ids: bool, style: str | None) -> None:
+@where_option
+def next_command(index: str, context: str, k: int, ids: bool, where: Any, style: str | None) -> None:
     """What follows CONTEXT, exactly: each continuation with its count and probability.
 
     \b
@@ -168,7 +202,8 @@ def next_command(index: str, context: str, k: int, ids: bool, style: str | None)
     from suffixindex.index import SuffixIndex
 
     with SuffixIndex(index) as opened:
-        following = opened.next_tokens(parse_ids(context) if ids else context)
+        warn_of_boundaries(opened, typed([context], None, ids))
+        following = opened.next_tokens(parse_ids(context) if ids else context, documents_where(opened, where))
         top = following.top(k)
         pieces = opened.pieces([token.token_id for token in top])
         emit(
@@ -194,8 +229,18 @@ def next_command(index: str, context: str, k: int, ids: bool, style: str | None)
 @click.option("--sample", type=click.IntRange(1), help="Show this many documents drawn at random instead.")
 @click.option("--seed", default=0, show_default=True, help="Of the sample.")
 @click.option("--text", is_flag=True, help="Print each document's whole text too.")
+@where_option
 def docs(
-    index: str, ngram: str, limit: int, offset: int, sample: int | None, seed: int, text: bool, ids: bool, style: str | None
+    index: str,
+    ngram: str,
+    limit: int,
+    offset: int,
+    sample: int | None,
+    seed: int,
+    text: bool,
+    ids: bool,
+    where: Any,
+    style: str | None,
 ) -> None:
     """The documents that hold NGRAM: where they came from and how often they say it.
 
@@ -207,7 +252,9 @@ def docs(
 
     with SuffixIndex(index) as opened:
         asked: Any = parse_ids(ngram) if ids else ngram
-        matches = opened.sample_documents(asked, sample, seed) if sample else opened.documents(asked, limit, offset)
+        warn_of_boundaries(opened, typed([ngram], None, ids))
+        mask = documents_where(opened, where)
+        matches = opened.sample_documents(asked, sample, seed, mask) if sample else opened.documents(asked, limit, offset, mask)
         emit(
             [
                 {
@@ -242,6 +289,7 @@ def concordance(index: str, ngram: str, width: int, limit: int, offset: int, ids
     from suffixindex.index import SuffixIndex
 
     with SuffixIndex(index) as opened:
+        warn_of_boundaries(opened, typed([ngram], None, ids))
         lines = opened.concordance(parse_ids(ngram) if ids else ngram, width, limit, offset)
         emit(
             [
@@ -263,7 +311,8 @@ def concordance(index: str, ngram: str, width: int, limit: int, offset: int, ids
 @file_option
 @click.argument("ngrams", nargs=-1)
 @click.option("--window", type=click.IntRange(0), help="Count only where they start within this many tokens of each other.")
-def cooccur(index: str, ngrams: tuple[str, ...], file: Any, window: int | None, ids: bool, style: str | None) -> None:
+@where_option
+def cooccur(index: str, ngrams: tuple[str, ...], file: Any, window: int | None, ids: bool, where: Any, style: str | None) -> None:
     """How many documents hold all of NGRAMS together.
 
     A line of --file is a list of n-grams; a list in the place of an n-gram means any of its members: [["NLP", "language
@@ -280,7 +329,8 @@ def cooccur(index: str, ngrams: tuple[str, ...], file: Any, window: int | None, 
     if any(not isinstance(pair, list) for pair in pairs):
         raise QueryError('each line of --file must be a list of n-grams, as ["Alan Turing", "Enigma"]')
     with SuffixIndex(index) as opened:
-        numbers = opened.cooccurrences(pairs, window=window)
+        warn_of_boundaries(opened, typed(ngrams, file, ids))
+        numbers = opened.cooccurrences(pairs, window=window, where=documents_where(opened, where))
         records = [{"ngrams": pair, "documents": int(number)} for pair, number in zip(pairs, numbers, strict=True)]
         emit([{**record, "window": window} for record in records] if window is not None else records, style)
 

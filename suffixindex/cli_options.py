@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -10,6 +11,9 @@ from typing import Any, TypeVar
 import click
 
 from suffixindex.errors import QueryError, SuffixIndexError
+
+SHOWN = 10
+"""Values of a field that a message names."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -39,6 +43,67 @@ def file_option(command: Command) -> Command:
     return click.option(
         "-f", "--file", type=click.File(encoding="utf-8"), help="Read them from a file of JSON lines (- for stdin)."
     )(command)
+
+
+def where_option(command: Command) -> Command:
+    return click.option(
+        "--where",
+        multiple=True,
+        metavar="FIELD=VALUE",
+        callback=lambda context, option, conditions: parse_where(conditions),
+        help="Only documents with this value in a field of their metadata; FIELD=A..B: an integer from A on, below B. "
+        "Give it again for another field, or for another value that will do.",
+    )(command)
+
+
+def parse_where(conditions: Sequence[str]) -> dict[str, list[Any]]:
+    """What each field may hold. A value is text, and also the number, true, false or null that it reads as."""
+    where: dict[str, list[Any]] = {}
+    for condition in conditions:
+        field, equals, value = condition.partition("=")
+        if not field or not equals:
+            raise click.BadParameter(f"expected FIELD=VALUE, as year=1999 or step=0..1000, found {condition!r}")
+        where.setdefault(field, []).extend(_values(value))
+    return where
+
+
+def _values(text: str) -> list[Any]:
+    if match := re.fullmatch(r"(-?\d{1,18})\.\.(-?\d{1,18})", text):
+        return [range(int(match[1]), int(match[2]))]
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return [text]
+    return [value] if isinstance(value, str) else [text] if isinstance(value, (list, dict)) else [value, text]
+
+
+def documents_where(index: Any, where: dict[str, list[Any]]) -> Any:
+    """The documents that --where asks for; None for all. Says so if there are none, and what there is."""
+    if not where:
+        return None
+    mask = index.mask(where)
+    if not mask.any():
+        there = "; ".join(f"{field}: {_some(index.groups(field))}" for field in where)
+        click.echo(f"no document meets --where; there are {there}", err=True)
+    return mask
+
+
+def _some(values: Iterable[Any]) -> str:
+    """The first of the most frequent values."""
+    listed = [json.dumps(value, ensure_ascii=False) for value in values]
+    return ", ".join(listed[:SHOWN]) + (", …" if len(listed) > SHOWN else "")
+
+
+def warn_of_boundaries(index: Any, ngrams: Iterable[Any]) -> None:
+    """Say of each text that has other ids inside a longer one."""
+    for ngram in ngrams:
+        if isinstance(ngram, str) and (warning := index.boundary_warning(ngram)):
+            click.echo(f"note: {warning}", err=True)
+
+
+def typed(ngrams: Sequence[str], file: Any, ids: bool) -> Sequence[str]:
+    """The texts that stand on the command line itself."""
+    return () if ids or file is not None or tuple(ngrams) == ("-",) else ngrams
 
 
 def emit(records: list[dict[str, Any]], style: str | None) -> None:

@@ -136,6 +136,34 @@ class Duplicates(NamedTuple):
     num_tokens: int
 
 
+class Variant(NamedTuple):
+    """A spelling of a text and its ids."""
+
+    text: str
+    token_ids: tuple[int, ...]
+
+
+class VariantCount(NamedTuple):
+    """A spelling of a text, its occurrences, and the documents that hold it."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants here
+    num_documents: int
+
+
+class VariantCounts(NamedTuple):
+    """Every spelling of a text, the occurrences of any of them, and the documents that hold any of them.
+
+    An occurrence that holds another one, as that of " cat" does where "cat" has the same ids after a space's, is none of its
+    own: so ``count`` is at most the sum of the variants' counts.
+    """
+
+    variants: list[VariantCount]
+    count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants here
+    num_documents: int
+
+
 class NgramProb(NamedTuple):
     """A token's ∞-gram probability: how often it follows the longest suffix of the context that occurs."""
 

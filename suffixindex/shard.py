@@ -4,6 +4,7 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ class Shard:
         self.num_documents = entry.num_documents
         self._token_type = token_type
         self._vocabulary_size = vocabulary_size
-        self._files = entry.files
+        self.files = entry.files
         self._searches = 0
 
     @cached_property
@@ -61,7 +62,7 @@ class Shard:
 
     @cached_property
     def search_tree(self) -> SearchTree:
-        keys = map_array(self.folder / SEARCH_TREE, "<u8") if SEARCH_TREE in self._files else np.empty(0, np.uint64)
+        keys = map_array(self.folder / SEARCH_TREE, "<u8") if SEARCH_TREE in self.files else np.empty(0, np.uint64)
         return search_tree(keys, self.length, self._vocabulary_size)
 
     @cached_property
@@ -69,9 +70,17 @@ class Shard:
         """What kernels need to go from ranks to documents."""
         from suffixindex.kernels.occurrences import Postings
 
-        there = DOCUMENT_BLOCKS in self._files
+        there = DOCUMENT_BLOCKS in self.files
         blocks = map_array(self.folder / DOCUMENT_BLOCKS, "<u4") if there else document_blocks(self.document_offsets)
         return Postings(self.suffix_array, blocks, self.document_offsets)
+
+    def over(self, suffix_array: NDArray[np.uint32]) -> "Shard":
+        """The same tokens and documents with some of the suffixes alone, of which the caller knows the ranks."""
+        other = copy(self)
+        other.suffix_array = suffix_array
+        if "postings" in vars(self):
+            other.postings = self.postings._replace(suffix_array=suffix_array)
+        return other
 
     # ---- search --------------------------------------------------------------------------------------------------
 
@@ -91,6 +100,11 @@ class Shard:
             for query in range(len(batch)):
                 low[query], high[query] = self.interval(batch.ngram(query))
             return low, high
+        asked = np.flatnonzero(batch.starts < batch.stops)
+        if len(asked) < len(batch):  # the kernel takes no empty n-gram
+            low[:], high[:] = self._all_tokens
+            low[asked], high[asked] = self.intervals(NgramBatch(batch.ids, batch.starts[asked], batch.stops[asked]), pool, threads)
+            return low, high
         from suffixindex.kernels.search import find_intervals
 
         threads = max(1, min(threads, len(batch) // MANY))
@@ -103,8 +117,6 @@ class Shard:
             search(0)
         else:
             list(pool.map(search, range(threads)))
-        empty = batch.starts == batch.stops
-        low[empty], high[empty] = self._all_tokens
         return low, high
 
     def _interval_uncompiled(self, ngram: list[int]) -> Interval:
@@ -180,6 +192,17 @@ class Shard:
             mark_documents(self.postings, low, high, marks)
         return np.flatnonzero(marks)
 
+    def count_by(self, interval: Interval, codes: NDArray[np.int32], documents: bool, counts: NDArray[np.int64]) -> None:
+        """Add to ``counts[codes[document]]`` the occurrences in each document, or one if it holds any."""
+        low, high = interval
+        if documents or high - low <= FEW:
+            found = self.documents([interval]) if documents else self.documents_at(self.suffix_array[low:high])
+            np.add.at(counts, codes[found], 1)
+            return
+        from suffixindex.kernels.occurrences import count_by_group
+
+        count_by_group(self.postings, low, high, codes, counts)
+
     def documents_within(self, clauses: Sequence[Sequence[Interval]], window: int) -> NDArray[np.int64]:
         """Ascending documents where some occurrence of every clause starts within ``window`` tokens of the others.
 
@@ -204,7 +227,7 @@ class Shard:
 
     def metadata(self, document: int) -> dict[str, Any]:
         """The document's line of metadata; empty if none is kept."""
-        if METADATA not in self._files:
+        if METADATA not in self.files:
             return {}
         start, stop = map_array(self.folder / METADATA_OFFSETS, "<u8")[document : document + 2]
         with open(self.folder / METADATA, "rb") as file:

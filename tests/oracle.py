@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import product
+from typing import Any
 
 Documents = Sequence[Sequence[int]]
 Ngram = Sequence[int]
@@ -158,6 +159,38 @@ def repeated_tokens(documents: Documents, min_length: int) -> int:
                 inside.update(range(i, i + min_length))
         total += len(inside)
     return total
+
+
+def field_value(record: dict[str, Any], field: str) -> Any:
+    """The value at a key; else at the dotted path, the longest first key that leads to one going first; else None."""
+    if field in record:
+        return record[field]
+    names = field.split(".")
+    for length in range(len(names) - 1, 0, -1):
+        inner = record.get(".".join(names[:length]))
+        value = field_value(inner, ".".join(names[length:])) if isinstance(inner, dict) else None
+        if value is not None:
+            return value
+    return None
+
+
+def counts_by(documents: Documents, ngram: Ngram, values: Sequence[Any], separator: int, unit: str) -> dict[Any, int]:
+    """Value of the documents -> occurrences in documents of that value, or how many of these hold the n-gram."""
+    counts: dict[Any, int] = {}
+    for number, offsets in holding(documents, ngram, separator):
+        counts[values[number]] = counts.get(values[number], 0) + (len(offsets) if unit == "occurrences" else 1)
+    return counts
+
+
+def union(documents: Documents, ngrams: Iterable[Ngram], separator: int) -> tuple[int, int]:
+    """Occurrences of any of several distinct n-grams that hold no other one's occurrence; documents that hold any."""
+    occurrences = total = 0
+    for document in documents:
+        found = [(start, start + len(ngram)) for ngram in ngrams for start in starts(document, ngram, separator)]
+        held = [one for one in found if any(other != one and one[0] <= other[0] and other[1] <= one[1] for other in found)]
+        occurrences += len(found) - len(held)
+        total += bool(found)
+    return occurrences, total
 
 
 def longest_matches(documents: Documents, text: Sequence[int]) -> list[tuple[int, int]]:

@@ -421,6 +421,86 @@ def test_cooccur(tmp_path: Path, words: str) -> None:
         assert result.exit_code == 1 or line == "[1, 2]", line
 
 
+# ---- groups of documents and spellings ---------------------------------------------------------------------------
+
+
+def test_count_by_a_field(words: str, corpus: Path) -> None:
+    found = rows("count", words, "to be", "zzz", "--by", "play", "--documents")
+    ids = si.open(words).encode("to be").tolist()
+    asked = {"ngram": "to be", "ids": ids, "pieces": ["to", "be"], "field": "play"}
+    assert found == [
+        {**asked, "value": None, "count": 3, "documents": 1},
+        {**asked, "value": "Hamlet", "count": 2, "documents": 1},
+    ]
+    assert [row["value"] for row in rows("count", words, "to be", "--by", "year")] == [1999, None]
+    assert rows("count", words, "to be", "--by", "path")[0]["value"] == str(corpus)
+    assert [row["count"] for row in rows("count", words, "to be", "--by", "play", "--where", "play=Hamlet")] == [2]
+    assert "no document has a value in the field 'plays'; the first documents have path, play" in sentence(
+        "count", words, "to be", "--by", "plays"
+    )
+    assert "the field 'n' holds a list in document 3" in sentence("count", words, "to be", "--by", "n")
+
+
+def test_where(words: str) -> None:
+    def counts(*conditions: str) -> list[int]:
+        options = [part for condition in conditions for part in ("--where", condition)]
+        return [row["count"] for row in rows("count", words, "to be", "that", *options)]
+
+    assert counts("play=Hamlet") == counts('play="Hamlet"') == [2, 1]
+    assert counts("year=1999") == counts("year=1990..2000") == counts("year=1999..2000") == [3, 0]
+    assert counts("play=Hamlet", "play=null") == counts() == [5, 4]
+    assert counts("poet=null", "play=null") == [3, 2]
+    (row,) = rows("count", words, "to be", "--documents", "--where", "play=null")
+    assert (row["count"], row["documents"]) == (3, 1)
+    assert [(row["piece"], row["context_count"]) for row in rows("next", words, "be", "--where", "play=null")] == [
+        ("to", 3),
+        ("<end of document>", 3),
+    ]
+    assert [row["document_id"] for row in rows("docs", words, "to be", "--where", "play=null")] == [4]
+    assert [row["document_id"] for row in rows("docs", words, "to be", "--sample", "9", "--where", "year=1999")] == [4]
+    assert rows("cooccur", words, "that", "question", "--where", "play=Hamlet")[0]["documents"] == 1
+    assert rows("cooccur", words, "that", "question", "--window", "9", "--where", "play=null")[0]["documents"] == 1
+
+
+def test_where_that_holds_nowhere_says_what_there_is(words: str) -> None:
+    for conditions in (["play=Lear"], ["year=1990..1999"], ["play=Hamlet", "year=1999"]):
+        options = [part for condition in conditions for part in ("--where", condition)]
+        result = run("count", words, "to be", *options)
+        assert json.loads(result.stdout)["count"] == 0
+        assert result.stderr.startswith("no document meets --where; there are ")
+    assert result.stderr == 'no document meets --where; there are play: null, "Hamlet"; year: null, 1999\n'
+    for condition in ("play", "=Hamlet", ""):
+        assert "expected FIELD=VALUE, as year=1999 or step=0..1000" in sentence("count", words, "a", "--where", condition, code=2)
+    assert "no document has a value in the field 'x'" in sentence("next", words, "a", "--where", "x=1")
+
+
+def test_count_variants(words: str, letters: str) -> None:
+    found = rows("count", letters, "to", "--variants", "space,case", "--documents")
+    assert [(row["variant"], row["count"], row["documents"]) for row in found] == [
+        ("to", 4, 2), (" to", 3, 2), ("To", 1, 1), (" To", 0, 0), ("TO", 0, 0), (" TO", 0, 0), (None, 5, 2),
+    ]  # fmt: skip
+    assert found[1]["pieces"] == [" ", "t", "o"]
+    assert {row["ngram"] for row in found} == {"to"}
+    (only, union) = rows("count", words, "To", "--variants", "space,case")
+    assert (only["variant"], only["count"], union["count"], union["ids"]) == ("To", 5, 5, None)
+    assert rows("count", words, "to", "--variants", "case", "--where", "play=Hamlet")[-1]["count"] == 2
+    assert len(run("count", letters, "to", "--variants", "case", "--table").stdout.splitlines()) == 5
+    assert "expected some of 'space', 'case'" in sentence("count", words, "to", "--variants", "spaces")
+    assert "--variants takes text" in sentence("count", words, "--ids", "1", "--variants", "case")
+    assert "--by and --variants do not go together" in sentence("count", words, "a", "--by", "n", "--variants", "case", code=2)
+
+
+def test_a_text_that_stands_otherwise_in_a_longer_one_is_noted(tmp_path: Path) -> None:
+    index = with_byte_level_tokens(tmp_path, "tokenizers")
+    for arguments in (["count", index, "cat"], ["next", index, "cat"], ["docs", index, "cat"], ["concordance", index, "cat"]):
+        result = run(*arguments)
+        assert result.stderr == 'note: "cat" has other ids after other text, as in the middle of a sentence: ask " cat"\n'
+    assert "note: " in run("cooccur", index, " cat", "the").stderr
+    quiet = [[" cat"], ["--ids", "1"], ["-"], ["cat", "--variants", "space"]]
+    for arguments in quiet:
+        assert run("count", index, *arguments, stdin="cat\n").stderr == ""
+
+
 # ---- real processes ----------------------------------------------------------------------------------------------
 
 
@@ -484,8 +564,8 @@ def test_a_reader_that_stops_early_is_no_error_to_shout_about(tmp_path: Path, wo
     assert complaint == b""
 
 
-def test_the_reference_engine_can_be_asked_for(tmp_path: Path) -> None:
-    """The sentence of a failed comparison of the engines names this option; the index is the same."""
+def with_byte_level_tokens(folder: Path, engine: str) -> str:
+    """An index of a sentence by a tiny byte-level tokenizer."""
     tokenizers = pytest.importorskip("tokenizers")
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -493,16 +573,19 @@ def test_the_reference_engine_can_be_asked_for(tmp_path: Path) -> None:
     alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
     trainer = tokenizers.trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(["the cat sat on the mat"] * 9, trainer)
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
-    (tmp_path / "a.txt").write_text("the cat sat on the other mat")
-    arguments = ["build", str(tmp_path / "a.txt"), "-t", str(tmp_path / "tokenizer.json")]
-    tokens = []
-    for engine in ("fastokens", "tokenizers"):
-        done = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / engine), "--tokenizer-engine", engine])
-        assert done.exit_code == 0, done.output
-        tokens.append((tmp_path / engine / "shards" / "00000" / "tokens.u16").read_bytes())
-    assert tokens[0] == tokens[1]
-    with si.open(tmp_path / "tokenizers") as index:
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "a.txt").write_text("the cat sat on the other mat")
+    arguments = ["build", str(folder / "a.txt"), "-t", str(folder / "tokenizer.json"), "-o", str(folder / engine)]
+    run(*arguments, "--tokenizer-engine", engine)
+    return str(folder / engine)
+
+
+def test_the_reference_engine_can_be_asked_for(tmp_path: Path) -> None:
+    """The sentence of a failed comparison of the engines names this option; the index is the same."""
+    engines = [Path(with_byte_level_tokens(tmp_path, engine)) for engine in ("fastokens", "tokenizers")]
+    first, second = [(engine / "shards" / "00000" / "tokens.u16").read_bytes() for engine in engines]
+    assert first == second
+    with si.open(engines[1]) as index:
         assert index.decode(index.document(0).token_ids) == "the cat sat on the other mat"
 
 

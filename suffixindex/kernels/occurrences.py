@@ -176,3 +176,29 @@ def count_by_group(postings, low, high, groups, counts):
     """Add one to ``counts[groups[document]]`` for every occurrence."""
     for rank in range(low, high):
         counts[groups[_document(np.int64(postings.suffix_array[rank]), postings.blocks, postings.offsets)]] += 1
+
+
+@kernel
+def count_kept(postings, low, high, first, last, mask, counts):
+    """Fill ``counts[q]`` with the occurrences in interval q, ``first <= q < last``, that lie in documents of ``mask``."""
+    for q in range(first, last):
+        found = np.int64(0)
+        for rank in range(low[q], high[q]):
+            found += np.int64(mask[_document(np.int64(postings.suffix_array[rank]), postings.blocks, postings.offsets)])
+        counts[q] = found
+
+
+@kernel
+def keep(postings, low, high, first, last, mask, starts, ends, out):
+    """Copy the positions of interval q, ``first <= q < last``, that lie in documents of ``mask`` to ``out[starts[q]:ends[q]]``.
+
+    Sets ``ends[q]``.
+    """
+    for q in range(first, last):
+        end = starts[q]
+        for rank in range(low[q], high[q]):
+            position = postings.suffix_array[rank]
+            if mask[_document(np.int64(position), postings.blocks, postings.offsets)]:
+                out[end] = position
+                end += 1
+        ends[q] = end
