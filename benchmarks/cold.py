@@ -3,13 +3,14 @@
     python -m benchmarks.cold INDEX [--questions 40] [--limit 256MiB]
 
 Before every question the index's files leave the page cache and a new process opens it; after it, the pages of each file that are
-in memory are counted (Linux: posix_fadvise, mincore). Maps read ahead 128 KiB around a page that is touched; with ``random`` they
+in memory are counted (Linux: posix_fadvise, mincore). The system reads ahead of a page that is touched; with ``random`` they
 are told not to, which shows how many pages a question itself touches. With ``--limit``, a process in a memory group of its own
 (cgroup v1 or v2, root only) asks 1,000 questions of every kind.
 """
 
 import argparse
 import ctypes
+import gc
 import json
 import mmap
 import os
@@ -114,7 +115,10 @@ def draw(index: Path) -> tuple[list[list[int]], int]:
     """What is asked, and the bytes of the index; its maps are gone after it, else no page would leave the cache."""
     opened = si.open(index)
     drawn = [ngram.tolist() for ngram in draw_ngrams(opened, 1100, 6, 0) if ngram[-1] != opened.separator]
-    return drawn, opened.manifest.num_bytes
+    size = opened.manifest.num_bytes
+    del opened
+    gc.collect()
+    return drawn, size
 
 
 def main() -> None:
