@@ -37,6 +37,7 @@ from suffixindex.results import (
 )
 
 if TYPE_CHECKING:
+    from suffixindex import lm
     from suffixindex.construct import BuildReport, build, estimate_build
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
@@ -77,6 +78,7 @@ __all__ = [
     "UnfinishedIndexError",
     "build",
     "estimate_build",
+    "lm",
     "open",
     "suffix_array",
     "verify",
@@ -91,6 +93,8 @@ def open(path: str | os.PathLike[str]) -> "SuffixIndex":
 
 
 def __getattr__(name: str) -> Any:
+    if name == "lm":
+        return import_module("suffixindex.lm")
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
