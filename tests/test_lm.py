@@ -242,7 +242,8 @@ def test_interpolate() -> None:
 
 
 def test_buckets(tmp_path: Path) -> None:
-    index = building.write_index(tmp_path / "index", [[0, 1, 2], [0, 1, 3], [4, 1, 2]], vocabulary_size=6)
+    documents = [[0, 1, 2], [0, 1, 3], [4, 1, 2]]
+    index = building.write_index(tmp_path / "index", documents, vocabulary_size=6, shards=3)
     scores = lm.infgram._infgram_scores(index, np.array([0, 1, 2, 5, 4, 5]))
     assert scores.suffix_lengths.tolist() == [0, 1, 2, 3, 0, 1]
     # after 0 always 1; after 0 1 both 2 and 3; after 0 1 2 the end; after 5, which the corpus lacks, anything; after 4 always 1

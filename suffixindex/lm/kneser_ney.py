@@ -41,7 +41,8 @@ class KneserNey(LanguageModel):
     c = 1, 2, 3 or more. A context that does not occur leaves all to the shorter one; the shortest is the uniform
     distribution over the vocabulary and the end. No probability is zero, and those after a context add up to 1.
 
-    Near a text's start the context is what there is, and the model that of shorter n-grams.
+    Near a text's start the context is what there is, and the model that of shorter n-grams: what KenLM answers with
+    ``bos=False``. With KenLM's discounts, which count n-grams that begin with ``<s>`` too, the probabilities are KenLM's.
 
     The three discounts of each n come from n1 … n4, how many n-grams have count 1 … 4: Di = i - (i + 1) Y n(i+1) / n(i),
     with Y = n1 / (n1 + 2 n2). Where n1, n2 or n3 is zero, or a discount does not lie in (0, i], as happens in small or made
@@ -62,7 +63,7 @@ class KneserNey(LanguageModel):
     --------
     >>> model = si.lm.KneserNey(index, order=5)                    # doctest: +SKIP
     >>> model.perplexity(["the cat sat on the dog"])               # doctest: +SKIP
-    Perplexity(perplexity=5.2, num_tokens=6, num_zero=0)
+    Perplexity(perplexity=4.717716058530902, num_tokens=6, num_zero=0)
     """
 
     def __init__(self, index: "SuffixIndex", order: int) -> None:
