@@ -40,6 +40,7 @@ from suffixindex.results import (
 )
 
 if TYPE_CHECKING:
+    from suffixindex import lm
     from suffixindex.construct import BuildReport, build, estimate_build
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
@@ -83,6 +84,7 @@ __all__ = [
     "VariantCounts",
     "build",
     "estimate_build",
+    "lm",
     "open",
     "suffix_array",
     "verify",
@@ -97,6 +99,8 @@ def open(path: str | os.PathLike[str]) -> "SuffixIndex":
 
 
 def __getattr__(name: str) -> Any:
+    if name == "lm":
+        return import_module("suffixindex.lm")
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -37,31 +37,45 @@ def ngram_runs(shards: Sequence[Shard], width: int, separator: int, pool: Execut
     A prefix that ends with its document sooner is filled up with separators; the empty one is left out. A block has about
     2**18 ids, and 8 bytes a prefix besides; a thread makes one at a time, and ``threads`` of them wait to be taken.
     """
-    from suffixindex.kernels.statistics import collect_runs, find_ranks
+    edges, step = block_edges(shards, width, separator)
 
-    dtype = shards[0].tokens.dtype
+    def block(number: int) -> Runs:
+        # between two samples lie fewer than `step` ranks of a shard that do not begin with the first of them
+        bounds = [(shard, edge[number], edge[number + 1]) for shard, edge in zip(shards, edges, strict=True)]
+        chosen = [bound for bound in bounds if bound[2] > bound[1] or bound[0] is shards[0]]
+        return _merge([_collect(shard, width, separator, lo, hi, room=step + 1) for shard, lo, hi in chosen])
+
+    return in_order(pool, block, range(len(edges[0]) - 1), threads)
+
+
+def block_edges(shards: Sequence[Shard], width: int, separator: int) -> tuple[list[list[int]], int]:
+    """Ranks that cut the shards into blocks at the same prefixes of ``width`` tokens, the first and the last of all included.
+
+    Suffixes that begin with a separator, the last ones, are left out. The second is a number of ranks that a block does not
+    reach in any shard, those that begin with the block's first prefix not counted.
+    """
+    from suffixindex.kernels.statistics import find_ranks
+
     num_suffixes = sum(shard.length for shard in shards)
     step = max(BLOCK_TOKENS // width, int(num_suffixes**0.5), 1)  # ranks between two samples, which are the blocks' bounds
-
-    def collect(shard: Shard, lo: int, hi: int, every: int = 1, room: int | None = None) -> Runs:
-        rows = -(-(hi - lo) // every) if room is None else min(hi - lo, room)
-        runs = Runs(np.empty((rows + 1, width), dtype), np.empty(rows, np.int64))
-        return runs.first(collect_runs(shard.tokens, shard.suffix_array, separator, lo, hi, every, *runs))
-
-    ends = [shard.length - shard.num_documents for shard in shards]  # the suffixes that begin with a separator are the last
-    samples = _merge([collect(shard, min(step, end), end, step) for shard, end in zip(shards, ends, strict=True)]).prefixes
+    ends = [shard.length - shard.num_documents for shard in shards]
+    sampled = [_collect(shard, width, separator, min(step, end), end, step) for shard, end in zip(shards, ends, strict=True)]
+    samples = _merge(sampled).prefixes
     edges = []
     for shard, end in zip(shards, ends, strict=True):
         ranks = np.empty(len(samples), np.int64)
         find_ranks(shard.tokens, shard.suffix_array, separator, samples, ranks)
         edges.append([0, *ranks.tolist(), end])
+    return edges, step
 
-    def block(number: int) -> Runs:
-        # between two samples lie fewer than `step` ranks of a shard that do not begin with the first of them
-        bounds = [(shard, edge[number], edge[number + 1]) for shard, edge in zip(shards, edges, strict=True)]
-        return _merge([collect(shard, lo, hi, room=step + 1) for shard, lo, hi in bounds if hi > lo or shard is shards[0]])
 
-    return _in_order(pool, block, range(len(samples) + 1), threads)
+def _collect(shard: Shard, width: int, separator: int, lo: int, hi: int, every: int = 1, room: int | None = None) -> Runs:
+    """The distinct prefixes of every so many ranks of one shard."""
+    from suffixindex.kernels.statistics import collect_runs
+
+    rows = -(-(hi - lo) // every) if room is None else min(hi - lo, room)
+    runs = Runs(np.empty((rows + 1, width), shard.tokens.dtype), np.empty(rows, np.int64))
+    return runs.first(collect_runs(shard.tokens, shard.suffix_array, separator, lo, hi, every, *runs))
 
 
 def _merge(parts: list[Runs]) -> Runs:
@@ -78,7 +92,7 @@ def _merge(parts: list[Runs]) -> Runs:
     return parts[0]
 
 
-def _in_order(pool: Executor, task: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
+def in_order(pool: Executor, task: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
     """``map`` over a pool that never works more than ``ahead`` items before the one that is taken."""
     waiting: deque[Future[Result]] = deque()
     for item in items:

@@ -219,3 +219,68 @@ def maximal_spans(documents: Documents, text: Sequence[int]) -> list[tuple[int, 
     """Parts of a text that occur, and lie in no longer part that does."""
     parts = [(a, b) for a in range(len(text)) for b in range(a + 1, len(text) + 1) if count(documents, text[a:b], -1)]
     return [(a, b) for a, b in parts if not any((c <= a and b <= d) and (c, d) != (a, b) for c, d in parts)]
+
+
+# ---- language models ---------------------------------------------------------------------------------------------
+# None stands for what is before a document's first token.
+
+
+def occurrences_with_left(documents: Documents, ngram: Ngram, separator: int) -> list[int | None]:
+    """The token before each occurrence of an n-gram of one token or more, which may end with the separator."""
+    found: list[int | None] = []
+    for document in documents:
+        text = [*document, separator]
+        found += [text[i - 1] if i else None for i in range(len(text)) if text[i : i + len(ngram)] == list(ngram)]
+    return found
+
+
+def kneser_ney_counts(documents: Documents, n: int, order: int, separator: int) -> dict[tuple[int, ...], int]:
+    """Every n-gram -> its occurrences if n is the order, else the number of different tokens before it."""
+    texts = [[*document, separator] for document in documents]
+    ngrams = {ngram for text in texts for ngram in windows([text], n)}
+    left = {ngram: occurrences_with_left(documents, ngram, separator) for ngram in ngrams}
+    return {ngram: len(before) if n == order else len(set(before)) for ngram, before in left.items()}
+
+
+def kneser_ney_discounts(counts: Sequence[int]) -> list[float]:
+    """Discounts of counts 0, 1, 2, 3 and more."""
+    n = [0, *(sum(c == i for c in counts) for i in (1, 2, 3, 4))]
+    if n[1] and n[2] and n[3]:
+        y = n[1] / (n[1] + 2 * n[2])
+        found = [0.0, *(i - (i + 1) * y * n[i + 1] / n[i] for i in (1, 2, 3))]
+        if all(0 < found[i] <= i for i in (1, 2, 3)):
+            return found
+    return [0.0, 0.5, 1.0, 1.5]
+
+
+def kneser_ney(documents: Documents, order: int, outcomes: Sequence[int], separator: int, context: Ngram) -> list[float]:
+    """The probability of each outcome after a context, the separator among the outcomes, by the recursion as it is written."""
+    probs = [1 / len(outcomes)] * len(outcomes)
+    for n in range(1, min(order, len(context) + 1) + 1):
+        counts = kneser_ney_counts(documents, n, order, separator)
+        discount = kneser_ney_discounts(list(counts.values()))
+        history = tuple(context[len(context) - n + 1 :])
+        after = [counts.get((*history, token), 0) for token in outcomes]
+        if not sum(after):
+            break
+        left = sum(discount[min(c, 3)] for c in after)
+        probs = [(c - discount[min(c, 3)] + left * p) / sum(after) for c, p in zip(after, probs, strict=True)]
+    return probs
+
+
+def infgram_probs(documents: Documents, outcomes: Sequence[int], separator: int, context: Ngram) -> list[float]:
+    """What follows the longest suffix of the context that occurs."""
+    suffixes = [list(context[start:]) for start in range(len(context) + 1)]
+    longest = next(suffix for suffix in suffixes if count(documents, suffix, separator))
+    following = next_tokens(documents, longest, separator)
+    return [following.get(token, 0) / sum(following.values()) for token in outcomes]
+
+
+def stupid_backoff(documents: Documents, order: int, alpha: float, separator: int, context: Ngram, token: int) -> float:
+    history = list(context[-(order - 1) :]) if order > 1 else []
+    if not history:
+        return count(documents, [token], separator) / len(with_separators(documents, separator))
+    together = count(documents, [*history, token], separator)
+    if together:
+        return together / count(documents, history, separator)
+    return alpha * stupid_backoff(documents, order, alpha, separator, history[1:], token)

@@ -1,0 +1,94 @@
+"""Stupid backoff: relative frequencies, and a fixed penalty for each token of context that is given up."""
+
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.errors import QueryError
+from suffixindex.ngrams import Ngram, NgramBatch, NgramChecker, check_positive
+
+if TYPE_CHECKING:
+    from suffixindex.index import SuffixIndex
+
+
+class StupidBackoff:
+    """Stupid backoff (Brants et al. 2007, EMNLP-CoNLL, equation 5): scores, which are no probabilities.
+
+    The score of a token after up to ``order - 1`` tokens of context is its relative frequency after the longest part of the
+    context after which it occurs, times ``alpha`` for each token that was given up. The score of a token without context is
+    its share of all tokens and ends of documents. As the scores after a context do not add up to 1, there is no perplexity.
+
+    Raises
+    ------
+    QueryError
+        ``order`` is below 1, or ``alpha`` outside (0, 1].
+
+    Examples
+    --------
+    >>> si.lm.StupidBackoff(index, order=3).scores("the cat sat")  # doctest: +SKIP
+    array([0.28571429, 0.5       , 0.33333333])
+    """
+
+    def __init__(self, index: "SuffixIndex", order: int, alpha: float = 0.4) -> None:
+        check_positive(order=order)
+        if not 0 < alpha <= 1:
+            raise QueryError(f"alpha is {alpha}: expected a number above 0 and up to 1")
+        self.index = index
+        self.order = order
+        self.alpha = alpha
+        self._checker = NgramChecker(index.encode, index.vocabulary_size, index.separator)
+
+    def scores(self, text: Ngram) -> NDArray[np.float64]:
+        """Score of each token of a text after the tokens before it: ``float64[tokens]``; 0 for one that the corpus lacks.
+
+        Two bulk look-ups for each n up to ``order``, of those tokens alone that are not scored yet; about 1 µs each.
+
+        Raises
+        ------
+        QueryError
+            The text holds a separator or an id outside the vocabulary.
+        """
+        ids = self._checker.text(text)
+        scores = np.zeros(len(ids))
+        waiting = np.arange(len(ids))
+        for length in range(min(self.order, len(ids)) - 1, 0, -1):
+            chosen = waiting[waiting >= length]
+            counts = self.index.counts(NgramBatch(ids, chosen - length, chosen + 1))
+            chosen, counts = chosen[counts > 0], counts[counts > 0]
+            given_up = np.minimum(self.order - 1, chosen) - length
+            scores[chosen] = self.alpha**given_up * counts / self.index.counts(NgramBatch(ids, chosen - length, chosen))
+            waiting = np.setdiff1d(waiting, chosen, assume_unique=True)
+        shares = self.index.counts(NgramBatch(ids, waiting, waiting + 1)) / self._total
+        scores[waiting] = self.alpha ** np.minimum(self.order - 1, waiting) * shares
+        return scores
+
+    def next_scores(self, context: Ngram) -> NDArray[np.float64]:
+        """Score of each token after a context, and last of the document's end: ``float64[vocabulary_size + 1]``.
+
+        O(occurrences) of the context's last tokens.
+
+        Raises
+        ------
+        QueryError
+            As for :meth:`scores`.
+        """
+        ids = self._checker.text(context)
+        longest = min(self.order - 1, len(ids))
+        unigrams = self.index.next_tokens([])
+        scores = np.zeros(self.index.vocabulary_size + 1)
+        scores[unigrams.token_ids] = unigrams.counts / self._total
+        scores[-1] = self.index.num_documents / self._total
+        scores *= self.alpha**longest
+        for length in range(1, longest + 1):
+            found = self.index.next_tokens(ids[len(ids) - length :])
+            scores[np.minimum(found.token_ids, len(scores) - 1)] = self.alpha ** (longest - length) * found.probs
+        return scores
+
+    def perplexity(self, texts: object) -> NoReturn:
+        """Always refused: stupid backoff has no probabilities."""
+        raise QueryError("stupid backoff gives scores, not probabilities, so it has no perplexity: take KneserNey")
+
+    @property
+    def _total(self) -> int:
+        return self.index.num_tokens + self.index.num_documents
