@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
 from suffixindex.ngrams import Clause, NgramBatch, NgramChecker, aliases, join
-from suffixindex.shard import Shard
+from suffixindex.shard import Interval, Shard
 from suffixindex.stamps import Stamps
 
 if TYPE_CHECKING:
@@ -139,13 +139,10 @@ def count_together(
     counts = np.zeros(questions.size, np.int64)
 
     def one(numbers: Sequence[int]) -> int:
-        if any(occurrences[number] == 0 for number in numbers):
-            return 0
-        return _count_one(shard, questions, clauses, sorted(numbers, key=occurrences.__getitem__), occurrences, stamps)
+        rows = [questions.members[questions.offsets[number] : questions.offsets[number + 1]] for number in numbers]
+        ngrams = [[questions.ngrams.ngram(row) for row in of_one] for of_one in rows]
+        return count_one(shard, ngrams, _intervals(low, high, rows), stamps)
 
-    if questions.size == 1:
-        counts[0] = one(questions.longer[0][1] if questions.longer else np.unique(questions.pairs[0]).tolist())
-        return counts
     alone = _answered_alone(shard, questions, occurrences)
     singly = [*questions.longer, *zip(questions.pair_places[alone].tolist(), questions.pairs[alone].tolist(), strict=True)]
     for (place, _), count in zip(singly, pool.map(one, [numbers for _, numbers in singly]), strict=True):
@@ -162,14 +159,18 @@ def count_within(
 
     def one(numbers: Sequence[int]) -> int:
         rows = [questions.members[questions.offsets[number] : questions.offsets[number + 1]] for number in numbers]
-        clauses = [list(zip(low[of_one].tolist(), high[of_one].tolist(), strict=True)) for of_one in rows]
-        return len(shard.documents_within(clauses, window))
+        return len(shard.documents_within(_intervals(low, high, rows), window))
 
     counts = np.zeros(questions.size, np.int64)
     asked = [*questions.longer, *zip(questions.pair_places.tolist(), questions.pairs.tolist(), strict=True)]
     for (place, _), count in zip(asked, pool.map(one, [numbers for _, numbers in asked]), strict=True):
         counts[place] = count
     return counts
+
+
+def _intervals(low: NDArray[np.int64], high: NDArray[np.int64], rows: Sequence[NDArray[np.int64]]) -> list[list[Interval]]:
+    """The intervals of the n-grams of each clause."""
+    return [list(zip(low[of_one].tolist(), high[of_one].tolist(), strict=True)) for of_one in rows]
 
 
 def _answered_alone(shard: Shard, questions: Questions, occurrences: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -182,29 +183,32 @@ def _answered_alone(shard: Shard, questions: Questions, occurrences: NDArray[np.
     return (of_groups < STAMPING * occurrences)[frequent]
 
 
-def _count_one(
-    shard: Shard,
-    questions: Questions,
-    clauses: "Clauses",
-    numbers: Sequence[int],
-    occurrences: NDArray[np.int64],
-    stamps: Stamps,
+def count_one(
+    shard: Shard, clauses: Sequence[Sequence[NDArray[np.int64]]], intervals: Sequence[Sequence[Interval]], stamps: Stamps
 ) -> int:
-    """Documents that hold all of a few clauses, which come by growing number of occurrences and all occur."""
+    """Documents of one shard that hold an n-gram of every clause, given the interval of each."""
     from suffixindex.kernels.occurrences import Clauses, count_holding_all, count_reading
 
-    of_each = [range(questions.offsets[number], questions.offsets[number + 1]) for number in numbers]
-    rows = np.array([row for rows in of_each for row in rows])
-    chosen = Clauses(clauses.lows[rows], clauses.highs[rows], np.cumsum([0, *map(len, of_each)]))
-    others = questions.members[rows[len(of_each[0]) :]]
-    starts, stops = questions.ngrams.starts[others], questions.ngrams.stops[others]
-    listed = min(int(occurrences[numbers[0]]), shard.num_documents)
-    to_read = listed * shard.length / shard.num_documents * len(others)
-    if to_read < STAMPING * sum(int(occurrences[number]) for number in numbers[1:]) and (starts < stops).all():
-        documents = shard.documents([(int(clauses.lows[row]), int(clauses.highs[row])) for row in of_each[0]])
-        arrays = (documents.astype(np.uint32), questions.ngrams.ids, starts, stops, chosen.offsets[1:] - chosen.offsets[1])
-        return int(count_reading(shard.tokens, shard.document_offsets, *arrays))
-    return int(count_holding_all(shard.postings, chosen, stamps.array, stamps.take(len(numbers))))
+    sizes = [sum([high - low for low, high in clause]) for clause in intervals]
+    order = sorted(range(len(sizes)), key=sizes.__getitem__)
+    rarest, others = order[0], order[1:]
+    if not sizes[rarest]:
+        return 0
+    listed = min(sizes[rarest], shard.num_documents)
+    ngrams = [ngram for clause in others for ngram in clauses[clause]]
+    to_read = listed * shard.length / shard.num_documents * len(ngrams)
+    if to_read < STAMPING * (sum(sizes) - sizes[rarest]) and all(map(len, ngrams)):
+        documents = shard.documents(intervals[rarest]).astype(np.uint32)
+        of_clauses = np.cumsum([0, *(len(clauses[clause]) for clause in others)])
+        return int(count_reading(shard.tokens, shard.document_offsets, documents, *join(ngrams), of_clauses))
+    offsets = [0]
+    bounds: list[Interval] = []
+    for clause in order:
+        bounds += intervals[clause]
+        offsets.append(len(bounds))
+    lows, highs = np.array(bounds).T.copy()
+    chosen = Clauses(lows, highs, np.array(offsets))
+    return int(count_holding_all(shard.postings, chosen, stamps.array, stamps.take(len(order))))
 
 
 def _count_pairs(

@@ -1,7 +1,8 @@
 """From ranks to documents: which documents hold an n-gram, how many hold several, and of which group they are.
 
 A *stamp* is a number that no earlier call has written into ``stamps`` (int32, one a document): a document that carries it
-was met in this call. So nothing is cleared between calls.
+was met in this call. So nothing is cleared between calls. Tuples of arrays are taken apart before a loop: inside one, each
+access costs as much as the memory it reads.
 """
 
 from typing import NamedTuple
@@ -56,18 +57,20 @@ def documents_at(positions, blocks, offsets, out):
 @kernel
 def mark_documents(postings, low, high, marks):
     """Set ``marks[document]`` of every document that holds an occurrence. About 2.5 ns an occurrence."""
+    suffix_array, blocks, offsets = postings
     for rank in range(low, high):
-        marks[_document(np.int64(postings.suffix_array[rank]), postings.blocks, postings.offsets)] = True
+        marks[_document(np.int64(suffix_array[rank]), blocks, offsets)] = True
 
 
 @kernel
 def count_documents(postings, low, high, first, last, stamps, stamp, counts):
     """Fill ``counts[q]`` with the number of documents of interval q, ``first <= q < last``; uses a stamp for each."""
+    suffix_array, blocks, offsets = postings
     for q in range(first, last):
         met = np.int32(stamp + q - first)
         found = np.int64(0)
         for rank in range(low[q], high[q]):
-            document = _document(np.int64(postings.suffix_array[rank]), postings.blocks, postings.offsets)
+            document = _document(np.int64(suffix_array[rank]), blocks, offsets)
             found += np.int64(stamps[document] != met)
             stamps[document] = met
         counts[q] = found
@@ -79,17 +82,20 @@ def list_documents(postings, clauses, wanted, first, last, stamps, stamp, lists)
 
     Each begins at ``lists.starts[i]``; sets ``lists.stops[i]``. Uses a stamp for each.
     """
+    suffix_array, blocks, offsets = postings
+    lows, highs, of_clauses = clauses
+    documents, starts, stops = lists
     for i in range(first, last):
         met = np.int32(stamp + i - first)
-        end = lists.starts[i]
-        for interval in range(clauses.offsets[wanted[i]], clauses.offsets[wanted[i] + 1]):
-            for rank in range(clauses.lows[interval], clauses.highs[interval]):
-                document = _document(np.int64(postings.suffix_array[rank]), postings.blocks, postings.offsets)
+        end = starts[i]
+        for interval in range(of_clauses[wanted[i]], of_clauses[wanted[i] + 1]):
+            for rank in range(lows[interval], highs[interval]):
+                document = _document(np.int64(suffix_array[rank]), blocks, offsets)
                 if stamps[document] != met:
                     stamps[document] = met
-                    lists.documents[end] = document
+                    documents[end] = document
                     end += 1
-        lists.stops[i] = end
+        stops[i] = end
 
 
 @kernel
@@ -99,24 +105,28 @@ def count_holding_all(postings, clauses, stamps, stamp):
     A document moves up a stamp with each clause it holds, so clauses come by growing number of occurrences. At most 2.5 ns
     an occurrence; a clause is done when every document that is left holds it.
     """
+    suffix_array, blocks, offsets = postings
+    lows, highs, of_clauses = clauses
     left = np.int64(0)
-    for clause in range(len(clauses.offsets) - 1):
+    for interval in range(of_clauses[0], of_clauses[1]):
+        for rank in range(lows[interval], highs[interval]):
+            document = _document(np.int64(suffix_array[rank]), blocks, offsets)
+            left += np.int64(stamps[document] != stamp)
+            stamps[document] = stamp
+    for clause in range(1, len(of_clauses) - 1):
         before = np.int32(stamp + clause - 1)
-        now = np.int32(stamp + clause)
         found = np.int64(0)
-        for interval in range(clauses.offsets[clause], clauses.offsets[clause + 1]):
-            for rank in range(clauses.lows[interval], clauses.highs[interval]):
-                document = _document(np.int64(postings.suffix_array[rank]), postings.blocks, postings.offsets)
-                if stamps[document] == before or (clause == 0 and stamps[document] != now):
-                    stamps[document] = now
-                    found += 1
-                    if clause > 0 and found == left:
-                        break
-            if clause > 0 and found == left:
+        for interval in range(of_clauses[clause], of_clauses[clause + 1]):
+            for rank in range(lows[interval], highs[interval]):
+                document = _document(np.int64(suffix_array[rank]), blocks, offsets)
+                held = np.int32(stamps[document] == before)
+                stamps[document] += held  # the next stamp
+                found += np.int64(held)
+                if found == left:
+                    break
+            if found == left:
                 break
         left = found
-        if left == 0:
-            break
     return left
 
 
@@ -127,15 +137,18 @@ def count_pairs(postings, clauses, frequent, groups, partners, lists, first, las
     The documents of clause ``frequent[g]`` are stamped once; pair p, ``groups[g] <= p < groups[g + 1]``, then looks through
     the list ``partners[p]``. Uses a stamp for each group. 2.5 ns an occurrence of frequent clauses, 1 ns a listed document.
     """
+    suffix_array, blocks, offsets = postings
+    lows, highs, of_clauses = clauses
+    documents, starts, stops = lists
     for group in range(first, last):
         met = np.int32(stamp + group - first)
-        for interval in range(clauses.offsets[frequent[group]], clauses.offsets[frequent[group] + 1]):
-            for rank in range(clauses.lows[interval], clauses.highs[interval]):
-                stamps[_document(np.int64(postings.suffix_array[rank]), postings.blocks, postings.offsets)] = met
+        for interval in range(of_clauses[frequent[group]], of_clauses[frequent[group] + 1]):
+            for rank in range(lows[interval], highs[interval]):
+                stamps[_document(np.int64(suffix_array[rank]), blocks, offsets)] = met
         for pair in range(groups[group], groups[group + 1]):
             together = np.int64(0)
-            for i in range(lists.starts[partners[pair]], lists.stops[partners[pair]]):
-                together += np.int64(stamps[np.int64(lists.documents[i])] == met)
+            for i in range(starts[partners[pair]], stops[partners[pair]]):
+                together += np.int64(stamps[np.int64(documents[i])] == met)
             counts[pair] = together
 
 
@@ -174,17 +187,19 @@ def count_reading(tokens, document_offsets, documents, ids, starts, stops, claus
 @kernel
 def count_by_group(postings, low, high, groups, counts):
     """Add one to ``counts[groups[document]]`` for every occurrence."""
+    suffix_array, blocks, offsets = postings
     for rank in range(low, high):
-        counts[groups[_document(np.int64(postings.suffix_array[rank]), postings.blocks, postings.offsets)]] += 1
+        counts[groups[_document(np.int64(suffix_array[rank]), blocks, offsets)]] += 1
 
 
 @kernel
 def count_kept(postings, low, high, first, last, mask, counts):
     """Fill ``counts[q]`` with the occurrences in interval q, ``first <= q < last``, that lie in documents of ``mask``."""
+    suffix_array, blocks, offsets = postings
     for q in range(first, last):
         found = np.int64(0)
         for rank in range(low[q], high[q]):
-            found += np.int64(mask[_document(np.int64(postings.suffix_array[rank]), postings.blocks, postings.offsets)])
+            found += np.int64(mask[_document(np.int64(suffix_array[rank]), blocks, offsets)])
         counts[q] = found
 
 
@@ -194,11 +209,12 @@ def keep(postings, low, high, first, last, mask, starts, ends, out):
 
     Sets ``ends[q]``.
     """
+    suffix_array, blocks, offsets = postings
     for q in range(first, last):
         end = starts[q]
         for rank in range(low[q], high[q]):
-            position = postings.suffix_array[rank]
-            if mask[_document(np.int64(position), postings.blocks, postings.offsets)]:
+            position = suffix_array[rank]
+            if mask[_document(np.int64(position), blocks, offsets)]:
                 out[end] = position
                 end += 1
         ends[q] = end

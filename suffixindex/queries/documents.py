@@ -7,10 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.cooccurrence import count_together, count_within, in_pieces, number_pairs, number_questions
+from suffixindex.cooccurrence import count_one, count_together, count_within, in_pieces, number_pairs, number_questions
 from suffixindex.errors import QueryError
 from suffixindex.groups import Value, Where
-from suffixindex.ngrams import Clause, Ngram, check_not_negative, join
+from suffixindex.ngrams import Clause, Ngram, aliases, check_not_negative, join
 from suffixindex.queries.occurrences import OccurrenceQueries
 from suffixindex.results import (
     Document,
@@ -97,7 +97,16 @@ class DocumentQueries(OccurrenceQueries):
         QueryError
             No clause, a clause of no n-grams, a negative window; or as for :meth:`count`.
         """
-        return int(self.cooccurrences([clauses], window=window, where=where)[0])
+        if window is not None or where is not None:
+            return int(self.cooccurrences([clauses], window=window, where=where)[0])
+        ngrams = [[self._checker.ngram(alias) for alias in aliases(clause)] for clause in clauses]
+        if not ngrams or not all(ngrams):
+            raise QueryError("a co-occurrence needs at least one clause, and a clause at least one n-gram")
+        total = 0
+        for shard in self.shards:
+            intervals = [[shard.interval(ngram) for ngram in clause] for clause in ngrams]
+            total += count_one(shard, ngrams, intervals, self._stamps)
+        return total
 
     def cooccurrences(
         self,

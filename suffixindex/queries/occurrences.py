@@ -70,8 +70,11 @@ class OccurrenceQueries(OpenIndex):
         ids = self._checker.ngram(context)
         if len(ids) and ids[-1] == self.separator:
             raise QueryError("the context ends with the separator: nothing follows a document's end")
-        within = self._within(join([ids]), where)
-        found = [(shard, (int(low[0]), int(high[0]))) for shard, low, high in within]
+        if where is None:
+            found = [(shard, shard.interval(ids)) for shard in self.shards]
+        else:
+            within = self._within(join([ids]), where)
+            found = [(shard, (int(low[0]), int(high[0]))) for shard, low, high in within]
         parts = [shard.next_tokens(interval, len(ids)) for shard, interval in found]
         token_ids, counts = merge_counts([part[0] for part in parts], [part[1] for part in parts])
         return NextTokens(token_ids, counts, sum(high - low for _, (low, high) in found), self.separator)
