@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-REPEATS = 3
+REPEATS = 7
 LOOPED = 2000  # questions of a bulk call that an engine without one answers in a loop
 PROMPT = 50  # tokens before each one that a peer's ∞-gram is given; ours has the whole text
 

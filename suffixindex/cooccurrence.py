@@ -206,8 +206,7 @@ def count_one(
     for clause in order:
         bounds += intervals[clause]
         offsets.append(len(bounds))
-    lows, highs = np.array(bounds).T.copy()
-    chosen = Clauses(lows, highs, np.array(offsets))
+    chosen = Clauses(np.array([low for low, _ in bounds]), np.array([high for _, high in bounds]), np.array(offsets))
     return int(count_holding_all(shard.postings, chosen, stamps.array, stamps.take(len(order))))
 
 

@@ -156,7 +156,7 @@ def aliases(clause: Clause) -> Sequence[Ngram]:
     """A clause as a list of n-grams; ids alone are one n-gram, an empty list is none."""
     if isinstance(clause, (str, np.ndarray)) or not isinstance(clause, Sequence):
         return [clause]
-    if len(clause) and all(isinstance(part, (int, np.integer)) for part in clause):
+    if len(clause) and isinstance(clause[0], (int, np.integer)):
         return [clause]  # type: ignore[list-item]
     return clause  # type: ignore[return-value]
 
