@@ -143,7 +143,8 @@ def main() -> None:
                 save(options.name, {"threads": options.threads, "repeats": options.repeats, "rows": rows})
     header = ["kind", "tokens", *(f"{name}: s (ns/token), bytes/token" for name in NAMES.values())]
     here = machine()
-    note = f"Medians of {options.repeats} on {here['processor']}; {options.threads} threads (pydivsufsort has one)."
+    runs = sorted({len(row["all_seconds"]) for row in rows})
+    note = f"Medians of {' or '.join(map(str, runs))} on {here['processor']}; {options.threads} threads (pydivsufsort has one)."
     insert(ROOT / "benchmarks" / "README.md", options.name, f"{markdown(header, table(rows))}\n\n{note}")
 
 

@@ -36,6 +36,12 @@ class NextTokens(NamedTuple):
         """``counts / context_count``; empty if the context does not occur."""
         return self.counts / max(self.context_count, 1)
 
+    def dense(self, vocabulary_size: int) -> NDArray[np.float64]:
+        """``probs`` of every id and, last, of the document's end: ``float64[vocabulary_size + 1]``; nan without a context."""
+        dense = np.full(vocabulary_size + 1, np.nan if not self.context_count else 0.0)
+        dense[np.minimum(self.token_ids, vocabulary_size)] = self.probs
+        return dense
+
     def top(self, k: int) -> list[TokenCount]:
         """The k most frequent continuations, the smaller id first among equals."""
         order = np.lexsort((self.token_ids, -self.counts))[:k]

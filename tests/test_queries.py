@@ -102,6 +102,15 @@ def test_next_tokens(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], 
             assert found.top(k) == [(token, count, pytest.approx(count / total)) for token, count in ranked[:k]]
         for token, count in expected.items():
             assert index.count([*context, token]) == count
+        small = 300 if corpus.vocabulary_size > 300 else corpus.vocabulary_size
+        dense = found.dense(corpus.vocabulary_size) if corpus.vocabulary_size < 2**17 else None
+        if dense is not None and expected:
+            assert dense[:small].tolist() == [
+                pytest.approx(expected.get(token, 0) / sum(expected.values())) for token in range(small)
+            ]
+            assert dense[-1] == pytest.approx(found.document_ends / found.context_count)
+        elif dense is not None:
+            assert np.isnan(dense).all()
         with compiled():
             halved = index.next_tokens(context)
         assert (halved.token_ids.tolist(), halved.counts.tolist()) == (found.token_ids.tolist(), found.counts.tolist())
@@ -292,6 +301,20 @@ def test_no_answer_depends_on_the_order_of_documents_or_on_shards(
 
 @given(drawn=corpora_with_ngrams(min_size=3), shards=SHARDS)
 @settings(max_examples=FEWER)
+def test_bulk_next_tokens(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], shards: int) -> None:
+    corpus, asked = drawn
+    index = building.write_index(
+        new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards
+    )
+    contexts = [context for context in asked if context[-1:] != [corpus.separator]]
+    for one, context in zip(index.bulk_next_tokens(contexts), contexts, strict=True):
+        assert [part.tolist() for part in one[:2]] == [part.tolist() for part in index.next_tokens(context)[:2]]
+    with pytest.raises(si.QueryError, match="nothing follows"):
+        index.bulk_next_tokens([*contexts, [corpus.separator]])
+
+
+@given(drawn=corpora_with_ngrams(min_size=3), shards=SHARDS)
+@settings(max_examples=FEWER)
 def test_a_bulk_call_is_many_single_calls(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], shards: int) -> None:
     corpus, asked = drawn
     index = building.write_index(
@@ -317,6 +340,9 @@ def test_eight_threads_get_the_answers_of_one(tmp_path: Path) -> None:
             [index.count(ngram) for ngram in asked[:20]],
             index.document_counts(asked[:20]).tolist(),
             index.cooccurrence([0, 1], [[2], [3, 3]], window=3),
+            index.cooccurrence([0, 1], [2]),
+            index.cooccurrence_matrix(asked[:9], asked[5:12]).tolist(),
+            [scores.ngram_counts.tolist() for scores in index.scores(documents[:8])],
             (following.token_ids.tolist(), following.counts.tolist()),
             [match.document_id for match in index.sample_documents([1, 2], 5, seed=3)],
             [line.offset for line in index.concordance([1], limit=None)],

@@ -1,7 +1,7 @@
 """How often, what follows, and where."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ from suffixindex.results import (
     Concordance,
     NextTokens,
 )
-from suffixindex.shard import Shard, merge_counts
+from suffixindex.shard import Interval, Shard, merge_counts
 
 
 class OccurrenceQueries(OpenIndex):
@@ -57,7 +57,9 @@ class OccurrenceQueries(OpenIndex):
         return total
 
     def next_tokens(self, context: Ngram, where: Where | None = None) -> NextTokens:
-        """Everything that follows a context, exactly, with counts that add up to the context's. O(occurrences).
+        """Everything that follows a context, exactly, with counts that add up to the context's.
+
+        O(distinct continuations · log(occurrences)): 20 µs for 300 continuations of 6,000, 0.4 ms for 6,000 of a million.
 
         After the empty context comes the distribution of single tokens. With ``where``, what follows in some documents
         alone, see :meth:`mask`: 8 ns an occurrence, and at most 4 bytes.
@@ -75,7 +77,26 @@ class OccurrenceQueries(OpenIndex):
         else:
             within = self._within(join([ids]), where)
             found = [(shard, (int(low[0]), int(high[0]))) for shard, low, high in within]
-        parts = [shard.next_tokens(interval, len(ids)) for shard, interval in found]
+        return self._following(found, len(ids))
+
+    def bulk_next_tokens(self, contexts: Iterable[Ngram]) -> list[NextTokens]:
+        """:meth:`next_tokens` of many contexts in one call, on all cores."""
+        batch = self._checker.batch(contexts)
+        ends = batch.ids[batch.stops[batch.starts < batch.stops] - 1] == self.separator
+        if ends.any():
+            raise QueryError("a context ends with the separator: nothing follows a document's end")
+        lengths = (batch.stops - batch.starts).tolist()
+        found = [(low.tolist(), high.tolist()) for low, high in self._intervals(batch)]
+
+        def answer(query: int) -> NextTokens:
+            intervals = [(low[query], high[query]) for low, high in found]
+            return self._following(list(zip(self.shards, intervals, strict=True)), lengths[query])
+
+        return list(self._pool.map(answer, range(len(batch))))
+
+    def _following(self, found: Sequence[tuple[Shard, Interval]], length: int) -> NextTokens:
+        """What follows the n-gram of ``length`` tokens at an interval of each shard."""
+        parts = [shard.next_tokens(interval, length) for shard, interval in found]
         token_ids, counts = merge_counts([part[0] for part in parts], [part[1] for part in parts])
         return NextTokens(token_ids, counts, sum(high - low for _, (low, high) in found), self.separator)
 
