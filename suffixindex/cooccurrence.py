@@ -175,12 +175,17 @@ def _intervals(low: NDArray[np.int64], high: NDArray[np.int64], rows: Sequence[N
 
 def _answered_alone(shard: Shard, questions: Questions, occurrences: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Pairs for which reading the documents of the rarer clause is less work than stamping the more frequent one for all."""
-    of_pairs = occurrences[questions.pairs]
-    frequent = np.where(of_pairs[:, 0] > of_pairs[:, 1], questions.pairs[:, 0], questions.pairs[:, 1])
+    rare, frequent = _by_frequency(questions.pairs, occurrences)
     length = shard.length / shard.num_documents
-    read = ALONE + np.minimum(of_pairs.min(axis=1), shard.num_documents) * length * np.diff(questions.offsets)[frequent]
+    read = ALONE + np.minimum(occurrences[rare], shard.num_documents) * length * np.diff(questions.offsets)[frequent]
     of_groups = np.bincount(frequent, read, len(occurrences))
     return (of_groups < STAMPING * occurrences)[frequent]
+
+
+def _by_frequency(pairs: NDArray[np.int64], occurrences: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rarer clause of each pair, and the more frequent one."""
+    swapped = occurrences[pairs[:, 0]] > occurrences[pairs[:, 1]]
+    return np.where(swapped, pairs[:, 1], pairs[:, 0]), np.where(swapped, pairs[:, 0], pairs[:, 1])
 
 
 def count_one(
@@ -222,9 +227,7 @@ def _count_pairs(
     """Documents that hold both clauses of each pair: ``int64[len(pairs)]``."""
     from suffixindex.kernels.occurrences import Lists, count_pairs, list_documents
 
-    swapped = occurrences[pairs[:, 0]] > occurrences[pairs[:, 1]]
-    rare = np.where(swapped, pairs[:, 1], pairs[:, 0])
-    frequent = np.where(swapped, pairs[:, 0], pairs[:, 1])
+    rare, frequent = _by_frequency(pairs, occurrences)
     counts = np.zeros(len(pairs), np.int64)
     for part in _parts(rare, np.minimum(occurrences, shard.num_documents)):
         order = part[np.lexsort((rare[part], frequent[part]))]

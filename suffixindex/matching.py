@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.ngrams import NgramBatch
+from suffixindex.ngrams import NgramBatch, join
 from suffixindex.shard import Shard
 
 CAP = 32
@@ -27,11 +27,6 @@ class Texts(NamedTuple):
     offsets: NDArray[np.int64]
 
     @property
-    def starts(self) -> NDArray[np.int64]:
-        """The first position of each position's text."""
-        return np.repeat(self.offsets[:-1], np.diff(self.offsets))
-
-    @property
     def ends(self) -> NDArray[np.int64]:
         """The end of each position's text."""
         return np.repeat(self.offsets[1:], np.diff(self.offsets))
@@ -40,17 +35,20 @@ class Texts(NamedTuple):
 def portions(texts: Sequence[NDArray[np.int64]], num_shards: int) -> Iterator[Texts]:
     """Texts in portions whose matches fit the memory for them; a text is never cut."""
     portion: list[NDArray[np.int64]] = []
+    size = 0
     for text in texts:
-        if portion and (sum(map(len, portion)) + len(text)) * num_shards > POSITIONS:
+        if portion and (size + len(text)) * num_shards > POSITIONS:
             yield _joined(portion)
-            portion = []
+            portion, size = [], 0
         portion.append(text)
+        size += len(text)
     if portion:
         yield _joined(portion)
 
 
 def _joined(texts: Sequence[NDArray[np.int64]]) -> Texts:
-    return Texts(np.concatenate([np.empty(0, np.int64), *texts]), np.cumsum([0, *map(len, texts)]))
+    batch = join(texts)
+    return Texts(batch.ids, np.append(0, batch.stops))
 
 
 class ShardMatches:
