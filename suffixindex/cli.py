@@ -9,6 +9,7 @@ import click
 from suffixindex.cli_count import counted, counted_by, counted_variants
 from suffixindex.cli_options import (
     Group,
+    continuations,
     described,
     documents_where,
     emit,
@@ -204,21 +205,7 @@ def next_command(index: str, context: str, k: int, ids: bool, where: Any, style:
     with SuffixIndex(index) as opened:
         warn_of_boundaries(opened, typed([context], None, ids))
         following = opened.next_tokens(parse_ids(context) if ids else context, documents_where(opened, where))
-        top = following.top(k)
-        pieces = opened.pieces([token.token_id for token in top])
-        emit(
-            [
-                {
-                    "piece": piece,
-                    "id": token.token_id,
-                    "count": token.count,
-                    "prob": token.prob,
-                    "context_count": following.context_count,
-                }
-                for piece, token in zip(pieces, top, strict=True)
-            ],
-            style,
-        )
+        emit(continuations(opened, following, k, context_count=following.context_count), style)
 
 
 @main.command()

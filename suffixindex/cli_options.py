@@ -178,3 +178,13 @@ def described(index: Any, ngram: Any) -> dict[str, Any]:
     """An n-gram as the answers show it: what was asked, its ids and what each id stands for."""
     ids = index.encode(ngram).tolist() if isinstance(ngram, str) else list(ngram)
     return {"ngram": ngram if isinstance(ngram, str) else index.decode(ids), "ids": ids, "pieces": index.pieces(ids)}
+
+
+def continuations(index: Any, following: Any, k: int, **evidence: int) -> list[dict[str, Any]]:
+    """A record for each of the k most frequent next tokens."""
+    top = following.top(k)
+    pieces = index.pieces([token.token_id for token in top])
+    return [
+        {"piece": piece, "id": token.token_id, "count": token.count, "prob": token.prob, **evidence}
+        for piece, token in zip(pieces, top, strict=True)
+    ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from suffixindex.cli_options import emit, file_option, output_options, parse_ids, query_options, read_ngrams
+from suffixindex.cli_options import continuations, emit, file_option, output_options, parse_ids, query_options, read_ngrams
 
 
 @click.command()
@@ -25,16 +25,8 @@ def infgram(index: str, context: str, k: int, ids: bool, style: str | None) -> N
         asked = opened.encode(context) if not ids else parse_ids(context)
         suffix_length = opened.suffix_length(asked)
         following = opened.next_tokens(asked[len(asked) - suffix_length :])
-        top = following.top(k)
-        pieces = opened.pieces([token.token_id for token in top])
         evidence = {"suffix_length": suffix_length, "context_count": following.context_count}
-        emit(
-            [
-                {"piece": piece, "id": token.token_id, "count": token.count, "prob": token.prob, **evidence}
-                for piece, token in zip(pieces, top, strict=True)
-            ],
-            style,
-        )
+        emit(continuations(opened, following, k, **evidence), style)
 
 
 @click.command()

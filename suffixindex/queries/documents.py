@@ -89,7 +89,8 @@ class DocumentQueries(OccurrenceQueries):
         """Documents that hold every clause: ``cooccurrence(a, b)``, ``cooccurrence([a1, a2], b)`` for (a1 or a2) and b.
 
         With ``window=w``, documents where some occurrences of all clauses start within w tokens of each other; growing w
-        never shrinks the answer. O(occurrences log documents). With ``where``, of some documents alone, see :meth:`mask`:
+        never shrinks the answer. About 2.5 ns an occurrence without a window. With ``where``, of some documents alone, see
+        :meth:`mask`:
         another 4 ns an occurrence, and at most 4 bytes.
 
         Raises
