@@ -1,0 +1,116 @@
+"""The tables that stages hand to each other: the columns of each, once.
+
+All logarithms are natural. Spans are half-open, in characters (Unicode code points) of the example's ``input`` or ``target``.
+A row of ``pairs`` is one n-gram pair of one example; ``row`` numbers it from 0, and later tables refer to it by that number.
+A ``model`` is a Hugging Face name or a folder; ``revision`` is a checkpoint's, "" for the last.
+"""
+
+import pyarrow as pa
+
+_text, _int, _real, _texts = pa.string(), pa.int64(), pa.float64(), pa.list_(pa.string())
+_example = [("example_id", _text), ("task", _text), ("subset", _text)]
+_pair = [("n", _int), ("x", _text), ("y", _text)]
+_model = [("model", _text), ("revision", _text), ("num_parameters", _int), ("step", _int)]  # step -1: unknown
+_interval = [("estimate", _real), ("low", _real), ("high", _real), ("confidence", _real)]
+_size = [("num_pairs", _int), ("num_examples", _int)]
+
+
+def _schema(*columns: tuple[str, pa.DataType]) -> pa.Schema:
+    return pa.schema(list(columns))
+
+
+EXAMPLES = _schema(
+    *_example,
+    ("input", _text),  # x, as the task's file has it
+    ("target", _text),  # y, the canonical answer
+    ("aliases", _texts),  # other right answers, without the target
+    ("choices", _texts),  # of multiple choice, else empty
+    ("prompt", _text),  # u and x from the template, all that stands before the target: a model reads prompt + target
+)
+"""An example of a task. ``subset``: a language pair, an MMLU subject, or "". ``example_id`` is unique in the table."""
+
+PAIRS = _schema(
+    ("row", _int),
+    *_example,
+    *_pair,  # n-grams in words, normalised: lower case, single spaces
+    ("x_start", _int),
+    ("x_stop", _int),  # the first place of x in input
+    ("y_start", _int),
+    ("y_stop", _int),  # the first place of y in target
+    ("similarity", pa.float32()),  # cos(E(x), E(y))
+)
+"""Pairs mined from input and target, those with ``similarity`` above the least γ that the study looks at."""
+
+DROPS = _schema(("task", _text), ("subset", _text), ("n", _int), ("reason", _text), ("stage", _text), *_size)
+"""What was dropped where and why; reason "kept" counts what was not."""
+
+COUNTS = _schema(
+    *_pair,
+    ("pair_documents", _int),  # documents that hold both (within the window, if one is set)
+    ("x_documents", _int),
+    ("y_documents", _int),  # with aliases, documents that hold any of them
+    ("x_occurrences", _int),
+    ("y_occurrences", _int),
+)
+"""Counts of each distinct pair (n, x, y) of ``pairs``."""
+
+CORPUS_SCORES = _schema(("row", _int), ("corpus_model", _text), ("log_prob", _real), ("zero", pa.bool_()))
+"""log P(y | x) of each row under a model of the corpus: taskgram, infgram, kneser_ney, stupid_backoff, unigram.
+
+``zero``: the probability is zero by the counts (``log_prob`` -inf), or skips were needed; ``mode`` paper drops these rows.
+"""
+
+MODEL_SCORES = _schema(("row", _int), *_model, ("log_prob", _real), ("num_tokens", _int))
+"""log P_LLM(y | u, x, y before it) of each row: the sum over the ``num_tokens`` tokens of the target n-gram, teacher-forced."""
+
+GENERATIONS = _schema(*_model, ("example_id", _text), ("output", _text), ("metric", _text), ("score", _real))
+"""What a model writes after the prompt, and its score by one metric: exact_match, accuracy, bleu, final_answer."""
+
+CORRELATIONS = _schema(
+    ("task", _text),
+    ("subset", _text),
+    *_model,
+    ("corpus_model", _text),
+    ("n", _int),
+    ("gamma", _real),
+    ("statistic", _text),  # spearman, pearson, kendall_distance, partial_spearman
+    ("mode", _text),  # strict, paper, reference-code
+    *_interval,
+    ("p_value", _real),
+    *_size,
+)
+"""Distributional memorization: log P of the corpus against log P of the model over the pairs, with its interval."""
+
+PERFORMANCE = _schema(
+    ("task", _text), ("subset", _text), *_model, ("metric", _text), ("n", _int),
+    ("bin_low", _real), ("bin_high", _real),  # documents that hold a pair, mean over an example's pairs: [low, high)
+    *_interval, ("num_examples", _int),
+)  # fmt: skip
+"""A task's score by how often the corpus holds an example's pairs."""
+
+NOVELTY = _schema(
+    ("task", _text), ("subset", _text), *_model, ("unit", _text),  # pair, ngram, reference_ngram (the fluency control)
+    ("n", _int), *_interval, ("num_ngrams", _int), ("num_examples", _int),
+)  # fmt: skip
+"""Share of generated n-grams or n-gram pairs that the corpus does not hold."""
+
+CONTAMINATION = _schema(("task", _text), ("subset", _text), ("n", _int), ("part", _text), *_interval, ("num_examples", _int))
+"""Share of examples whose input, target or both (``part``) share an n-gram of n words with the corpus."""
+
+INFLUENCE = _schema(
+    ("task", _text), ("subset", _text), *_model, ("group", _text),  # pair: documents hold x and y; output_only: y alone
+    *_interval, ("num_pairs", _int), ("num_documents", _int),
+)  # fmt: skip
+"""Mean inner product of a document's and an example's gradient of the loss on y."""
+
+PROMPTS = _schema(
+    ("task", _text), ("goal", _text), ("iteration", _int), ("prompt", _text), ("score", _real), ("accepted", pa.bool_())
+)
+"""Prompts proposed to raise (goal memorize) or lower (generalize) the pair counts, and each one's mean count."""
+
+DOSE_RESPONSE = _schema(
+    ("task", _text), *_model, ("documents", _int),  # the planted number of documents
+    ("response", _text),  # log_prob, exact_match
+    *_interval, ("num_examples", _int),
+)  # fmt: skip
+"""What models say of facts by the number of documents that were planted with each."""

@@ -1,0 +1,147 @@
+"""Stages: files in, one table out, whole or not at all, with its provenance beside it; what is up to date is not done again."""
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.errors import TableError
+
+log = logging.getLogger(__name__)
+
+PROVENANCE = ".provenance.json"
+PACKAGES = ("suffixindex", "numpy", "scipy", "torch", "transformers", "pyarrow")
+
+
+def run_stage(
+    name: str,
+    output: Path,
+    inputs: Mapping[str, Path],
+    settings: Mapping[str, Any],
+    make: Callable[[], pa.Table],
+    schema: pa.Schema,
+) -> Path:
+    """Make the table ``output`` unless it was made from the same inputs and settings; return its path.
+
+    Parameters
+    ----------
+    name
+        The stage's name, kept in the provenance.
+    output
+        A ``.parquet`` file; ``output.provenance.json`` is written after it.
+    inputs
+        What ``make`` reads, by role: files, or folders of an index or a model (known by their manifest or file sizes).
+    settings
+        All else that the table depends on, plain data.
+    make
+        Computes the table.
+    schema
+        What its columns must be.
+
+    Raises
+    ------
+    TableError
+        An input is missing, or the table has other columns.
+    """
+    known = {"stage": name, "inputs": {role: fingerprint(path) for role, path in inputs.items()}, "settings": _plain(settings)}
+    if provenance(output).get("made_from") == known and output.exists():
+        log.info("%s: %s is up to date", name, output.name)
+        return output
+    started = time.perf_counter()
+    table = make()
+    write_table(output, table, schema, {"made_from": known, "seconds": round(time.perf_counter() - started, 3)})
+    log.info("%s: %s, %s rows", name, output.name, f"{table.num_rows:,}")
+    return output
+
+
+def write_table(path: Path, table: pa.Table, schema: pa.Schema, origin: Mapping[str, Any]) -> None:
+    """Write a table and then its provenance, each whole or not at all."""
+    if table.schema.names != schema.names:
+        raise TableError(f"{path.name} has columns {', '.join(table.schema.names)}; expected {', '.join(schema.names)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = provenance_path(path)
+    beside.unlink(missing_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        pq.write_table(table.cast(schema), temporary, compression="zstd")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    told = {**origin, "rows": table.num_rows, "sha256": fingerprint(path), "versions": versions()}
+    temporary = beside.with_name(beside.name + ".tmp")
+    temporary.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+    os.replace(temporary, beside)
+
+
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Read a stage's table.
+
+    Raises
+    ------
+    TableError
+        There is none, it is damaged, or its columns are others.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise TableError(f"{path} does not exist: run the stage that writes it first") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{path} is no Parquet table: {error}; delete it and run its stage again") from error
+    if table.schema.names != schema.names:
+        raise TableError(f"{path} has columns {', '.join(table.schema.names)}; expected {', '.join(schema.names)}")
+    return table.cast(schema)
+
+
+def provenance_path(path: Path) -> Path:
+    """Where the provenance of a table stands."""
+    return path.with_name(path.name + PROVENANCE)
+
+
+def provenance(path: Path) -> dict[str, Any]:
+    """How a table was made; empty if it was not finished."""
+    try:
+        found = json.loads(provenance_path(path).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def fingerprint(path: Path) -> str:
+    """What a file or folder is: sha256 of a file, of an index's manifest, or of a folder's file names and sizes."""
+    if not path.exists():
+        raise TableError(f"{path} does not exist: run the stage that writes it first")
+    manifest = path / "manifest.json"
+    if path.is_dir() and not manifest.exists():
+        listed = sorted((str(file.relative_to(path)), file.stat().st_size) for file in path.rglob("*") if file.is_file())
+        return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+    with open(manifest if path.is_dir() else path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of what numbers depend on."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except ModuleNotFoundError:
+            continue
+    return found
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """A table of records."""
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+
+
+def _plain(settings: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(settings, sort_keys=True, default=str))
