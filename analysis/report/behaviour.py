@@ -1,0 +1,69 @@
+"""Figures of what models write: task score by pair counts, and what is new in it."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.report.selection import METRICS, Row, Study, by_size, distinct, final, named, picked, whole
+from analysis.report.style import LINES, MARKERS, PALETTE, legend_below, line, panels, series_colours, short, size_axis
+
+UNITS = {"pair": "pairs", "ngram": "n-grams", "reference_ngram": "n-grams of the right answers"}
+
+
+def score_by_counts(rows: Sequence[Row], study: Study) -> Any:
+    """A panel for each task and n: the score in each bin of pair counts, a line a model, small to large."""
+    shown = final(whole(rows), study)
+    wanted = [(task, n) for task in distinct(shown, "task") for n in sorted(distinct(picked(shown, task=task), "n"))]
+    figure, axes = panels(len(wanted), share_y=False)
+    models = distinct(shown, "model")
+    for axis, (task, n) in zip(axes, wanted, strict=True):
+        here = picked(shown, task=task, n=n)
+        bins = sorted({(row["bin_low"], row["bin_high"]) for row in here})
+        for i, model in enumerate(models):
+            ordered = sorted(picked(here, model=model), key=lambda row: row["bin_low"])
+            if ordered:
+                at = [bins.index((row["bin_low"], row["bin_high"])) for row in ordered]
+                colour = series_colours(len(models))[i]
+                line(
+                    axis,
+                    at,
+                    ordered,
+                    colour=colour,
+                    marker=MARKERS[i % 10],
+                    style=LINES[i % 4],
+                    label=short(ordered[0]["num_parameters"]),
+                )
+        axis.set_xticks(range(len(bins)), [edge(low) for low, _ in bins], rotation=45 if len(bins) > 5 else 0)
+        axis.set_xlabel("documents that hold a pair: from … on")
+        axis.set_title(f"{task}, n = {n}")
+        axis.set_ylabel(" / ".join(named(METRICS, metric) for metric in distinct(here, "metric")))
+    legend_below(figure, axes, title="parameters", columns=8)
+    return figure
+
+
+def novelty_by_size(rows: Sequence[Row], study: Study) -> Any:
+    """A panel for each task and unit: the share that the corpus does not hold against model size, a line an n."""
+    shown = final(whole(rows), study)
+    units = [unit for unit in UNITS if unit in distinct(shown, "unit")]
+    wanted = [(task, unit) for task in distinct(shown, "task") for unit in units if picked(shown, task=task, unit=unit)]
+    figure, axes = panels(len(wanted), columns=min(3, max(len(units), 1)), share_y=False)
+    ns = sorted(distinct(shown, "n"))
+    for axis, (task, unit) in zip(axes, wanted, strict=True):
+        here = picked(shown, task=task, unit=unit)
+        for i, n in enumerate(ns):
+            ordered = by_size(picked(here, n=n))
+            if ordered:
+                at = [row["num_parameters"] for row in ordered]
+                line(axis, at, ordered, colour=PALETTE[i % 6], marker=MARKERS[i % 10], style=LINES[i % 4], label=f"n = {n}")
+        size_axis(axis, sorted(set(distinct(here, "num_parameters"))))
+        axis.set_title(f"{task}: {UNITS[unit]}")
+        axis.set_ylabel("share not in the corpus")
+    legend_below(figure, axes, columns=8)
+    return figure
+
+
+def edge(value: float) -> str:
+    """The edge of a bin, as a reader says it."""
+    if math.isinf(value):
+        return "−∞" if value < 0 else "∞"
+    return short(value) if value >= 1000 or float(value).is_integer() else f"{value:.3g}"

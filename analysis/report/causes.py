@@ -1,0 +1,100 @@
+"""Figures of causes: influence of documents, planted doses; and the bars of what was dropped."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.report.selection import (
+    METRICS,
+    ModelChoice,
+    Row,
+    Study,
+    distinct,
+    final,
+    model_label,
+    named,
+    picked,
+    trajectory,
+    whole,
+)
+from analysis.report.style import HATCHES, LINES, MARKERS, PALETTE, legend_below, line, panels, series_colours, short
+
+GROUPS = {"pair": "documents with x and y", "output_only": "documents with y alone"}
+
+
+def influence_by_group(rows: Sequence[Row], study: Study) -> Any:
+    """A panel a model: mean influence of both groups of documents, a pair of bars a task."""
+    shown = whole(rows)
+    labels = distinct([{"label": model_label(row)} for row in shown], "label")
+    figure, axes = panels(len(labels), share_y=False)
+    for axis, label in zip(axes, labels, strict=True):
+        here = [row for row in shown if model_label(row) == label]
+        tasks = [task.name for task in study.tasks if picked(here, task=task.name)]
+        for i, group in enumerate(GROUPS):
+            for row in picked(here, group=group):
+                at = tasks.index(row["task"]) + (i - 0.5) * 0.36
+                axis.bar(at, row["estimate"], 0.34, color=PALETTE[i], hatch=HATCHES[i], edgecolor="white", label=GROUPS[group])
+                axis.vlines(at, row["low"], row["high"], color="black", linewidth=0.9)
+        axis.axhline(0, color="#444444", linewidth=0.7)
+        axis.set_xticks(range(len(tasks)), tasks)
+        axis.set_title(label)
+        axis.set_ylabel("influence")
+    legend_below(figure, axes)
+    return figure
+
+
+def dose_by_size(rows: Sequence[Row], study: Study) -> Any:
+    """A panel for each task and response: the response against planted documents, a line a model."""
+    return _doses(final(rows, study), lambda row: short(row["num_parameters"]), "model", "parameters")
+
+
+def dose_by_step(rows: Sequence[Row], study: Study, model: ModelChoice) -> Any:
+    """The same for the states of one model along its training."""
+    return _doses(
+        trajectory(rows, model), lambda row: f"{row['step']:,}" if row["step"] >= 0 else "last", "revision", "training step"
+    )
+
+
+def _doses(rows: Sequence[Row], label: Any, series: str, title: str) -> Any:
+    wanted = [(task, response) for task in distinct(rows, "task") for response in distinct(picked(rows, task=task), "response")]
+    figure, axes = panels(len(wanted), columns=2, share_y=False)
+    members = distinct(rows, series)
+    for axis, (task, response) in zip(axes, wanted, strict=True):
+        here = picked(rows, task=task, response=response)
+        for i, member in enumerate(members):
+            ordered = sorted(picked(here, **{series: member}), key=lambda row: row["documents"])
+            if ordered:
+                colour = series_colours(len(members))[i]
+                at = [row["documents"] for row in ordered]
+                line(axis, at, ordered, colour=colour, marker=MARKERS[i % 10], style=LINES[i % 4], label=label(ordered[0]))
+        axis.set_xscale("symlog", linthresh=1, linscale=0.4)
+        doses = sorted(set(distinct(here, "documents")))
+        axis.set_xticks(doses, [short(dose) for dose in doses])
+        axis.set_xticks([], minor=True)
+        axis.set_xlabel("documents planted with the fact")
+        axis.set_title(task)
+        axis.set_ylabel(named(METRICS, response))
+    legend_below(figure, axes, title=title, columns=8)
+    return figure
+
+
+def drop_bars(rows: Sequence[Row], study: Study) -> Any:
+    """A panel for each task and n: how many pairs each reason took, and how many were kept."""
+    wanted = [(task.name, n) for task in study.tasks for n in sorted(distinct(picked(rows, task=task.name), "n"))]
+    reasons = distinct(rows, "reason")
+    figure, axes = panels(len(wanted), columns=2, share_y=False, size=(4.4, 0.7 + 0.24 * len(reasons)))
+    for axis, (task, n) in zip(axes, wanted, strict=True):
+        here = picked(rows, task=task, n=n)
+        for i, row in enumerate(here):
+            kept = row["reason"] == "kept"
+            axis.barh(
+                i, row["num_pairs"], color=PALETTE[2] if kept else PALETTE[1], hatch="" if kept else "////", edgecolor="white"
+            )
+            axis.annotate(f" {row['num_pairs']:,}", (row["num_pairs"], i), va="center", fontsize=7)
+        axis.set_yticks(range(len(here)), [f"{row['stage']}: {row['reason']}".replace("_", " ") for row in here])
+        axis.invert_yaxis()
+        axis.set_xscale("symlog", linthresh=1)
+        axis.margins(x=0.18)
+        axis.grid(axis="y", visible=False)
+        axis.set_title(f"{task}, n = {n}" if n else task)
+        axis.set_xlabel("pairs (logarithmic)")
+    return figure

@@ -1,0 +1,206 @@
+"""The report's tables of numbers: rows of a stage's table as text, each estimate with its interval."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from analysis.report.behaviour import UNITS, edge
+from analysis.report.causes import GROUPS
+from analysis.report.selection import CORPUS_MODELS, METRICS, STATISTICS, Row, model_label, named
+from analysis.report.style import short
+
+
+class Listing(NamedTuple):
+    """A table as it is printed: all cells are text; ``numeric`` says which columns stand to the right."""
+
+    caption: str
+    head: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    body: list[tuple[str, ...]]
+
+
+Column = tuple[str, bool, Callable[[Row], str]]
+
+
+def _column(name: str, cell: Callable[[Row], Any], numeric: bool = False) -> Column:
+    return name, numeric, lambda row: str(cell(row))
+
+
+_TASK = _column("task", lambda row: row["task"])
+_MODEL = _column("model", model_label)
+_SIZE = _column("parameters", lambda row: short(row["num_parameters"]) if row["num_parameters"] > 0 else "?", True)
+_N = _column("n", lambda row: row["n"] or "any", True)
+_PAIRS = _column("pairs", lambda row: f"{row['num_pairs']:,}", True)
+_EXAMPLES = _column("examples", lambda row: f"{row['num_examples']:,}", True)
+
+
+def _estimate(name: str) -> Column:
+    return _column(name, lambda row: interval(row["estimate"], row["low"], row["high"]), True)
+
+
+def listing(caption: str, columns: Sequence[Column], rows: Sequence[Row]) -> Listing:
+    """Rows through columns."""
+    cells = [tuple(cell(row) for _, _, cell in columns) for row in rows]
+    return Listing(caption, tuple(name for name, _, _ in columns), tuple(numeric for _, numeric, _ in columns), cells)
+
+
+def correlations(rows: Sequence[Row]) -> Listing:
+    """Distributional memorization of each task and model."""
+    ordered = sorted(
+        rows, key=lambda row: (row["task"], row["n"], list(CORPUS_MODELS).index(row["corpus_model"]), row["num_parameters"])
+    )
+    return listing(
+        "Distributional memorization: estimate, interval, and p of no association.",
+        [
+            _TASK,
+            _N,
+            _column("γ", lambda row: f"{row['gamma']:.2f}", True),
+            _column("corpus model", lambda row: named(CORPUS_MODELS, row["corpus_model"])),
+            _MODEL,
+            _SIZE,
+            _column("statistic", lambda row: named(STATISTICS, row["statistic"])),
+            _estimate("estimate [interval]"),
+            _column("p", lambda row: p_value(row["p_value"]), True),
+            _PAIRS,
+            _EXAMPLES,
+        ],
+        ordered,
+    )
+
+
+def performance(rows: Sequence[Row]) -> Listing:
+    """Task scores in bins."""
+    return listing(
+        "Task score in bins of pair counts.",
+        [
+            _TASK,
+            _N,
+            _MODEL,
+            _SIZE,
+            _column("metric", lambda row: named(METRICS, row["metric"])),
+            _column("documents", lambda row: f"[{edge(row['bin_low'])}, {edge(row['bin_high'])})", True),
+            _estimate("score [interval]"),
+            _EXAMPLES,
+        ],
+        rows,
+    )
+
+
+def novelty(rows: Sequence[Row]) -> Listing:
+    """Shares of new n-grams."""
+    return listing(
+        "Share of generated n-grams and pairs that the corpus does not hold.",
+        [
+            _TASK,
+            _column("of", lambda row: named(UNITS, row["unit"])),
+            _N,
+            _MODEL,
+            _SIZE,
+            _estimate("share [interval]"),
+            _column("n-grams", lambda row: f"{row['num_ngrams']:,}", True),
+            _EXAMPLES,
+        ],
+        rows,
+    )
+
+
+def doses(rows: Sequence[Row]) -> Listing:
+    """Responses to planted doses."""
+    return listing(
+        "What the models say of planted facts.",
+        [
+            _TASK,
+            _MODEL,
+            _SIZE,
+            _column("planted documents", lambda row: f"{row['documents']:,}", True),
+            _column("response", lambda row: named(METRICS, row["response"])),
+            _estimate("mean [interval]"),
+            _EXAMPLES,
+        ],
+        rows,
+    )
+
+
+def influence(rows: Sequence[Row]) -> Listing:
+    """Influence by group of documents."""
+    return listing(
+        "Mean influence on the pairs.",
+        [
+            _TASK,
+            _MODEL,
+            _column("documents", lambda row: named(GROUPS, row["group"])),
+            _estimate("influence [interval]"),
+            _PAIRS,
+            _column("documents drawn", lambda row: f"{row['num_documents']:,}", True),
+        ],
+        rows,
+    )
+
+
+def prompts(rows: Sequence[Row]) -> Listing:
+    """Each goal's first prompt and those that were accepted."""
+    shown = [row for row in rows if row["accepted"] or row["iteration"] == 0]
+    return listing(
+        "The first prompt and each that was better than those before it.",
+        [
+            _TASK,
+            _column("goal", lambda row: row["goal"]),
+            _column("iteration", lambda row: row["iteration"], True),
+            _column("mean count", lambda row: number(row["score"]), True),
+            _column("prompt", lambda row: row["prompt"]),
+        ],
+        shown,
+    )
+
+
+def contamination(rows: Sequence[Row]) -> Listing:
+    """Shares of contaminated examples."""
+    return listing(
+        "Share of examples that share an n-gram with the corpus.",
+        [_TASK, _N, _column("part", lambda row: row["part"]), _estimate("share [interval]"), _EXAMPLES],
+        rows,
+    )
+
+
+def drops(rows: Sequence[Row]) -> Listing:
+    """Reasons and numbers."""
+    return listing(
+        "What was dropped, stage by stage.",
+        [
+            _TASK,
+            _N,
+            _column("stage", lambda row: row["stage"]),
+            _column("reason", lambda row: row["reason"].replace("_", " ")),
+            _PAIRS,
+            _EXAMPLES,
+        ],
+        rows,
+    )
+
+
+def interval(estimate: float, low: float, high: float) -> str:
+    """An estimate with its interval; a dash where there is none."""
+    if math.isnan(estimate):
+        return "–"
+    if math.isnan(low) or math.isnan(high):
+        return f"{number(estimate)} [–]"
+    return f"{number(estimate)} [{number(low)}, {number(high)}]"
+
+
+def number(value: float) -> str:
+    """Two or three digits that mean something, with a real minus sign."""
+    size = abs(value)
+    text = (
+        f"{value:,.0f}"
+        if size >= 1000
+        else f"{value:.1f}"
+        if size >= 100
+        else f"{value:.2f}"
+        if size >= 0.01 or size == 0
+        else f"{value:.1e}"
+    )
+    return text.replace("-", "−")
+
+
+def p_value(value: float) -> str:
+    return "–" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"

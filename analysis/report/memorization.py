@@ -1,0 +1,209 @@
+"""Figures of distributional memorization: against model size, γ, n, mode, control and training step."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.report.selection import (
+    CORPUS_MODELS,
+    STATISTICS,
+    Row,
+    Study,
+    TaskChoice,
+    at_gamma,
+    by_size,
+    distinct,
+    final,
+    model_label,
+    named,
+    picked,
+    same,
+    trajectory,
+    whole,
+)
+from analysis.report.style import (
+    LINES,
+    MARKERS,
+    PALETTE,
+    legend_below,
+    line,
+    nothing_here,
+    panels,
+    series_colours,
+    short,
+    size_axis,
+)
+
+
+def by_model_size(rows: Sequence[Row], study: Study) -> Any:
+    """A panel a task: the main statistic against model size; colour and marker by n, line style by corpus model."""
+    tasks = _tasks_of(rows, study)
+    figure, axes = panels(len(tasks), share_y=len({task.statistic for task in tasks}) == 1)
+    ns = sorted({n for task in tasks for n in task.gamma})
+    models = [name for name in CORPUS_MODELS if name in distinct(rows, "corpus_model")]
+    for axis, task in zip(axes, tasks, strict=True):
+        shown = main_rows(rows, study, task)
+        for i, corpus_model in enumerate(models):
+            for n in task.gamma:
+                place = ns.index(n)
+                label = f"{CORPUS_MODELS[corpus_model]}, n = {n}"
+                _draw(axis, picked(shown, corpus_model=corpus_model, n=n), PALETTE[place % 6], MARKERS[place], LINES[i % 4], label)
+        _finish(axis, task, shown)
+    legend_below(figure, axes, columns=len(ns))
+    return figure
+
+
+def by_control(rows: Sequence[Row], study: Study) -> Any:
+    """A panel a task: each statistic of the task-gram model against size, at the task's first n."""
+    tasks = _tasks_of(rows, study)
+    figure, axes = panels(len(tasks))
+    names = [name for name in STATISTICS if name in distinct(rows, "statistic") and name != "kendall_distance"]
+    for axis, task in zip(axes, tasks, strict=True):
+        shown = picked(at_gamma(final(whole(rows), study), task), mode=study.mode, corpus_model="taskgram", n=min(task.gamma))
+        for i, name in enumerate(names):
+            _draw(axis, picked(shown, statistic=name), PALETTE[i], MARKERS[i], LINES[i], STATISTICS[name])
+        _finish(axis, task, picked(shown, statistic=set(names)), statistic=f"correlation, n = {min(task.gamma)}")
+    legend_below(figure, axes)
+    return figure
+
+
+def by_mode(rows: Sequence[Row], study: Study) -> Any:
+    """A panel a task: the main statistic under each reading of the definitions, at the task's first n."""
+    tasks = _tasks_of(rows, study)
+    figure, axes = panels(len(tasks), share_y=len({task.statistic for task in tasks}) == 1)
+    modes = distinct(rows, "mode")
+    for axis, task in zip(axes, tasks, strict=True):
+        shown = at_gamma(final(whole(rows), study), task)
+        shown = picked(shown, corpus_model="taskgram", n=min(task.gamma), statistic=task.statistic)
+        for i, mode in enumerate(modes):
+            _draw(axis, picked(shown, mode=mode), PALETTE[i], MARKERS[i], LINES[i], f"mode {mode}")
+        _finish(axis, task, shown)
+    legend_below(figure, axes)
+    return figure
+
+
+def by_gamma(rows: Sequence[Row], study: Study) -> Any:
+    """A panel for each task and n: the main statistic against γ, a line a model; the study's γ is the upright line."""
+    wanted = [(task, n) for task in _tasks_of(rows, study) for n in task.gamma]
+    figure, axes = panels(len(wanted), columns=3, share_y=False)
+    shown = picked(final(whole(rows), study), mode=study.mode, corpus_model="taskgram")
+    models = distinct(shown, "model")
+    for axis, (task, n) in zip(axes, wanted, strict=True):
+        here = picked(shown, task=task.name, n=n, statistic=task.statistic)
+        for i, model in enumerate(models):
+            ordered = sorted(picked(here, model=model), key=lambda row: row["gamma"])
+            if ordered:
+                colour = series_colours(len(models))[i]
+                line(
+                    axis,
+                    [row["gamma"] for row in ordered],
+                    ordered,
+                    colour=colour,
+                    marker=MARKERS[i % 10],
+                    style=LINES[i % 4],
+                    label=_size(ordered[0]),
+                )
+        axis.axvline(task.gamma[n], color="#666666", linewidth=0.8, linestyle=(0, (1, 1)))
+        axis.set_xlabel("γ")
+        _labelled(axis, f"{task.name}, n = {n}", named(STATISTICS, task.statistic), here)
+    legend_below(figure, axes, title="parameters")
+    return figure
+
+
+def by_n(rows: Sequence[Row], study: Study) -> Any:
+    """A panel a task: the main statistic against n, a line a model; ∞-gram stands beside as dashes."""
+    tasks = [task for task in _tasks_of(rows, study) if len(task.gamma) > 1]
+    figure, axes = panels(len(tasks), share_y=False)
+    for axis, task in zip(axes, tasks, strict=True):
+        shown = main_rows(rows, study, task)
+        models = distinct(shown, "model")
+        for i, model in enumerate(models):
+            ordered = sorted(picked(shown, model=model, corpus_model="taskgram"), key=lambda row: row["n"])
+            if ordered:
+                colour = series_colours(len(models))[i]
+                line(
+                    axis,
+                    [row["n"] for row in ordered],
+                    ordered,
+                    colour=colour,
+                    marker=MARKERS[i % 10],
+                    style="-",
+                    label=_size(ordered[0]),
+                )
+        axis.set_xticks(sorted(task.gamma))
+        axis.set_xlabel("n, words")
+        _labelled(axis, task.name, named(STATISTICS, task.statistic), shown)
+    legend_below(figure, axes, title="parameters")
+    return figure
+
+
+def by_step(rows: Sequence[Row], study: Study) -> Any:
+    """A panel a task: the main statistic along training, a line a model, at the task's first n."""
+    tasks = _tasks_of(rows, study)
+    figure, axes = panels(len(tasks), share_y=len({task.statistic for task in tasks}) == 1)
+    models = [model for model in study.models if model.checkpoints]
+    for axis, task in zip(axes, tasks, strict=True):
+        shown = picked(
+            at_gamma(whole(rows), task), mode=study.mode, corpus_model="taskgram", n=min(task.gamma), statistic=task.statistic
+        )
+        for i, model in enumerate(models):
+            path = [row for row in trajectory(shown, model) if row["step"] > 0]
+            if path:
+                colour = series_colours(len(models))[i]
+                line(
+                    axis,
+                    [row["step"] for row in path],
+                    path,
+                    colour=colour,
+                    marker=MARKERS[i % 10],
+                    style=LINES[i % 4],
+                    label=_size(path[0]),
+                )
+        axis.set_xscale("log")
+        axis.set_xlabel("training step")
+        _labelled(axis, task.name, named(STATISTICS, task.statistic), shown)
+    legend_below(figure, axes, title="parameters")
+    return figure
+
+
+def main_rows(rows: Sequence[Row], study: Study, task: TaskChoice) -> list[Row]:
+    """Rows of the task's main statistic in the main mode at the study's γ, of all corpus models."""
+    return picked(at_gamma(final(whole(rows), study), task), mode=study.mode, statistic=task.statistic)
+
+
+def has_several_gammas(rows: Sequence[Row], study: Study) -> bool:
+    """Whether anything was computed at another γ than the study's."""
+    return any(
+        row["n"] in task.gamma and not same(row["gamma"], task.gamma[row["n"]])
+        for task in study.tasks
+        for row in rows
+        if row["task"] == task.name
+    )
+
+
+def _tasks_of(rows: Sequence[Row], study: Study) -> list[TaskChoice]:
+    present = set(distinct(rows, "task"))
+    return [task for task in study.tasks if task.name in present]
+
+
+def _draw(axis: Any, rows: Sequence[Row], colour: Any, marker: str, style: str, label: str) -> None:
+    ordered = by_size(rows)
+    if ordered:
+        line(axis, [row["num_parameters"] for row in ordered], ordered, colour=colour, marker=marker, style=style, label=label)
+
+
+def _finish(axis: Any, task: TaskChoice, rows: Sequence[Row], statistic: str = "") -> None:
+    if rows:
+        size_axis(axis, sorted(set(distinct(rows, "num_parameters"))))
+    _labelled(axis, task.name, statistic or named(STATISTICS, task.statistic), rows)
+
+
+def _labelled(axis: Any, title: str, statistic: str, rows: Sequence[Row]) -> None:
+    axis.set_title(title)
+    axis.set_ylabel(statistic)
+    axis.axhline(0.5 if statistic.startswith("Kendall") else 0.0, color="#444444", linewidth=0.7)
+    if not any(row["estimate"] == row["estimate"] for row in rows):
+        nothing_here(axis)
+
+
+def _size(row: Row) -> str:
+    return short(row["num_parameters"]) if row["num_parameters"] > 0 else model_label(row)

@@ -1,0 +1,111 @@
+"""Draw the figures and fill the page."""
+
+import base64
+import io
+import os
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from analysis.errors import MissingDependencyError
+from analysis.report.sections import Section, sections
+from analysis.report.selection import Study, Tables
+from analysis.report.style import DPI, drawing
+
+
+class Origin(NamedTuple):
+    """How one table of the study was made."""
+
+    stage: str
+    file: str
+    rows: int
+    seconds: float
+    sha256: str
+
+
+def write_report(
+    tables: Tables,
+    study: Study,
+    folder: Path,
+    *,
+    origins: Sequence[Origin] = (),
+    inputs: Sequence[tuple[str, str]] = (),
+    versions: Sequence[tuple[str, str]] = (),
+    settings: str = "",
+) -> Path:
+    """Write ``report.html`` and ``figures/*.png`` and ``*.pdf`` into a folder; return the page's path.
+
+    Parameters
+    ----------
+    tables
+        Rows by kind: drops, correlations, performance, novelty, contamination, influence, prompts, dose_response.
+    study
+        Which of the rows lead.
+    origins, inputs, versions, settings
+        For the section of provenance: the stages' outputs, (name, sha256) of what they read, versions, the configuration as it is.
+
+    Raises
+    ------
+    MissingDependencyError
+        matplotlib or jinja2 is not installed.
+    """
+    try:
+        from jinja2 import Environment, StrictUndefined
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(_install("jinja2")) from error
+    told = sections(tables, study)
+    pictures = draw_figures(told, folder / "figures")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    here = files("analysis.report")
+    template = environment.from_string(here.joinpath("page.html").read_text(encoding="utf-8"))
+    page = template.render(
+        study=study,
+        models=[Path(model.name).name for model in study.models],
+        css=here.joinpath("page.css").read_text(encoding="utf-8"),
+        sections=told,
+        pictures=pictures,
+        numbers={name: number for number, name in enumerate(pictures, 1)},
+        origins=origins,
+        inputs=inputs,
+        versions=versions,
+        settings=settings,
+    )
+    path = folder / "report.html"
+    _replace(path, page.encode())
+    return path
+
+
+def draw_figures(told: Sequence[Section], folder: Path) -> dict[str, str]:
+    """Write each figure as PNG and PDF; return each as SVG in base64, by name, in the report's order."""
+    try:
+        import matplotlib  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(_install("matplotlib")) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = {}
+    with drawing():
+        for figure in (figure for section in told for figure in section.figures):
+            drawn = figure.draw()
+            for kind in ("png", "pdf"):
+                _replace(folder / f"{figure.name}.{kind}", _bytes(drawn, kind))
+            pictures[figure.name] = base64.b64encode(_bytes(drawn, "svg")).decode()
+    return pictures
+
+
+def _bytes(figure: Any, kind: str) -> bytes:
+    """The same bytes each time: no date inside."""
+    buffer = io.BytesIO()
+    undated = {"png": None, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
+    figure.savefig(buffer, format=kind, dpi=DPI, metadata=undated)
+    return buffer.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+def _install(package: str) -> str:
+    return f"the report needs {package}, which is not installed: pip install -e '.[analysis]'"

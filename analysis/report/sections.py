@@ -1,0 +1,215 @@
+"""The report's sections in order: which figures and tables each has, and the sentence where a run has none."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from analysis.report import behaviour, causes, listings, memorization
+from analysis.report.listings import Listing
+from analysis.report.selection import Row, Study, Tables, distinct, final, picked, whole
+
+
+class Figure(NamedTuple):
+    """A figure to draw, the name of its files, and its caption."""
+
+    name: str
+    caption: str
+    draw: Callable[[], Any]
+
+
+class Section(NamedTuple):
+    """A heading, what to know before looking, and what there is to look at; ``absent`` says why there is nothing."""
+
+    title: str
+    text: str
+    figures: Sequence[Figure] = ()
+    listings: Sequence[Listing] = ()
+    absent: str = ""
+
+
+def sections(tables: Tables, study: Study) -> list[Section]:
+    """All sections; one whose table this run has not is its title and a sentence."""
+    makers = (_memorization, _sensitivity, _training, _performance, _novelty, _dose, _influence, _prompts, _contamination, _drops)
+    return [make(tables, study) for make in makers]
+
+
+def _absent(title: str, what: str) -> Section:
+    return Section(title, "", absent=f"Left out: this run has no table of {what}.")
+
+
+def _interval(study: Study) -> str:
+    return f"Bars are {study.confidence:.0%} intervals."
+
+
+def _sizes(rows: Sequence[Row], unit: str = "num_pairs") -> str:
+    """How many pairs stand behind the estimates of each task."""
+    said = []
+    for task in distinct(rows, "task"):
+        numbers = sorted({row[unit] for row in picked(rows, task=task)})
+        few = f"{numbers[0]:,}" if len(numbers) == 1 else f"{numbers[0]:,} to {numbers[-1]:,}"
+        said.append(f"{task} {few}")
+    return f"{unit.removeprefix('num_').capitalize()} behind an estimate: {'; '.join(said)}."
+
+
+def _memorization(tables: Tables, study: Study) -> Section:
+    title = "Distributional memorization against model size"
+    rows = tables.get("correlations", ())
+    main = [row for task in study.tasks for row in memorization.main_rows(rows, study, task)]
+    if not main:
+        return _absent(title, "correlations at the study's γ")
+    tail = f"Mode {study.mode}. {_interval(study)} {_sizes(main)}"
+    figures = [
+        Figure(
+            "memorization-by-size",
+            "What the corpus says against what the model says of the same pairs, by model size, for the task-gram model "
+            f"and beside it the other models of the corpus. {tail}",
+            lambda: memorization.by_model_size(rows, study),
+        )
+    ]
+    if len(set(distinct(rows, "statistic")) - {"kendall_distance"}) > 1:
+        figures.append(
+            Figure(
+                "memorization-controls",
+                f"The task-gram model's correlation beside the partial one, which takes out how frequent and how long y is. {tail}",
+                lambda: memorization.by_control(rows, study),
+            )
+        )
+    if len(distinct(rows, "mode")) > 1:
+        figures.append(
+            Figure(
+                "memorization-modes",
+                "The same measure under the strict definitions, as the paper words them, and as its released code computes them. "
+                f"{_interval(study)}",
+                lambda: memorization.by_mode(rows, study),
+            )
+        )
+    text = (
+        "Each estimate is a rank correlation over mined pairs (x, y) between log P(y | x) by the corpus and log P(y | prompt, x) "
+        "by the model. Above zero, the model's answers follow the corpus. The Kendall distance is a half where they are "
+        "unrelated, and less where they agree."
+    )
+    return Section(title, text, figures, [listings.correlations(main)])
+
+
+def _sensitivity(tables: Tables, study: Study) -> Section:
+    title = "Sensitivity to γ and n"
+    rows = tables.get("correlations", ())
+    figures = []
+    if memorization.has_several_gammas(rows, study):
+        figures.append(
+            Figure(
+                "sensitivity-gamma",
+                "The main statistic against the similarity γ that a pair must exceed; the dotted line is the study's γ. "
+                f"Mode {study.mode}. {_interval(study)}",
+                lambda: memorization.by_gamma(rows, study),
+            )
+        )
+    if any(len(task.gamma) > 1 and picked(rows, task=task.name) for task in study.tasks):
+        figures.append(
+            Figure(
+                "sensitivity-n",
+                f"The task-gram model's main statistic against n, at each n's own γ. Mode {study.mode}. {_interval(study)}",
+                lambda: memorization.by_n(rows, study),
+            )
+        )
+    return Section(title, "", figures) if figures else _absent(title, "correlations at several γ or n")
+
+
+def _training(tables: Tables, study: Study) -> Section:
+    title = "Distributional memorization along training"
+    rows = tables.get("correlations", ())
+    paths = [model for model in study.models if model.checkpoints]
+    states = {(model.name, revision) for model in paths for revision in model.checkpoints}
+    if not any((row["model"], row["revision"]) in states for row in rows):
+        return _absent(title, "correlations of earlier checkpoints")
+    caption = f"The main statistic of the task-gram model at the checkpoints of each model. Mode {study.mode}. {_interval(study)}"
+    return Section(title, "", [Figure("memorization-by-step", caption, lambda: memorization.by_step(rows, study))])
+
+
+def _performance(tables: Tables, study: Study) -> Section:
+    title = "Task score by pair counts"
+    rows = final(whole(tables.get("performance", ())), study)
+    if not rows:
+        return _absent(title, "task scores by pair counts")
+    caption = (
+        "Score of the examples in each bin, where a bin holds examples whose pairs stand in so many documents on average. "
+        f"{_interval(study)} {_sizes(rows, 'num_examples')}"
+    )
+    figures = [Figure("score-by-counts", caption, lambda: behaviour.score_by_counts(rows, study))]
+    return Section(title, "", figures, [listings.performance(rows)])
+
+
+def _novelty(tables: Tables, study: Study) -> Section:
+    title = "Novelty of what models write"
+    rows = final(whole(tables.get("novelty", ())), study)
+    if not rows:
+        return _absent(title, "novelty")
+    caption = (
+        "Share of n-gram pairs and n-grams in the models' outputs that the corpus does not hold. Broken text looks novel too: the "
+        f"n-grams that also stand in a right answer are the control for fluency. {_interval(study)} {_sizes(rows, 'num_ngrams')}"
+    )
+    figures = [Figure("novelty-by-size", caption, lambda: behaviour.novelty_by_size(rows, study))]
+    return Section(title, "", figures, [listings.novelty(rows)])
+
+
+def _dose(tables: Tables, study: Study) -> Section:
+    title = "Dose and response"
+    rows = tables.get("dose_response", ())
+    if not rows:
+        return _absent(title, "planted facts ([dose] in the configuration)")
+    tail = f"{_interval(study)} {_sizes(rows, 'num_examples')}"
+    figures = [
+        Figure(
+            "dose-by-size",
+            f"What each model says of facts, by the number of documents that were planted with each fact: known truth. {tail}",
+            lambda: causes.dose_by_size(rows, study),
+        )
+    ]
+    states = {(row["model"], row["revision"]) for row in rows}
+    for model in reversed(study.models):
+        if any((model.name, revision) in states for revision in model.checkpoints):
+            caption = f"The same along the training of the largest model that has checkpoints. {tail}"
+            figures.append(Figure("dose-by-step", caption, lambda model=model: causes.dose_by_step(rows, study, model)))  # type: ignore[misc]
+            break
+    text = "Facts were planted in the corpus at known frequencies, so that the response has no other cause than the dose."
+    return Section(title, text, figures, [listings.doses(final(rows, study))])
+
+
+def _influence(tables: Tables, study: Study) -> Section:
+    title = "Influence of documents that hold the pair"
+    rows = whole(tables.get("influence", ()))
+    if not rows:
+        return _absent(title, "influence ([influence] in the configuration)")
+    caption = (
+        "Inner product of the gradients of a document's and an example's loss on y, summed over checkpoints; documents that hold "
+        f"the pair beside documents that hold y alone. {_interval(study)} {_sizes(rows)}"
+    )
+    figures = [Figure("influence", caption, lambda: causes.influence_by_group(rows, study))]
+    return Section(title, "", figures, [listings.influence(rows)])
+
+
+def _prompts(tables: Tables, study: Study) -> Section:
+    title = "Prompts that memorize and prompts that generalize"
+    rows = tables.get("prompts", ())
+    if not rows:
+        return _absent(title, "rewritten prompts ([prompts] in the configuration)")
+    text = "Prompts were rewritten to raise (memorize) or lower (generalize) the mean count of their pairs in the corpus."
+    return Section(title, text, (), [listings.prompts(rows)])
+
+
+def _contamination(tables: Tables, study: Study) -> Section:
+    title = "Contamination"
+    rows = whole(tables.get("contamination", ()))
+    if not rows:
+        return _absent(title, "contamination")
+    return Section(title, "Examples that share an n-gram of n words with the corpus.", (), [listings.contamination(rows)])
+
+
+def _drops(tables: Tables, study: Study) -> Section:
+    title = "What was dropped, and why"
+    rows = whole(tables.get("drops", ()))
+    if not rows:
+        return _absent(title, "dropped pairs")
+    caption = (
+        "Pairs that each reason took, stage by stage, and those kept (plain bars). Logarithmic: the figures stand at the bars."
+    )
+    return Section(title, "", [Figure("drops", caption, lambda: causes.drop_bars(rows, study))], [listings.drops(rows)])
