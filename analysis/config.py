@@ -4,9 +4,8 @@ Paths are relative to the TOML file. A model, a tokenizer or an encoder is a fol
 name on the Hugging Face hub.
 """
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,7 @@ Statistic = Literal["spearman", "pearson", "kendall_distance", "partial_spearman
 Mode = Literal["strict", "paper", "reference-code"]
 CorpusModel = Literal["taskgram", "infgram", "kneser_ney", "stupid_backoff", "unigram"]
 Metric = Literal["exact_match", "accuracy", "bleu", "final_answer"]
+FILES = (".jsonl", ".csv", ".json", ".parquet", ".txt", ".gz", ".zst")
 
 
 def _check(holds: bool, where: str, found: object, expected: str) -> None:
@@ -54,18 +54,22 @@ class Task:
     """One task: its examples, how pairs are mined from them, how answers are scored."""
 
     name: str = setting("Its name in tables and file names, each once.")
-    kind: str = setting('Its format: "triviaqa", "mmlu", "gsm8k", "wmt09" or "jsonl".')
-    source: tuple[str, ...] = setting("Files or folders, or a data set's name on the hub.")
+    source: tuple[str, ...] = setting("Files or folders, or names on the hub, as openai/gsm8k:main.")
     gamma: Mapping[int, float] = setting(
-        "γ for each n: pairs of n words whose similarity is above it count, as {3 = 0.75, 5 = 0.65}."
+        "n -> γ: pairs of n words whose similarity is above it count, as {3 = 0.75, 5 = 0.65}."
     )
+    kind: str = setting('Its format: triviaqa, mmlu, mmlu-knowledge, mmlu-reasoning, gsm8k, wmt09 or jsonl; "" for its name.', "")
     split: str = setting('Split of the source; "" for the task\'s own.', "")
     subsets: tuple[str, ...] = setting("Subjects or language pairs; none for all.", ())
-    template: str = setting('Prompt with {input}; "" for the task\'s own.', "")
+    template: str = setting("The prompt: a template's name, or a text with {input}; \"\" for the task's own.", "")
     shots: int = setting("Worked examples before the question.", 0)
-    limit: int = setting("Examples to draw; 0 for all.", 0)
-    mine_from: tuple[str, ...] = setting("Files of the same kind that pairs are mined from; none for the examples themselves.", ())
-    mine_limit: int = setting("Examples to draw from these; 0 for all.", 0)
+    shots_from: tuple[str, ...] = setting("Where these are drawn from; none for another split of source.", ())
+    shots_split: str = setting("That split.", "")
+    limit: int = setting("Examples of each subset to draw; 0 for all.", 0)
+    mine_from: tuple[str, ...] = setting("Keep only pairs that examples of this source hold too; none keeps all.", ())
+    mine_split: str = setting("Split of mine_from.", "")
+    mine_limit: int = setting("Examples of each subset to draw from mine_from; 0 for all.", 0)
+    encoder: str = setting('Its own encoder; "" for that of [mining].', "")
     target: Literal["ngrams", "whole"] = setting("What of the answer is y: its n-grams, or all of it.", "ngrams")
     sensitivity: tuple[float, ...] = setting("Other γ at which correlations are computed too, for every n.", ())
     statistic: Statistic = setting("What the first figure shows of this task.", "spearman")
@@ -100,9 +104,10 @@ class Model:
         "Revisions (or subfolders) before it, oldest first: scored, and summed over for influence.", ()
     )
     device: str = setting("auto, cpu, cuda or mps.", "auto")
-    dtype: str = setting("auto, float32, bfloat16 or float16.", "auto")
+    dtype: str = setting("auto, fp32, bf16 or fp16.", "auto")
     batch_tokens: int = setting("Tokens of a batch that is scored.", 8192)
     batch_size: int = setting("Prompts of a batch that is continued.", 16)
+    too_long: Literal["error", "truncate_left"] = setting("What to do with a prompt longer than its context.", "error")
     generate: bool = setting("Let it write answers; false only scores pairs.", True)
 
 
@@ -110,11 +115,12 @@ class Model:
 class Mining:
     """How pairs are mined from examples."""
 
-    encoder: str = setting("What embeds n-grams: a sentence encoder's folder or name.")
+    encoder: str = setting("What embeds n-grams: a sentence encoder's folder or name, or hashing.")
     prefix: str = setting('Put before each n-gram, as "query: " for E5.', "")
     device: str = setting("Where it runs.", "cpu")
     batch_size: int = setting("N-grams of a batch.", 256)
     stop_words: bool = setting("Drop n-grams that are stop words alone.", True)
+    overlapping: Literal["keep", "nested", "disjoint"] = setting("Which pairs that share words go.", "nested")
 
 
 @dataclass(frozen=True)
@@ -211,17 +217,32 @@ class Config:
     influence: Influence | None = setting("Gradients of documents against those of examples; only if given.", None)
     prompts: Prompts | None = setting("Rewritten prompts; only if given.", None)
     dose: Dose | None = setting("Planted facts; only if given.", None)
+    base: Path = field(default=Path())
+    """The folder that relative paths start from: that of the file. No setting."""
 
     def __post_init__(self) -> None:
         _check(len(self.tasks) > 0, "tasks", [], "at least one [[tasks]]")
         _check(len(self.models) > 0, "models", [], "at least one [[models]]")
         _each_once([task.name for task in self.tasks], "tasks")
-        _each_once([f"{model.name}@{model.revision}" for model in self.models], "models")
+        _each_once([f"{Path(model.name).name}@{model.revision}" for model in self.models], "models")
         for part, name in ((self.influence, "influence"), (self.prompts, "prompts"), (self.dose, "dose")):
             if part is not None:
                 _known(part.tasks, [task.name for task in self.tasks], f"{name}.tasks")
         if self.influence is not None:
             _known(self.influence.models, [model.name for model in self.models], "influence.models")
+
+    @property
+    def folder(self) -> Path:
+        """Where the study's tables and its report go."""
+        return self.base / self.study.folder
+
+    def path(self, name: str) -> Path:
+        """A path of the file, from the file's folder."""
+        return self.base / name
+
+    def place(self, name: str) -> str:
+        """A path where there is one or must be one, else the name as it is: something on the hub."""
+        return str(self.base / name) if is_path(name) or (self.base / name).exists() else name
 
 
 def _each_once(names: list[str], where: str) -> None:
@@ -247,43 +268,12 @@ def load_config(path: Path) -> Config:
         config = settings_from(Config, read_toml(path), "")
     except ConfigError as error:
         raise ConfigError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
-    return _resolved(config, path.parent)
-
-
-def _resolved(config: Config, base: Path) -> Config:
-    def path(name: str) -> str:
-        return str(base / name)
-
-    def either(name: str) -> str:
-        return path(name) if is_path(name) or (base / name).exists() else name
-
-    def all_of(names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(either(name) for name in names)
-
-    return replace(
-        config,
-        study=replace(config.study, folder=path(config.study.folder)),
-        index=replace(
-            config.index,
-            path=path(config.index.path),
-            sources=tuple(name if name.startswith("hf:") else path(name) for name in config.index.sources),
-        ),
-        tasks=tuple(replace(task, source=all_of(task.source), mine_from=all_of(task.mine_from)) for task in config.tasks),
-        models=tuple(replace(model, name=either(model.name)) for model in config.models),
-        mining=replace(config.mining, encoder=either(config.mining.encoder)),
-        influence=config.influence and replace(config.influence, models=all_of(config.influence.models)),
-        prompts=config.prompts and replace(config.prompts, proposer=either(config.prompts.proposer)),
-        dose=config.dose and replace(config.dose, planted=path(config.dose.planted)),
-    )
+    return replace(config, base=path.parent)
 
 
 def is_path(name: str) -> bool:
     """Whether a name can only be a path, so that nothing of that name means that a file is missing."""
-    return (
-        name.startswith((".", "/", "~"))
-        or name.count("/") > 1
-        or Path(name).suffix in {".jsonl", ".csv", ".json", ".parquet", ".gz", ".zst"}
-    )
+    return name.startswith((".", "/", "~")) or name.partition(":")[0].count("/") > 1 or Path(name).suffix in FILES
 
 
 def check_inputs(config: Config) -> None:
@@ -294,17 +284,17 @@ def check_inputs(config: Config) -> None:
     ConfigError
         Names all that are missing.
     """
-    named = [(f"task {task.name}", name) for task in config.tasks for name in (*task.source, *task.mine_from)]
+    named = [(f"task {task.name}", name) for task in config.tasks for name in (*task.source, *task.mine_from, *task.shots_from)]
     named += [("models", model.name) for model in config.models] + [("mining.encoder", config.mining.encoder)]
-    if config.dose is not None:
-        named.append(("dose.planted", config.dose.planted))
-    missing = [f"{where}: {name}" for where, name in named if is_path(name) and not Path(name).exists()]
-    if not config.index.sources and not Path(config.index.path).exists():
+    missing = [f"{where}: {name}" for where, name in named if is_path(name) and not config.path(name).exists()]
+    if config.dose is not None and not config.path(config.dose.planted).exists():
+        missing.append(f"dose.planted: {config.dose.planted}")
+    if not config.index.sources and not config.path(config.index.path).exists():
         missing.append(f"index.path: {config.index.path} (and no index.sources to build it from)")
     if missing:
-        raise ConfigError("files that the study reads do not exist: " + "; ".join(missing))
+        raise ConfigError(f"files that the study reads are not in {config.base}: {'; '.join(missing)}")
 
 
-def lowest_gamma(task: Task) -> float:
-    """The least similarity that the study looks at."""
-    return min(*task.gamma.values(), *task.sensitivity, math.inf)
+def lowest_gammas(task: Task) -> dict[int, float]:
+    """The least similarity that the study looks at, for each n."""
+    return {n: min(gamma, *task.sensitivity) if task.sensitivity else gamma for n, gamma in task.gamma.items()}

@@ -27,3 +27,7 @@ class MeasureError(AnalysisError, ValueError):
 
 class MissingDependencyError(AnalysisError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
+
+
+class StageError(AnalysisError):
+    """A stage failed; what was finished before it is kept."""

@@ -43,7 +43,7 @@ def settings_from(kind: type[Settings], table: Mapping[str, Any], where: str) ->
         A key that ``kind`` has not, one that is missing, or a value of another type.
     """
     hints = get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.metadata}  # type: ignore[arg-type]
     for key in table:
         if key not in fields:
             raise ConfigError(f"{where} has no setting {key!r}; {_nearest(key, list(fields))}")
@@ -104,7 +104,7 @@ def _described(value: Any) -> str:
 def described(kind: type[Any], where: str = "") -> Iterator[tuple[str, str, str]]:
     """All settings below ``kind``: (key, default as TOML writes it or "required", meaning)."""
     hints = get_type_hints(kind)
-    for field in dataclasses.fields(kind):
+    for field in (field for field in dataclasses.fields(kind) if field.metadata):
         hint, repeated = _inner_dataclass(hints[field.name])
         doc = field.metadata["doc"]
         if hint is not None:

@@ -1,0 +1,83 @@
+"""What stages share while a study runs: the index, one encoder and one language model, opened when first needed."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import suffixindex as si
+from analysis.config import Config, Model, Task
+from analysis.embeddings import Encoder, open_encoder
+from analysis.models import CausalModel, open_model
+
+
+class Opened:
+    """Opens each thing once; of language models it holds one at a time, for two may not fit."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._exit = ExitStack()
+        self._index: si.SuffixIndex | None = None
+        self._encoders: dict[str, Encoder] = {}
+        self._model: tuple[tuple[str, str], CausalModel] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._model = None
+        self._exit.close()
+
+    @property
+    def cache(self) -> Path:
+        """Where encoders and models keep what they computed, by content; safe to delete."""
+        return self._config.folder / "cache"
+
+    def index(self) -> si.SuffixIndex:
+        """The corpus."""
+        if self._index is None:
+            self._index = self._exit.enter_context(si.open(self._config.path(self._config.index.path)))
+        return self._index
+
+    def encoder(self, task: Task) -> Encoder:
+        """What embeds the n-grams of a task."""
+        mining = self._config.mining
+        name = task.encoder or mining.encoder
+        if name not in self._encoders:
+            self._encoders[name] = open_encoder(
+                self._config.place(name),
+                cache=self.cache / "embeddings",
+                device=mining.device,
+                prefix=mining.prefix if name == mining.encoder else "",
+                batch_size=mining.batch_size,
+            )
+        return self._encoders[name]
+
+    def model(self, model: Model, revision: str) -> CausalModel:
+        """A language model at one of its states, called in tables what the configuration calls it."""
+        key = (model.name, revision)
+        if self._model is None or self._model[0] != key:
+            self._model = None  # let the one before go first
+            place = self._config.place(model.name)
+            opened = open_model(place, revision=revision, device=model.device, dtype=model.dtype)
+            self._model = key, replace(opened, name=model.name)
+        return self._model[1]
+
+
+def weights_of(config: Config, model: Model, revision: str) -> list[Any]:
+    """What a local model's files are, so that a model trained anew is not taken for the one before; empty for the hub's."""
+    folder = Path(config.place(model.name)) / revision
+    if not folder.is_dir():
+        return []
+    found = sorted(file for file in folder.iterdir() if file.is_file())
+    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in found]
+
+
+def build_index(config: Config) -> Path:
+    """The study's index, built of its sources unless it is there; an interrupted build goes on."""
+    path = config.path(config.index.path)
+    if config.index.sources:
+        sources = [name if name.startswith("hf:") else str(config.path(name)) for name in config.index.sources]
+        si.build(sources, path, tokenizer="words", memory=config.index.memory or None, text_field=config.index.text_field)
+    return path

@@ -1,0 +1,67 @@
+"""The report of a study: its tables gathered, its choices, and where everything came from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.config import Config
+from analysis.errors import TableError
+from analysis.pipeline import Stage
+from analysis.report import ModelChoice, Origin, Study, TaskChoice, rows_of, write_report
+from analysis.report.selection import Row
+from analysis.stages import provenance, versions
+
+
+def report_study(config: Config, stages: Sequence[Stage], settings: str) -> Path:
+    """Write the report of the stages that are finished; return the page's path.
+
+    Parameters
+    ----------
+    settings
+        The configuration's text, printed as it is.
+
+    Raises
+    ------
+    TableError
+        No stage that the report shows is finished.
+    """
+    finished = [stage for stage in stages if provenance(stage.output) and stage.output.exists()]
+    tables: dict[str, list[Row]] = {}
+    for stage in finished:
+        if stage.kind:
+            tables.setdefault(stage.kind, []).extend(rows_of(stage.read()))
+    if not tables:
+        raise TableError(f"{config.folder} holds no table that a report shows: run the study first, python -m analysis run")
+    return write_report(
+        tables,
+        study_of(config),
+        config.folder / "report",
+        origins=[_origin(stage, config.folder) for stage in finished],
+        inputs=_inputs(finished, config.folder),
+        versions=list(versions().items()),
+        settings=settings,
+    )
+
+
+def study_of(config: Config) -> Study:
+    """What leads a reader through the tables."""
+    return Study(
+        config.study.title,
+        tuple(TaskChoice(task.name, task.gamma, task.statistic) for task in config.tasks),
+        tuple(ModelChoice(model.name, model.revision, model.checkpoints) for model in config.models),
+        config.correlate.modes[0],
+        config.study.confidence,
+    )
+
+
+def _origin(stage: Stage, folder: Path) -> Origin:
+    told = provenance(stage.output)
+    return Origin(stage.name, str(stage.output.relative_to(folder)), told["rows"], told["seconds"], told["sha256"])
+
+
+def _inputs(stages: Sequence[Stage], folder: Path) -> list[tuple[str, str]]:
+    """What the study read and did not make: (path, sha256), each once."""
+    found = {}
+    for stage in stages:
+        known = provenance(stage.output)["made_from"]["inputs"]
+        found |= {str(path): known[role] for role, path in stage.inputs.items() if folder not in path.parents and role in known}
+    return sorted(found.items())
