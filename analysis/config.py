@@ -24,7 +24,7 @@ def _check(holds: bool, where: str, found: object, expected: str) -> None:
         raise ConfigError(f"{where} is {found!r}; expected {expected}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """What holds for all of it."""
 
@@ -39,7 +39,7 @@ class Study:
         _check(self.resamples > 0, "study.resamples", self.resamples, "a number above 0")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Index:
     """The corpus: an index that is there, or the sources to build it from."""
 
@@ -49,15 +49,13 @@ class Index:
     text_field: str = setting("Field of a record that holds its text.", "text")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """One task: its examples, how pairs are mined from them, how answers are scored."""
 
     name: str = setting("Its name in tables and file names, each once.")
     source: tuple[str, ...] = setting("Files or folders, or names on the hub, as openai/gsm8k:main.")
-    gamma: Mapping[int, float] = setting(
-        "n -> γ: pairs of n words whose similarity is above it count, as {3 = 0.75, 5 = 0.65}."
-    )
+    gamma: Mapping[int, float] = setting("n -> γ: pairs of n words whose similarity is above it count, as {3 = 0.75, 5 = 0.65}.")
     kind: str = setting('Its format: triviaqa, mmlu, mmlu-knowledge, mmlu-reasoning, gsm8k, wmt09 or jsonl; "" for its name.', "")
     split: str = setting('Split of the source; "" for the task\'s own.', "")
     subsets: tuple[str, ...] = setting("Subjects or language pairs; none for all.", ())
@@ -94,7 +92,7 @@ class Task:
             _check(getattr(self, key) >= 0, where + key, getattr(self, key), "0 or more")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """One language model, at its last state and on the way there."""
 
@@ -111,7 +109,7 @@ class Model:
     generate: bool = setting("Let it write answers; false only scores pairs.", True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mining:
     """How pairs are mined from examples."""
 
@@ -123,14 +121,14 @@ class Mining:
     overlapping: Literal["keep", "nested", "disjoint"] = setting("Which pairs that share words go.", "nested")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Counting:
     """How pairs are counted in the corpus."""
 
     window: int = setting("Count documents where both start within so many words; 0 for anywhere in the document.", 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CorpusModels:
     """The models of the corpus that are compared with the language models."""
 
@@ -139,7 +137,7 @@ class CorpusModels:
     order: int = setting("Order of kneser_ney and stupid_backoff.", 5)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Correlate:
     """Distributional memorization."""
 
@@ -150,28 +148,28 @@ class Correlate:
     by_subset: bool = setting("Also for each subject or language pair by itself.", False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Performance:
     """Task score against pair counts."""
 
     bins: int = setting("Of equally many examples each.", 8)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Novelty:
     """What generated text holds that the corpus does not."""
 
     ns: tuple[int, ...] = setting("Lengths of n-grams.", (1, 2, 3, 4, 5))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Contamination:
     """Examples that stand in the corpus."""
 
     ns: tuple[int, ...] = setting("Lengths of n-grams.", (8, 14))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Influence:
     """Gradients of documents against gradients of examples. Left out of the file, it is left out of the study."""
 
@@ -181,7 +179,7 @@ class Influence:
     models: tuple[str, ...] = setting("Which models; none for all.", ())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prompts:
     """Prompts rewritten to raise or lower pair counts. Left out of the file, it is left out of the study."""
 
@@ -191,7 +189,7 @@ class Prompts:
     tasks: tuple[str, ...] = setting("Which tasks; none for all.", ())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dose:
     """Facts that were planted at known frequencies. Left out of the file, it is left out of the study."""
 
@@ -199,7 +197,7 @@ class Dose:
     tasks: tuple[str, ...] = setting("Which tasks; none for all.", ())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """A whole study."""
 

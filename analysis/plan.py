@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from analysis import schemas
 from analysis.config import Config, Model, Task, lowest_gammas
-from analysis.drops import whole_task
 from analysis.contamination import contamination
 from analysis.corpus_models import score_pairs
 from analysis.correlate import correlate
 from analysis.counting import count_drops, count_pairs
+from analysis.drop_report import whole_task
 from analysis.generation import generate
 from analysis.mining import Mined, mine
 from analysis.novelty import novelty
@@ -69,7 +69,11 @@ class Plan:
     def _stage(self, command: str, task: Task, make: Callable[[], pa.Table], schema: pa.Schema, **about: Any) -> Stage:
         """A stage of a task; ``part`` tells its file from the task's others, ``folder`` where it goes."""
         part, folder = about.pop("part", ""), about.pop("folder", command)
-        output = self.config.folder / folder / task.name / f"{part}{SUFFIX}" if part else self.config.folder / folder / (task.name + SUFFIX)
+        output = (
+            self.config.folder / folder / task.name / f"{part}{SUFFIX}"
+            if part
+            else self.config.folder / folder / (task.name + SUFFIX)
+        )
         return Stage(command, f"{folder} {task.name} {part}".strip(), output, make, schema, **about)
 
     def _tasks(self, task: Task) -> Iterator[Stage]:
@@ -132,7 +136,9 @@ class Plan:
         about = {"inputs": inputs, "settings": settings}
         self.mined[task.name] = self._stage("mine", task, lambda: mined().pairs, schemas.PAIRS, folder="pairs", **about)
         yield self.mined[task.name]
-        self.dropped[task.name] = [self._stage("mine", task, lambda: mined().drops, schemas.DROPS, folder="drops", part="mine", **about)]
+        self.dropped[task.name] = [
+            self._stage("mine", task, lambda: mined().drops, schemas.DROPS, folder="drops", part="mine", **about)
+        ]
         yield from self.dropped[task.name]
 
     def _count(self, task: Task) -> Iterator[Stage]:
@@ -162,7 +168,12 @@ class Plan:
         )  # fmt: skip
 
     def _corpus_models(self, task: Task) -> Iterator[Stage]:
-        examples, pairs, counts, models = self._examples(task), self.mined[task.name], self.counted[task.name], self.config.corpus_models
+        examples, pairs, counts, models = (
+            self._examples(task),
+            self.mined[task.name],
+            self.counted[task.name],
+            self.config.corpus_models,
+        )
 
         def score() -> pa.Table:
             return score_pairs(
@@ -190,7 +201,9 @@ class Plan:
         def score() -> pa.Table:
             opened = self.opened.model(model, revision)
             cached = self.opened.cache / "scores"
-            return score_spans(opened, examples.read(), pairs.read(), batch_tokens=model.batch_tokens, cache=cached, too_long=model.too_long)
+            return score_spans(
+                opened, examples.read(), pairs.read(), batch_tokens=model.batch_tokens, cache=cached, too_long=model.too_long
+            )
 
         stage = self._stage(
             "score", task, score, schemas.MODEL_SCORES, folder="scores", part=state_name(model, revision),
@@ -220,7 +233,12 @@ class Plan:
         return stage
 
     def _state(self, model: Model, revision: str) -> dict[str, Any]:
-        return {"model": model.name, "revision": revision, "dtype": model.dtype, "weights": weights_of(self.config, model, revision)}
+        return {
+            "model": model.name,
+            "revision": revision,
+            "dtype": model.dtype,
+            "weights": weights_of(self.config, model, revision),
+        }
 
     def _correlate(self, task: Task) -> Iterator[Stage]:
         examples, pairs, counts, corpus = (each[task.name] for each in (self.examples(), self.mined, self.counted, self.corpus))
@@ -248,7 +266,12 @@ class Plan:
         return {task.name: self._examples(task) for task in self.config.tasks}
 
     def _performance(self, task: Task) -> Iterator[Stage]:
-        examples, pairs, counts, written = self._examples(task), self.mined[task.name], self.counted[task.name], self.written[task.name]
+        examples, pairs, counts, written = (
+            self._examples(task),
+            self.mined[task.name],
+            self.counted[task.name],
+            self.written[task.name],
+        )
         if not written:
             return
         inputs = {"examples": examples.output, "pairs": pairs.output, "counts": counts.output}

@@ -81,7 +81,7 @@ def drop_bars(rows: Sequence[Row], study: Study) -> Any:
     """A panel for each task and n: how many pairs each reason took, and how many were kept."""
     wanted = [(task.name, n) for task in study.tasks for n in sorted(distinct(picked(rows, task=task.name), "n"))]
     reasons = distinct(rows, "reason")
-    figure, axes = panels(len(wanted), columns=2, share_y=False, size=(4.4, 0.7 + 0.24 * len(reasons)))
+    figure, axes = panels(len(wanted), columns=2, share_y=False, height=0.7 + 0.13 * len(reasons))
     for axis, (task, n) in zip(axes, wanted, strict=True):
         here = picked(rows, task=task, n=n)
         for i, row in enumerate(here):
@@ -89,7 +89,7 @@ def drop_bars(rows: Sequence[Row], study: Study) -> Any:
             axis.barh(
                 i, row["num_pairs"], color=PALETTE[2] if kept else PALETTE[1], hatch="" if kept else "////", edgecolor="white"
             )
-            axis.annotate(f" {row['num_pairs']:,}", (row["num_pairs"], i), va="center", fontsize=7)
+            axis.annotate(f" {row['num_pairs']:,}", (row["num_pairs"], i), va="center", fontsize=6)
         axis.set_yticks(range(len(here)), [f"{row['stage']}: {row['reason']}".replace("_", " ") for row in here])
         axis.invert_yaxis()
         axis.set_xscale("symlog", linthresh=1)

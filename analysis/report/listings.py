@@ -188,17 +188,10 @@ def interval(estimate: float, low: float, high: float) -> str:
 
 
 def number(value: float) -> str:
-    """Two or three digits that mean something, with a real minus sign."""
+    """Digits that mean something at the number's size, with a real minus sign."""
     size = abs(value)
-    text = (
-        f"{value:,.0f}"
-        if size >= 1000
-        else f"{value:.1f}"
-        if size >= 100
-        else f"{value:.2f}"
-        if size >= 0.01 or size == 0
-        else f"{value:.1e}"
-    )
+    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 0.01 or size == 0 else 3
+    text = f"{value:,.{digits}f}" if size >= 0.0005 or size == 0 else f"{value:.1e}"
     return text.replace("-", "−")
 
 

@@ -35,20 +35,16 @@ from analysis.report.style import (
 
 
 def by_model_size(rows: Sequence[Row], study: Study) -> Any:
-    """A panel a task: the main statistic against model size; colour and marker by n, line style by corpus model."""
-    tasks = _tasks_of(rows, study)
-    figure, axes = panels(len(tasks), share_y=len({task.statistic for task in tasks}) == 1)
-    ns = sorted({n for task in tasks for n in task.gamma})
-    models = [name for name in CORPUS_MODELS if name in distinct(rows, "corpus_model")]
-    for axis, task in zip(axes, tasks, strict=True):
-        shown = main_rows(rows, study, task)
-        for i, corpus_model in enumerate(models):
-            for n in task.gamma:
-                place = ns.index(n)
-                label = f"{CORPUS_MODELS[corpus_model]}, n = {n}"
-                _draw(axis, picked(shown, corpus_model=corpus_model, n=n), PALETTE[place % 6], MARKERS[place], LINES[i % 4], label)
-        _finish(axis, task, shown)
-    legend_below(figure, axes, columns=len(ns))
+    """A panel for each task and n: the main statistic against model size, a line for each model of the corpus."""
+    wanted = [(task, n) for task in _tasks_of(rows, study) for n in task.gamma]
+    figure, axes = panels(len(wanted), share_y=len({task.statistic for task, _ in wanted}) == 1)
+    names = [name for name in CORPUS_MODELS if name in distinct(rows, "corpus_model")]
+    for axis, (task, n) in zip(axes, wanted, strict=True):
+        shown = picked(main_rows(rows, study, task), n=n)
+        for i, name in enumerate(names):
+            _draw(axis, picked(shown, corpus_model=name), PALETTE[i], MARKERS[i], LINES[i % 4], CORPUS_MODELS[name])
+        _finish(axis, f"{task.name}, n = {n}", shown, named(STATISTICS, task.statistic))
+    legend_below(figure, axes)
     return figure
 
 
@@ -61,7 +57,7 @@ def by_control(rows: Sequence[Row], study: Study) -> Any:
         shown = picked(at_gamma(final(whole(rows), study), task), mode=study.mode, corpus_model="taskgram", n=min(task.gamma))
         for i, name in enumerate(names):
             _draw(axis, picked(shown, statistic=name), PALETTE[i], MARKERS[i], LINES[i], STATISTICS[name])
-        _finish(axis, task, picked(shown, statistic=set(names)), statistic=f"correlation, n = {min(task.gamma)}")
+        _finish(axis, f"{task.name}, n = {min(task.gamma)}", picked(shown, statistic=set(names)), "correlation")
     legend_below(figure, axes)
     return figure
 
@@ -76,7 +72,7 @@ def by_mode(rows: Sequence[Row], study: Study) -> Any:
         shown = picked(shown, corpus_model="taskgram", n=min(task.gamma), statistic=task.statistic)
         for i, mode in enumerate(modes):
             _draw(axis, picked(shown, mode=mode), PALETTE[i], MARKERS[i], LINES[i], f"mode {mode}")
-        _finish(axis, task, shown)
+        _finish(axis, f"{task.name}, n = {min(task.gamma)}", shown, named(STATISTICS, task.statistic))
     legend_below(figure, axes)
     return figure
 
@@ -191,10 +187,10 @@ def _draw(axis: Any, rows: Sequence[Row], colour: Any, marker: str, style: str, 
         line(axis, [row["num_parameters"] for row in ordered], ordered, colour=colour, marker=marker, style=style, label=label)
 
 
-def _finish(axis: Any, task: TaskChoice, rows: Sequence[Row], statistic: str = "") -> None:
+def _finish(axis: Any, title: str, rows: Sequence[Row], statistic: str) -> None:
     if rows:
         size_axis(axis, sorted(set(distinct(rows, "num_parameters"))))
-    _labelled(axis, task.name, statistic or named(STATISTICS, task.statistic), rows)
+    _labelled(axis, title, statistic, rows)
 
 
 def _labelled(axis: Any, title: str, statistic: str, rows: Sequence[Row]) -> None:

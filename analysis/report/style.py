@@ -10,14 +10,14 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LINES = ("-", "--", ":", "-.")
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx")
-PANEL = (3.3, 2.6)
-"""Inches of one panel: two stand side by side on a printed page."""
-DPI = 150
+WIDTH = 7.2
+"""Inches of a figure: what a page of A4 or Letter holds, so that print keeps the size of the letters."""
+DPI = 200
 
 _SETTINGS: Any = {
-    "font.family": "DejaVu Sans", "font.size": 8.5, "axes.titlesize": 9, "axes.labelsize": 8.5, "legend.fontsize": 7.5,
-    "xtick.labelsize": 7.5, "ytick.labelsize": 7.5, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-    "grid.color": "#dddddd", "grid.linewidth": 0.5, "axes.axisbelow": True, "lines.linewidth": 1.4, "lines.markersize": 4.5,
+    "font.family": "DejaVu Sans", "font.size": 7.5, "axes.titlesize": 8, "axes.labelsize": 7.5, "legend.fontsize": 7,
+    "xtick.labelsize": 6.5, "ytick.labelsize": 6.5, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+    "grid.color": "#dddddd", "grid.linewidth": 0.5, "axes.axisbelow": True, "lines.linewidth": 1.2, "lines.markersize": 4,
     "legend.frameon": False, "hatch.linewidth": 0.6, "svg.hashsalt": "analysis", "pdf.fonttype": 42, "figure.dpi": DPI,
 }  # fmt: skip
 
@@ -31,20 +31,19 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def panels(number: int, *, columns: int = 3, share_y: bool = True, size: tuple[float, float] = PANEL) -> tuple[Any, list[Any]]:
-    """A figure of ``number`` panels, row by row; no pyplot, so nothing is left open."""
+def panels(number: int, *, columns: int = 3, share_y: bool = True, height: float = 2.0) -> tuple[Any, list[Any]]:
+    """A figure of ``number`` panels, row by row, each ``height`` inches; no pyplot, so nothing is left open."""
     from matplotlib.figure import Figure
 
-    columns = min(number, columns)
+    columns = 2 if number == 4 else min(number, columns)
     rows = -(-number // columns)
-    figure = Figure(figsize=(size[0] * columns, size[1] * rows + 0.5), layout="constrained")
+    taller = {1: 1.3, 2: 1.15}.get(columns, 1.0)
+    figure = Figure(figsize=(WIDTH if columns > 1 else 0.6 * WIDTH, height * taller * rows + 0.5), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=share_y).ravel().tolist()
     for unused in axes[number:]:
         unused.remove()
-    for before, axis in enumerate(axes[:number]):
-        axis.tick_params(labelbottom=True, labelleft=True)
-        if before >= number - columns:
-            axis.set_in_layout(True)
+    for axis in axes[:number]:
+        axis.tick_params(labelleft=True)
     return figure, axes[:number]
 
 
