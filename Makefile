@@ -1,4 +1,5 @@
 # make demo    a first index, of this Python's own standard library, and what it answers
+# make lab     a small world, models trained on it, the whole study of them, its report: lab-run/study/report/report.html
 # make test    the tests      make lint    style, types, layers
 # make bench CORPUS=…         what an index of your corpus costs
 # make bench-queries TOKENS=….u16 PEERS=…/bin/python    questions against the peers
@@ -6,10 +7,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bench-build bench-queries clean
+.PHONY: demo lab test lint bench bench-build bench-queries clean
 
 demo: .venv/core
 	$(BIN)/suffixindex demo demo-index
+
+lab: .venv/dev
+	$(BIN)/python -m analysis lab lab-run --seed 0
 
 test: .venv/dev
 	$(BIN)/python -m pytest

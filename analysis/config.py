@@ -13,7 +13,6 @@ from analysis.errors import ConfigError
 from analysis.settings import read_toml, setting, settings_from
 
 Statistic = Literal["spearman", "pearson", "kendall_distance", "partial_spearman"]
-Mode = Literal["strict", "paper", "reference-code"]
 CorpusModel = Literal["taskgram", "infgram", "kneser_ney", "stupid_backoff", "unigram"]
 Metric = Literal["exact_match", "accuracy", "bleu", "final_answer"]
 FILES = (".jsonl", ".csv", ".json", ".parquet", ".txt", ".gz", ".zst")
@@ -101,7 +100,8 @@ class Model:
     checkpoints: tuple[str, ...] = setting(
         "Revisions (or subfolders) before it, oldest first: scored, and summed over for influence.", ()
     )
-    device: str = setting("auto, cpu, cuda or mps.", "auto")
+    step: int = setting("Training step of the last state, where its revision does not say; -1: unknown.", -1)
+    device: str = setting("auto, cpu, cuda or cuda:1.", "auto")
     dtype: str = setting("auto, fp32, bf16 or fp16.", "auto")
     batch_tokens: int = setting("Tokens of a batch that is scored.", 8192)
     batch_size: int = setting("Prompts of a batch that is continued.", 16)
@@ -142,8 +142,9 @@ class Correlate:
     """Distributional memorization."""
 
     statistics: tuple[Statistic, ...] = setting("Which.", ("spearman", "partial_spearman", "kendall_distance"))
-    modes: tuple[Mode, ...] = setting(
-        "strict first: what the report's main figures show is the first.", ("strict", "paper", "reference-code")
+    modes: tuple[str, ...] = setting(
+        "Readings of the definitions, see analysis/modes.py; the report's main figures show the first.",
+        ("strict", "paper", "reference-code"),
     )
     by_subset: bool = setting("Also for each subject or language pair by itself.", False)
 

@@ -61,7 +61,8 @@ class Opened:
             self._model = None  # let the one before go first
             place = self._config.place(model.name)
             opened = open_model(place, revision=revision, device=model.device, dtype=model.dtype)
-            self._model = key, replace(opened, name=model.name)
+            step = model.step if revision == model.revision and opened.step < 0 else opened.step
+            self._model = key, replace(opened, name=model.name, step=step)
         return self._model[1]
 
 

@@ -23,16 +23,46 @@ class Stage:
     """Of the command line: all stages of one command run together."""
     name: str
     output: Path
-    make: Callable[[], pa.Table]
     schema: pa.Schema
-    inputs: Mapping[str, Path] = field(default_factory=dict)
+    make: Callable[..., pa.Table]
+    """Called with the tables of ``reads`` by their roles."""
+    reads: "Mapping[str, Stage | Sequence[Stage]]" = field(default_factory=dict)
+    """Stages before it: role -> the one whose table it is, or several whose tables are put together."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """What else ``make`` reads: an index, a task's source."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    """All else that the table depends on."""
     kind: str = ""
     """What the report calls tables of this sort; "" for those that it does not show."""
+
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """Every file and folder that the table is made of, by role."""
+        single = {role: read.output for role, read in self.reads.items() if isinstance(read, Stage)}
+        several = {
+            f"{role} {stage.output.stem}": stage.output
+            for role, read in self.reads.items()
+            if not isinstance(read, Stage)
+            for stage in read
+        }
+        return {**self.files, **single, **several}
 
     def read(self) -> pa.Table:
         """The table that the stage wrote."""
         return read_table(self.output, self.schema)
+
+    def run(self) -> None:
+        """Make the table, unless it is up to date."""
+        run_stage(self.name, self.output, self.inputs, self.settings, self._made, self.schema)
+
+    def _made(self) -> pa.Table:
+        tables = {role: read.read() if isinstance(read, Stage) else concatenated(read) for role, read in self.reads.items()}
+        return self.make(**tables)
+
+
+def concatenated(stages: Sequence[Stage]) -> pa.Table:
+    """The tables of several stages as one."""
+    return pa.concat_tables([stage.read() for stage in stages])
 
 
 def run_stages(stages: Sequence[Stage]) -> None:
@@ -46,7 +76,7 @@ def run_stages(stages: Sequence[Stage]) -> None:
     for number, stage in enumerate(stages, 1):
         log.info("[%d/%d] %s", number, len(stages), stage.name)
         try:
-            run_stage(stage.name, stage.output, stage.inputs, stage.settings, stage.make, stage.schema)
+            stage.run()
         except (AnalysisError, si.SuffixIndexError) as error:
             raise StageError(_failed(stage, number, str(error))) from error
         except (MemoryError, OSError, RuntimeError, ValueError, ArithmeticError, LookupError, TypeError) as error:
@@ -71,8 +101,3 @@ def chosen(stages: Sequence[Stage], command: str) -> list[Stage]:
     if not found:
         raise ConfigError(f"this study has no stage of {command!r}: its configuration leaves it out")
     return found
-
-
-def concatenated(stages: Sequence[Stage]) -> pa.Table:
-    """The tables of several stages as one."""
-    return pa.concat_tables([stage.read() for stage in stages])
