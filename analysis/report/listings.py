@@ -162,10 +162,10 @@ def contamination(rows: Sequence[Row]) -> Listing:
     )
 
 
-def drops(rows: Sequence[Row]) -> Listing:
+def drops(rows: Sequence[Row], caption: str) -> Listing:
     """Reasons and numbers."""
     return listing(
-        "What was dropped, stage by stage.",
+        caption,
         [
             _TASK,
             _N,

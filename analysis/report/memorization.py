@@ -34,44 +34,21 @@ from analysis.report.style import (
 )
 
 
-def by_model_size(rows: Sequence[Row], study: Study) -> Any:
-    """A panel for each task and n: the main statistic against model size, a line for each model of the corpus."""
-    wanted = [(task, n) for task in _tasks_of(rows, study) for n in task.gamma]
-    figure, axes = panels(len(wanted), share_y=len({task.statistic for task, _ in wanted}) == 1)
-    names = [name for name in CORPUS_MODELS if name in distinct(rows, "corpus_model")]
-    for axis, (task, n) in zip(axes, wanted, strict=True):
-        shown = picked(main_rows(rows, study, task), n=n)
-        for i, name in enumerate(names):
-            _draw(axis, picked(shown, corpus_model=name), PALETTE[i], MARKERS[i], LINES[i % 4], CORPUS_MODELS[name])
-        _finish(axis, f"{task.name}, n = {n}", shown, named(STATISTICS, task.statistic))
-    legend_below(figure, axes)
-    return figure
-
-
-def by_control(rows: Sequence[Row], study: Study) -> Any:
-    """A panel a task: each statistic of the task-gram model against size, at the task's first n."""
-    tasks = _tasks_of(rows, study)
-    figure, axes = panels(len(tasks))
-    names = [name for name in STATISTICS if name in distinct(rows, "statistic") and name != "kendall_distance"]
-    for axis, task in zip(axes, tasks, strict=True):
-        shown = picked(at_gamma(final(whole(rows), study), task), mode=study.mode, corpus_model="taskgram", n=min(task.gamma))
-        for i, name in enumerate(names):
-            _draw(axis, picked(shown, statistic=name), PALETTE[i], MARKERS[i], LINES[i], STATISTICS[name])
-        _finish(axis, f"{task.name}, n = {min(task.gamma)}", picked(shown, statistic=set(names)), "correlation")
-    legend_below(figure, axes)
-    return figure
-
-
 def by_mode(rows: Sequence[Row], study: Study) -> Any:
-    """A panel a task: the main statistic under each reading of the definitions, at the task's first n."""
+    """A panel a task: the main statistic under each reading of the definitions, at the task's first n.
+
+    Modes after the first are computed at the study's γ only, and one that has a γ of its own says that instead.
+    """
     tasks = _tasks_of(rows, study)
     figure, axes = panels(len(tasks), share_y=len({task.statistic for task in tasks}) == 1)
     modes = distinct(rows, "mode")
     for axis, task in zip(axes, tasks, strict=True):
-        shown = at_gamma(final(whole(rows), study), task)
-        shown = picked(shown, corpus_model="taskgram", n=min(task.gamma), statistic=task.statistic)
+        here = picked(
+            final(whole(rows), study), task=task.name, corpus_model="taskgram", n=min(task.gamma), statistic=task.statistic
+        )
+        shown = [row for row in here if row["mode"] != study.mode or same(row["gamma"], task.gamma[row["n"]])]
         for i, mode in enumerate(modes):
-            _draw(axis, picked(shown, mode=mode), PALETTE[i], MARKERS[i], LINES[i], f"mode {mode}")
+            _draw(axis, picked(shown, mode=mode), PALETTE[i], MARKERS[i], LINES[i % 4], f"mode {mode}")
         _finish(axis, f"{task.name}, n = {min(task.gamma)}", shown, named(STATISTICS, task.statistic))
     legend_below(figure, axes)
     return figure
@@ -167,13 +144,10 @@ def main_rows(rows: Sequence[Row], study: Study, task: TaskChoice) -> list[Row]:
 
 
 def has_several_gammas(rows: Sequence[Row], study: Study) -> bool:
-    """Whether anything was computed at another γ than the study's."""
-    return any(
-        row["n"] in task.gamma and not same(row["gamma"], task.gamma[row["n"]])
-        for task in study.tasks
-        for row in rows
-        if row["task"] == task.name
-    )
+    """Whether the main mode was computed at another γ than the study's."""
+    main = picked(rows, mode=study.mode)
+    of_tasks = [(task, row) for task in study.tasks for row in main if row["task"] == task.name and row["n"] in task.gamma]
+    return any(not same(row["gamma"], task.gamma[row["n"]]) for task, row in of_tasks)
 
 
 def _tasks_of(rows: Sequence[Row], study: Study) -> list[TaskChoice]:

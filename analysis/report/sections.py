@@ -212,4 +212,4 @@ def _drops(tables: Tables, study: Study) -> Section:
     caption = (
         "Pairs that each reason took, stage by stage, and those kept (plain bars). Logarithmic: the figures stand at the bars."
     )
-    return Section(title, "", [Figure("drops", caption, lambda: causes.drop_bars(rows, study))], [listings.drops(rows)])
+    return Section(title, "", [Figure("drops", caption, lambda: causes.drop_bars(rows, study))], lists)

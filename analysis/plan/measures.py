@@ -1,0 +1,83 @@
+"""Stages that put both sides beside each other: correlations, task score by counts, novelty."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from analysis import schemas
+from analysis.correlate import correlate, drops
+from analysis.drop_report import whole_task
+from analysis.novelty import novelty
+from analysis.performance import performance
+from analysis.pipeline import Stage
+from analysis.plan.task_stages import TaskStages
+
+
+def correlations(of: TaskStages) -> Iterator[Stage]:
+    """Distributional memorization, cut into what a reader asks, since every statistic of everything would take hours.
+
+    All statistics of the last states at the study's γ in the first mode; and by the task's main statistic alone: the other
+    modes, the other γ, and the earlier checkpoints.
+    """
+    task, chosen = of.task, of.config.correlate
+    first, *others = chosen.modes
+    main = {n: [gamma] for n, gamma in task.gamma.items()}
+    last = [of.scores[model.name, model.revision] for model in of.config.models]
+    earlier = [of.scores[model.name, revision] for model in of.config.models for revision in model.checkpoints]
+    statistics = tuple(dict.fromkeys([task.statistic, *chosen.statistics]))
+    yield _correlation(of, first, last, first, main, statistics)
+    for mode in others:
+        yield _correlation(of, mode, last, mode, main, (task.statistic,))
+    other_gammas = {n: sorted(set(task.sensitivity) - {gamma}) for n, gamma in task.gamma.items()}
+    if any(other_gammas.values()):
+        yield _correlation(of, "sensitivity", last, first, other_gammas, (task.statistic,))
+    if earlier:
+        yield _correlation(of, "training", earlier, first, main, (task.statistic,))
+    settings: dict[str, Any] = {"mode": first, "gammas": main}
+    about: Mapping[str, Any] = {"reads": of.reads("pairs", "counts", "corpus_scores"), "settings": settings, "kind": "left_out"}
+
+    def left_out(**tables: pa.Table) -> pa.Table:
+        return whole_task(drops(**tables, **settings), keep_all=True)
+
+    yield of.stage("correlate", schemas.DROPS, left_out, folder="drops", part="correlate", **about)
+
+
+def _correlation(
+    of: TaskStages, part: str, scores: Sequence[Stage], mode: str, gammas: Mapping[int, Sequence[float]], statistics: Sequence[str]
+) -> Stage:
+    study = of.config.study
+    settings: dict[str, Any] = {
+        "mode": mode,
+        "gammas": gammas,
+        "statistics": statistics,
+        "by_subset": of.config.correlate.by_subset,
+    }
+    settings |= {"confidence": study.confidence, "resamples": study.resamples, "seed": study.seed}
+    reads = {**of.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": scores}
+    about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "correlations"}
+    return of.stage("correlate", schemas.CORRELATIONS, partial(correlate, **settings), folder="correlations", part=part, **about)
+
+
+def scores_by_counts(of: TaskStages) -> Iterator[Stage]:
+    """Task score in bins of pair counts."""
+    if of.generations:
+        settings: dict[str, Any] = {"bins": of.config.performance.bins}
+        reads = {**of.reads("examples", "pairs", "counts"), "generations": of.generations}
+        about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "performance"}
+        yield of.stage("performance", schemas.PERFORMANCE, partial(performance, **settings), **about)
+
+
+def new_ngrams(of: TaskStages) -> Iterator[Stage]:
+    """What models write that the corpus does not hold."""
+    if not of.generations or of.task.metric == "accuracy":  # a choice is not the model's own words
+        return
+    settings: dict[str, Any] = {"ns": of.config.novelty.ns}
+
+    def make(examples: pa.Table, generations: pa.Table) -> pa.Table:
+        return novelty(examples, generations, of.opened.index(), encoder=of.opened.encoder(of.task), **settings)
+
+    reads = {**of.reads("examples"), "generations": of.generations}
+    about: Mapping[str, Any] = {"reads": reads, "files": of.index, "settings": settings, "kind": "novelty"}
+    yield of.stage("novelty", schemas.NOVELTY, make, **about)

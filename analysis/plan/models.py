@@ -1,0 +1,67 @@
+"""Stages of the language models' side: what they say of pairs, and what they write."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from analysis import schemas
+from analysis.config import Config, Model
+from analysis.generation import generate
+from analysis.opened import weights_of
+from analysis.pipeline import Stage
+from analysis.plan.task_stages import TaskStages
+from analysis.scoring import score_spans
+from analysis.task_scores import choice_accuracy, score_generations
+
+
+def score(of: TaskStages, model: Model, revision: str) -> Iterator[Stage]:
+    """log P of each pair by one state of a model."""
+
+    def make(examples: pa.Table, pairs: pa.Table) -> pa.Table:
+        opened = of.opened.model(model, revision)
+        how: Mapping[str, Any] = {"batch_tokens": model.batch_tokens, "too_long": model.too_long}
+        return score_spans(opened, examples, pairs, cache=of.opened.cache / "scores", **how)
+
+    about: Mapping[str, Any] = {
+        "part": state_name(model, revision),
+        "reads": of.reads("examples", "pairs"),
+        "settings": _state(of.config, model, revision) | {"too_long": model.too_long},
+    }
+    of.scores[model.name, revision] = of.stage("score", schemas.MODEL_SCORES, make, folder="scores", **about)
+    yield of.scores[model.name, revision]
+
+
+def write(of: TaskStages, model: Model) -> Iterator[Stage]:
+    """What the model answers, and its score."""
+    task = of.task
+    if not (model.generate and task.metric):
+        return
+
+    def make(examples: pa.Table) -> pa.Table:
+        opened, cache = of.opened.model(model, model.revision), of.opened.cache / "generations"
+        if task.metric == "accuracy":
+            return choice_accuracy(opened, examples, batch_tokens=model.batch_tokens, cache=cache)
+        how: Mapping[str, Any] = {"max_tokens": task.max_tokens, "stop": task.stop, "batch_size": model.batch_size}
+        return score_generations(opened, examples, generate(opened, examples, cache=cache, **how), task.metric)
+
+    about: Mapping[str, Any] = {
+        "part": state_name(model, model.revision),
+        "reads": of.reads("examples"),
+        "settings": _state(of.config, model, model.revision)
+        | {name: getattr(task, name) for name in ("metric", "max_tokens", "stop")},
+    }
+    of.generations.append(of.stage("generate", schemas.GENERATIONS, make, folder="generations", **about))
+    yield of.generations[-1]
+
+
+def state_name(model: Model, revision: str) -> str:
+    """What a state of a model is called in file names."""
+    return f"{Path(model.name).name}@{revision.replace('/', '--') or 'last'}"
+
+
+def _state(config: Config, model: Model, revision: str) -> dict[str, Any]:
+    """What a model's numbers depend on."""
+    known = {"model": model.name, "revision": revision, "step": model.step, "dtype": model.dtype}
+    return known | {"weights": weights_of(config, model, revision)}
