@@ -58,7 +58,7 @@ def settings_from(kind: type[Settings], table: Mapping[str, Any], where: str) ->
 
 def _nearest(key: str, known: list[str]) -> str:
     close = get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(name for name in known if name)}"
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911  # a case a type

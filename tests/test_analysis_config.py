@@ -64,7 +64,7 @@ def test_pairs_are_mined_down_to_the_least_gamma(tmp_path):
         ('source = ["t.jsonl"]', "source = []", "expected at least one file"),
         ('name = "triviaqa"', 'name = "a/b"', "expected text that can name a file"),
         ('name = "triviaqa"', 'name = "t"\nstatistic = "spearmn"', "is 'spearmn'; did you mean 'spearman'"),
-        ('name = "triviaqa"', 'name = "t"\nmetric = "rouge"', "metric is 'rouge'; expected one of exact_match"),
+        ('name = "triviaqa"', 'name = "t"\nmetric = "rouge"', "metric is 'rouge'; known are exact_match"),
         ("[index]", "[study]\nconfidence = 95.0\n[index]", "study.confidence is 95.0; expected a number between"),
         ("[index]", '[study]\nseed = "a"\n[index]', "study.seed is 'a' .text in quotes.; expected a whole number"),
         ("[index]", "[study]\nseed = true\n[index]", "study.seed is True .true or false.; expected a whole number"),

@@ -47,7 +47,7 @@ def _load(of: TaskStages, role: str, source: Sequence[str], split: str, limit: i
 def mine_pairs(of: TaskStages) -> Iterator[Stage]:
     """The task's pairs, and beside them what was dropped."""
     task, mining = of.task, of.config.mining
-    settings = {"gammas": lowest_gammas(task), "target": task.target, "stop_words": mining.stop_words}
+    settings: dict[str, Any] = {"gammas": lowest_gammas(task), "target": task.target, "stop_words": mining.stop_words}
     settings |= {"overlapping": mining.overlapping}
 
     @_once
@@ -59,7 +59,7 @@ def mine_pairs(of: TaskStages) -> Iterator[Stage]:
         "settings": settings | {"encoder": task.encoder or mining.encoder, "prefix": mining.prefix},
     }
     yield of.stage("mine", schemas.PAIRS, lambda **tables: mined(**tables).pairs, folder="pairs", role="pairs", **about)
-    drops = {"folder": "drops", "part": "mine", "role": "not mined"}
+    drops: Mapping[str, Any] = {"folder": "drops", "part": "mine", "role": "not mined"}
     yield of.stage("mine", schemas.DROPS, lambda **tables: mined(**tables).drops, **drops, **about)
 
 
@@ -77,7 +77,7 @@ def count(of: TaskStages) -> Iterator[Stage]:
         "settings": {"window": window, "aliases": aliases},
     }
     yield of.stage("count", schemas.COUNTS, make, folder="counts", role="counts", **about)
-    drops = {"folder": "drops", "part": "count", "role": "not counted"}
+    drops: Mapping[str, Any] = {"folder": "drops", "part": "count", "role": "not counted"}
     yield of.stage("count", schemas.DROPS, count_drops, reads=of.reads("pairs", "counts"), **drops)
     both = {"drops": list(of.reads("not mined", "not counted").values())}
     yield of.stage("count", schemas.DROPS, whole_task, folder="drops", part="all", reads=both, kind="drops")

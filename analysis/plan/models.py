@@ -35,16 +35,16 @@ def score(of: TaskStages, model: Model, revision: str) -> Iterator[Stage]:
 
 def write(of: TaskStages, model: Model) -> Iterator[Stage]:
     """What the model answers, and its score."""
-    task = of.task
-    if not (model.generate and task.metric):
+    task, metric = of.task, of.task.metric
+    if not model.generate or metric == "":
         return
 
     def make(examples: pa.Table) -> pa.Table:
         opened, cache = of.opened.model(model, model.revision), of.opened.cache / "generations"
-        if task.metric == "accuracy":
+        if metric == "accuracy":
             return choice_accuracy(opened, examples, batch_tokens=model.batch_tokens, cache=cache)
         how: Mapping[str, Any] = {"max_tokens": task.max_tokens, "stop": task.stop, "batch_size": model.batch_size}
-        return score_generations(opened, examples, generate(opened, examples, cache=cache, **how), task.metric)
+        return score_generations(opened, examples, generate(opened, examples, cache=cache, **how), metric)
 
     about: Mapping[str, Any] = {
         "part": state_name(model, model.revision),

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.report.selection import (
-    CORPUS_MODELS,
     STATISTICS,
     Row,
     Study,

@@ -209,6 +209,9 @@ def _drops(tables: Tables, study: Study) -> Section:
     rows = whole(tables.get("drops", ()))
     if not rows:
         return _absent(title, "dropped pairs")
+    lists = [listings.drops(rows, "What was dropped on the way to the counts, stage by stage.")]
+    if left_out := whole(tables.get("left_out", ())):
+        lists.append(listings.drops(left_out, f"What the correlations leave out of these, by corpus model; mode {study.mode}."))
     caption = (
         "Pairs that each reason took, stage by stage, and those kept (plain bars). Logarithmic: the figures stand at the bars."
     )
