@@ -60,7 +60,7 @@ def _origin(stage: Stage, folder: Path) -> Origin:
 
 def _inputs(stages: Sequence[Stage], folder: Path) -> list[tuple[str, str]]:
     """What the study read and did not make: (path, sha256), each once."""
-    found = {}
+    found: dict[str, str] = {}
     for stage in stages:
         known = provenance(stage.output)["made_from"]["inputs"]
         found |= {str(path): known[role] for role, path in stage.inputs.items() if folder not in path.parents and role in known}

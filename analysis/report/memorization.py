@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.report.selection import (
+    CORPUS_MODELS,
     STATISTICS,
     Row,
     Study,
@@ -31,6 +32,34 @@ from analysis.report.style import (
     short,
     size_axis,
 )
+
+
+def by_model_size(rows: Sequence[Row], study: Study) -> Any:
+    """A panel for each task and n: the main statistic against model size, a line for each model of the corpus."""
+    wanted = [(task, n) for task in _tasks_of(rows, study) for n in task.gamma]
+    figure, axes = panels(len(wanted), share_y=len({task.statistic for task, _ in wanted}) == 1)
+    names = [name for name in CORPUS_MODELS if name in distinct(rows, "corpus_model")]
+    for axis, (task, n) in zip(axes, wanted, strict=True):
+        shown = picked(main_rows(rows, study, task), n=n)
+        for i, name in enumerate(names):
+            _draw(axis, picked(shown, corpus_model=name), PALETTE[i], MARKERS[i], LINES[i % 4], CORPUS_MODELS[name])
+        _finish(axis, f"{task.name}, n = {n}", shown, named(STATISTICS, task.statistic))
+    legend_below(figure, axes)
+    return figure
+
+
+def by_control(rows: Sequence[Row], study: Study) -> Any:
+    """A panel a task: each statistic of the task-gram model against size, at the task's first n."""
+    tasks = _tasks_of(rows, study)
+    figure, axes = panels(len(tasks))
+    names = [name for name in STATISTICS if name in distinct(rows, "statistic") and name != "kendall_distance"]
+    for axis, task in zip(axes, tasks, strict=True):
+        shown = picked(at_gamma(final(whole(rows), study), task), mode=study.mode, corpus_model="taskgram", n=min(task.gamma))
+        for i, name in enumerate(names):
+            _draw(axis, picked(shown, statistic=name), PALETTE[i], MARKERS[i], LINES[i], STATISTICS[name])
+        _finish(axis, f"{task.name}, n = {min(task.gamma)}", picked(shown, statistic=set(names)), "correlation")
+    legend_below(figure, axes)
+    return figure
 
 
 def by_mode(rows: Sequence[Row], study: Study) -> Any:
