@@ -6,7 +6,7 @@ from pathlib import Path
 from analysis.config import Config
 from analysis.errors import TableError
 from analysis.pipeline import Stage
-from analysis.report import ModelChoice, Origin, Study, TaskChoice, rows_of, write_report
+from analysis.report import ModelChoice, Origin, Study, Tables, TaskChoice, listings, rows_of, write_report
 from analysis.report.selection import Row
 from analysis.stages import provenance, versions
 
@@ -35,6 +35,7 @@ def report_study(config: Config, stages: Sequence[Stage], settings: str) -> Path
         tables,
         study_of(config),
         config.folder / "report",
+        overview=[listings.tasks(_tasks(config, finished)), listings.models(_models(config, tables))],
         origins=[_origin(stage, config.folder) for stage in finished],
         inputs=_inputs(finished, config.folder),
         versions=list(versions().items()),
@@ -51,6 +52,35 @@ def study_of(config: Config) -> Study:
         config.correlate.modes[0],
         config.study.confidence,
     )
+
+
+def _tasks(config: Config, finished: Sequence[Stage]) -> list[Row]:
+    rows = {stage.name: provenance(stage.output)["rows"] for stage in finished}
+    return [
+        {
+            "task": task.name,
+            "num_examples": rows.get(f"examples {task.name}", 0),
+            "num_pairs": rows.get(f"pairs {task.name}", 0),
+            "num_distinct": rows.get(f"counts {task.name}", 0),
+            "gamma": task.gamma,
+            "metric": task.metric,
+        }
+        for task in config.tasks
+    ]
+
+
+def _models(config: Config, tables: Tables) -> list[Row]:
+    sizes = {row["model"]: row["num_parameters"] for kind in ("correlations", "performance") for row in tables.get(kind, ())}
+    return [
+        {
+            "model": model.name,
+            "revision": model.revision,
+            "num_parameters": sizes.get(model.name, -1),
+            "num_states": 1 + len(model.checkpoints),
+            "generate": model.generate,
+        }
+        for model in config.models
+    ]
 
 
 def _origin(stage: Stage, folder: Path) -> Origin:

@@ -8,7 +8,7 @@ import pytest
 from analysis_tables import MODELS, STATISTIC, TASKS, study_tables
 
 from analysis.drop_report import whole_task
-from analysis.report import ModelChoice, Origin, Study, TaskChoice, rows_of, write_report
+from analysis.report import ModelChoice, Origin, Study, TaskChoice, listings, rows_of, write_report
 from analysis.report.listings import interval, number, p_value
 from analysis.report.sections import sections
 from analysis.schemas import CORRELATIONS, DROPS
@@ -52,7 +52,14 @@ def tables():
 def report(tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     origin = Origin("pairs triviaqa", "pairs/triviaqa.parquet", 1200, 3.25, "ab" * 32)
-    given = {"origins": [origin], "inputs": [("corpus", "cd" * 32)], "versions": [("numpy", "2.0")], "settings": 'title = "<x>"'}
+    task = {"task": "triviaqa", "num_examples": 321, "num_pairs": 4321, "num_distinct": 1234, "gamma": {3: 0.75}, "metric": ""}
+    given = {
+        "overview": [listings.tasks([task])],
+        "origins": [origin],
+        "inputs": [("corpus", "cd" * 32)],
+        "versions": [("numpy", "2.0")],
+        "settings": 'title = "<x>"',
+    }
     return write_report(tables, STUDY, folder, **given)
 
 

@@ -3,7 +3,8 @@
 It reads tables and computes nothing: what is shown was made by a stage, with its provenance.
 """
 
-from analysis.report.page import Origin, write_report
+from analysis.report.listings import Origin
+from analysis.report.page import write_report
 from analysis.report.selection import ModelChoice, Study, Tables, TaskChoice, rows_of
 
 __all__ = ["ModelChoice", "Origin", "Study", "Tables", "TaskChoice", "rows_of", "write_report"]

@@ -19,6 +19,16 @@ class Listing(NamedTuple):
     body: list[tuple[str, ...]]
 
 
+class Origin(NamedTuple):
+    """How one table of the study was made."""
+
+    stage: str
+    file: str
+    rows: int
+    seconds: float
+    sha256: str
+
+
 Column = tuple[str, bool, Callable[[Row], str]]
 
 
@@ -176,6 +186,50 @@ def drops(rows: Sequence[Row], caption: str) -> Listing:
         ],
         rows,
     )
+
+
+def tasks(rows: Sequence[Row]) -> Listing:
+    """Tasks and how much there is of each: name, examples, pairs, distinct, n and γ, metric."""
+    columns = [
+        _TASK,
+        _EXAMPLES,
+        _column("pairs mined", lambda row: f"{row['num_pairs']:,}", True),
+        _column("of these distinct", lambda row: f"{row['num_distinct']:,}", True),
+        _column("n: γ", lambda row: ", ".join(f"{n}: {gamma:g}" for n, gamma in row["gamma"].items())),
+        _column("score", lambda row: named(METRICS, row["metric"]) if row["metric"] else "–"),
+    ]
+    return listing("The tasks.", columns, rows)
+
+
+def models(rows: Sequence[Row]) -> Listing:
+    """Models and their states."""
+    columns = [
+        _MODEL,
+        _SIZE,
+        _column("states scored", lambda row: row["num_states"], True),
+        _column("writes answers", lambda row: "yes" if row["generate"] else "no"),
+    ]
+    return listing("The models, small to large.", columns, rows)
+
+
+def origins(made: Sequence[Origin]) -> Listing:
+    """Every table of the study, and its making."""
+    rows = [origin._asdict() for origin in made]
+    columns = [
+        _column("stage", lambda row: row["stage"]),
+        _column("file", lambda row: row["file"]),
+        _column("rows", lambda row: f"{row['rows']:,}", True),
+        _column("seconds", lambda row: f"{row['seconds']:,.1f}", True),
+        _column("sha256", lambda row: row["sha256"][:16]),
+    ]
+    return listing("Every table of the study.", columns, rows)
+
+
+def inputs(read: Sequence[tuple[str, str]]) -> Listing:
+    """What the study read and did not make."""
+    rows = [{"input": name, "sha256": sha256} for name, sha256 in read]
+    columns = [_column("input", lambda row: row["input"]), _column("sha256", lambda row: row["sha256"])]
+    return listing("What the study read.", columns, rows)
 
 
 def interval(estimate: float, low: float, high: float) -> str:

@@ -6,22 +6,14 @@ import os
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from analysis.errors import MissingDependencyError
+from analysis.report import listings
+from analysis.report.listings import Listing, Origin
 from analysis.report.sections import Section, sections
 from analysis.report.selection import Study, Tables
 from analysis.report.style import DPI, drawing
-
-
-class Origin(NamedTuple):
-    """How one table of the study was made."""
-
-    stage: str
-    file: str
-    rows: int
-    seconds: float
-    sha256: str
 
 
 def write_report(
@@ -29,6 +21,7 @@ def write_report(
     study: Study,
     folder: Path,
     *,
+    overview: Sequence[Listing] = (),
     origins: Sequence[Origin] = (),
     inputs: Sequence[tuple[str, str]] = (),
     versions: Sequence[tuple[str, str]] = (),
@@ -42,6 +35,8 @@ def write_report(
         Rows by kind: drops, correlations, performance, novelty, contamination, influence, prompts, dose_response.
     study
         Which of the rows lead.
+    overview
+        What stands before all sections: the tasks, the models.
     origins, inputs, versions, settings
         For the section of provenance: the stages' outputs, (name, sha256) of what they read, versions, the configuration as it is.
 
@@ -66,8 +61,9 @@ def write_report(
         sections=told,
         pictures=pictures,
         numbers={name: number for number, name in enumerate(pictures, 1)},
-        origins=origins,
-        inputs=inputs,
+        overview=overview,
+        origins=listings.origins(origins),
+        inputs=listings.inputs(inputs),
         versions=versions,
         settings=settings,
     )
