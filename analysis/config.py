@@ -46,6 +46,7 @@ class Index:
     sources: tuple[str, ...] = setting("Build it of these (files, folders, globs, hf:NAME) unless it is there.", ())
     memory: str = setting('Memory a build may use, as "16GiB"; "" for half of what there is.', "")
     text_field: str = setting("Field of a record that holds its text.", "text")
+    texts: str = setting("Another index of the same documents, by a model's tokens, to read them as they are; none if empty.", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,8 @@ class Correlate:
 class Performance:
     """Task score against pair counts."""
 
-    bins: int = setting("Of equally many examples each.", 8)
+    bins: int = setting("How many at most.", 8)
+    spacing: Literal["log", "quantile"] = setting("Of equal width in the logarithm, or of equally many examples.", "log")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,8 +174,10 @@ class Contamination:
 class Influence:
     """Gradients of documents against gradients of examples. Left out of the file, it is left out of the study."""
 
-    documents: int = setting("Documents of each of the two groups.", 50)
-    max_length: int = setting("Tokens of a document around the pair.", 512)
+    documents: int = setting("Documents of each of the two groups, drawn for each pair.", 50)
+    pairs: int = setting("Pairs of each task and subset to draw; 0 for all.", 0)
+    max_length: int = setting("Tokens of a document up to the end of the pair.", 512)
+    parameters: str = setting("Which gradients: all, or a regular expression of parameters' names.", "all")
     tasks: tuple[str, ...] = setting("Which tasks; none for all.", ())
     models: tuple[str, ...] = setting("Which models; none for all.", ())
 
@@ -182,7 +186,10 @@ class Influence:
 class Prompts:
     """Prompts rewritten to raise or lower pair counts. Left out of the file, it is left out of the study."""
 
-    proposer: str = setting('What rewrites: "edits" (word edits, no model), or an instruction model\'s folder or name.', "edits")
+    proposer: str = setting("What rewrites: edits (of words, no model), or an instruction model's folder or name.", "edits")
+    endpoint: str = setting("URL of an OpenAI-compatible service that has it, as http://localhost:8000/v1; none if empty.", "")
+    api_key_env: str = setting("Environment variable that holds that service's key.", "")
+    start: str = setting("The prompt to begin with.", "Answer the following question as briefly as you can.")
     iterations: int = setting("Proposals for each goal.", 100)
     n: int = setting("Length of n-grams.", 3)
     tasks: tuple[str, ...] = setting("Which tasks; none for all.", ())
@@ -286,6 +293,8 @@ def check_inputs(config: Config) -> None:
     missing = [f"{where}: {name}" for where, name in named if is_path(name) and not config.path(name).exists()]
     if config.dose is not None and not config.path(config.dose.planted).exists():
         missing.append(f"dose.planted: {config.dose.planted}")
+    if config.index.texts and not config.path(config.index.texts).exists():
+        missing.append(f"index.texts: {config.index.texts}")
     if not config.index.sources and not config.path(config.index.path).exists():
         missing.append(f"index.path: {config.index.path} (and no index.sources to build it from)")
     if missing:

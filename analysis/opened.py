@@ -18,7 +18,7 @@ class Opened:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._exit = ExitStack()
-        self._index: si.SuffixIndex | None = None
+        self._indexes: dict[str, si.SuffixIndex] = {}
         self._encoders: dict[str, Encoder] = {}
         self._model: tuple[tuple[str, str], CausalModel] | None = None
 
@@ -35,10 +35,17 @@ class Opened:
         return self._config.folder / "cache"
 
     def index(self) -> si.SuffixIndex:
-        """The corpus."""
-        if self._index is None:
-            self._index = self._exit.enter_context(si.open(self._config.path(self._config.index.path)))
-        return self._index
+        """The corpus, by words."""
+        return self._open(self._config.index.path)
+
+    def texts(self) -> si.SuffixIndex | None:
+        """The corpus by a model's tokens, from which a document can be read as it is; None where there is none."""
+        return self._open(self._config.index.texts) if self._config.index.texts else None
+
+    def _open(self, name: str) -> si.SuffixIndex:
+        if name not in self._indexes:
+            self._indexes[name] = self._exit.enter_context(si.open(self._config.path(name)))
+        return self._indexes[name]
 
     def encoder(self, task: Task) -> Encoder:
         """What embeds the n-grams of a task."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from analysis.config import Config
 from analysis.opened import Opened
 from analysis.pipeline import Stage
-from analysis.plan import corpus, measures, models
+from analysis.plan import causes, corpus, measures, models
 from analysis.plan.task_stages import TaskStages
 
 __all__ = ["plan"]
@@ -31,6 +31,9 @@ def _stages(config: Config, tasks: list[TaskStages]) -> Iterator[Stage]:
                 yield from models.score(task, model, revision)
                 if revision == model.revision:
                     yield from models.write(task, model)
-    for measure in (measures.correlations, measures.scores_by_counts, measures.new_ngrams):
+    for measure in (measures.correlations, measures.trends, measures.scores_by_counts, measures.new_ngrams, causes.prompts):
         for task in tasks:
             yield from measure(task)
+    for model in config.models:
+        for task in tasks:
+            yield from causes.influences(task, model)

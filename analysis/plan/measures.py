@@ -13,6 +13,7 @@ from analysis.novelty import novelty
 from analysis.performance import performance
 from analysis.pipeline import Stage
 from analysis.plan.task_stages import TaskStages
+from analysis.size_trend import LEAST_MODELS, size_trend
 
 
 def correlations(of: TaskStages) -> Iterator[Stage]:
@@ -44,6 +45,20 @@ def correlations(of: TaskStages) -> Iterator[Stage]:
     yield of.stage("correlate", schemas.DROPS, left_out, folder="drops", part="correlate", **about)
 
 
+def trends(of: TaskStages) -> Iterator[Stage]:
+    """Whether memorization grows with the size of the model, where there are three or more sizes."""
+    task, study = of.task, of.config.study
+    last = [of.scores[model.name, model.revision] for model in of.config.models]
+    if len(last) < LEAST_MODELS:
+        return
+    settings: dict[str, Any] = {"mode": of.config.correlate.modes[0], "gammas": {n: [gamma] for n, gamma in task.gamma.items()}}
+    settings |= {"statistics": (task.statistic,), "by_subset": of.config.correlate.by_subset, "confidence": study.confidence}
+    settings |= {"resamples": study.resamples, "seed": study.seed}
+    reads = {**of.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": last}
+    about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "size_trends"}
+    yield of.stage("correlate", schemas.SIZE_TRENDS, partial(size_trend, **settings), folder="trends", **about)
+
+
 def _correlation(
     of: TaskStages, part: str, scores: Sequence[Stage], mode: str, gammas: Mapping[int, Sequence[float]], statistics: Sequence[str]
 ) -> Stage:
@@ -63,7 +78,9 @@ def _correlation(
 def scores_by_counts(of: TaskStages) -> Iterator[Stage]:
     """Task score in bins of pair counts."""
     if of.generations:
-        settings: dict[str, Any] = {"bins": of.config.performance.bins}
+        chosen, study = of.config.performance, of.config.study
+        settings: dict[str, Any] = {"bins": chosen.bins, "spacing": chosen.spacing, "confidence": study.confidence}
+        settings |= {"resamples": study.resamples, "seed": study.seed, "by_subset": of.config.correlate.by_subset}
         reads = {**of.reads("examples", "pairs", "counts"), "generations": of.generations}
         about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "performance"}
         yield of.stage("performance", schemas.PERFORMANCE, partial(performance, **settings), **about)

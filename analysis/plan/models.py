@@ -27,7 +27,7 @@ def score(of: TaskStages, model: Model, revision: str) -> Iterator[Stage]:
     about: Mapping[str, Any] = {
         "part": state_name(model, revision),
         "reads": of.reads("examples", "pairs"),
-        "settings": _state(of.config, model, revision) | {"too_long": model.too_long},
+        "settings": state_settings(of.config, model, revision) | {"too_long": model.too_long},
     }
     of.scores[model.name, revision] = of.stage("score", schemas.MODEL_SCORES, make, folder="scores", **about)
     yield of.scores[model.name, revision]
@@ -49,7 +49,7 @@ def write(of: TaskStages, model: Model) -> Iterator[Stage]:
     about: Mapping[str, Any] = {
         "part": state_name(model, model.revision),
         "reads": of.reads("examples"),
-        "settings": _state(of.config, model, model.revision)
+        "settings": state_settings(of.config, model, model.revision)
         | {name: getattr(task, name) for name in ("metric", "max_tokens", "stop")},
     }
     of.generations.append(of.stage("generate", schemas.GENERATIONS, make, folder="generations", **about))
@@ -61,7 +61,7 @@ def state_name(model: Model, revision: str) -> str:
     return f"{Path(model.name).name}@{revision.replace('/', '--') or 'last'}"
 
 
-def _state(config: Config, model: Model, revision: str) -> dict[str, Any]:
+def state_settings(config: Config, model: Model, revision: str) -> dict[str, Any]:
     """What a model's numbers depend on."""
     known = {"model": model.name, "revision": revision, "step": model.step, "dtype": model.dtype}
     return known | {"weights": weights_of(config, model, revision)}

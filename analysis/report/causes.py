@@ -18,11 +18,11 @@ from analysis.report.selection import (
 )
 from analysis.report.style import HATCHES, LINES, MARKERS, PALETTE, legend_below, line, panels, series_colours, short
 
-GROUPS = {"pair": "documents with x and y", "output_only": "documents with y alone"}
+GROUPS = {"pair": "documents with x and y", "output_only": "documents with y alone", "difference": "the first less the second"}
 
 
 def influence_by_group(rows: Sequence[Row], study: Study) -> Any:
-    """A panel a model: mean influence of both groups of documents, a pair of bars a task."""
+    """A panel a model: mean influence of both groups of documents, three bars a task: both groups, and their difference."""
     shown = whole(rows)
     labels = distinct([{"label": model_label(row)} for row in shown], "label")
     figure, axes = panels(len(labels), share_y=False)
@@ -31,8 +31,8 @@ def influence_by_group(rows: Sequence[Row], study: Study) -> Any:
         tasks = [task.name for task in study.tasks if picked(here, task=task.name)]
         for i, group in enumerate(GROUPS):
             for row in picked(here, group=group):
-                at = tasks.index(row["task"]) + (i - 0.5) * 0.36
-                axis.bar(at, row["estimate"], 0.34, color=PALETTE[i], hatch=HATCHES[i], edgecolor="white", label=GROUPS[group])
+                at = tasks.index(row["task"]) + (i - 1) * 0.27
+                axis.bar(at, row["estimate"], 0.25, color=PALETTE[i], hatch=HATCHES[i], edgecolor="white", label=GROUPS[group])
                 axis.vlines(at, row["low"], row["high"], color="black", linewidth=0.9)
         axis.axhline(0, color="#444444", linewidth=0.7)
         axis.set_xticks(range(len(tasks)), tasks)
