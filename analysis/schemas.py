@@ -81,6 +81,13 @@ CORRELATIONS = _schema(
 )
 """Distributional memorization: log P of the corpus against log P of the model over the pairs, with its interval."""
 
+SIZE_TRENDS = _schema(
+    ("task", _text), ("subset", _text), ("revision", _text), ("corpus_model", _text), ("n", _int), ("gamma", _real),
+    ("statistic", _text), ("mode", _text), ("trend", _text),  # slope (for ten times the parameters), correlation
+    *_interval, ("p_value", _real), ("num_models", _int), *_size,
+)  # fmt: skip
+"""How a row's statistic in ``CORRELATIONS`` changes with the logarithm of the model's parameters, all else equal."""
+
 PERFORMANCE = _schema(
     ("task", _text), ("subset", _text), *_model, ("metric", _text), ("n", _int),
     ("bin_low", _real), ("bin_high", _real),  # documents that hold a pair, mean over an example's pairs: [low, high)
@@ -89,7 +96,7 @@ PERFORMANCE = _schema(
 """A task's score by how often the corpus holds an example's pairs."""
 
 NOVELTY = _schema(
-    ("task", _text), ("subset", _text), *_model, ("unit", _text),  # pair, ngram, reference_ngram (the fluency control)
+    ("task", _text), ("subset", _text), *_model, ("unit", _text),  # ngram, pair; reference_… and fluent_… (controls)
     ("n", _int), *_interval, ("num_ngrams", _int), ("num_examples", _int),
 )  # fmt: skip
 """Share of generated n-grams or n-gram pairs that the corpus does not hold."""
@@ -114,3 +121,13 @@ DOSE_RESPONSE = _schema(
     *_interval, ("num_examples", _int),
 )  # fmt: skip
 """What models say of facts by the number of documents that were planted with each."""
+
+DOSE_TRENDS = _schema(
+    ("task", _text), *_model, ("response", _text),
+    *_interval,  # Spearman's ρ of the response and the planted number of documents
+    ("p_value", _real),  # of no trend against a rising one (Jonckheere and Terpstra)
+    ("isotonic_share", _real),  # of the variance between doses, what a rising curve explains: 1 if no dose's mean falls
+    ("largest_fall", _real),  # from any dose's mean to that of a higher one, 0 if none falls
+    ("num_doses", _int), *_size,
+)  # fmt: skip
+"""Whether what models say rises with the planted number of documents."""
