@@ -161,6 +161,7 @@ class Novelty:
     """What generated text holds that the corpus does not."""
 
     ns: tuple[int, ...] = setting("Lengths of n-grams.", (1, 2, 3, 4, 5))
+    similar: bool = setting("Of pairs, count those above the task's γ alone, at the task's n.", False)
 
 
 @dataclass(frozen=True, kw_only=True)

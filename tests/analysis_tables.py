@@ -51,11 +51,11 @@ def study_tables(seed: int = 0) -> dict[str, pa.Table]:
     novelty = [
         {"task": "wmt09", "subset": "", **model_columns(name), "unit": unit, "n": n, **about(0, 1, 0.02), "num_ngrams": 5000,
          "num_examples": 300}
-        for name in MODELS for unit in ("pair", "ngram", "reference_ngram") for n in (1, 2, 3)
+        for name in MODELS for unit in ("pair", "ngram", "reference_ngram", "fluent_ngram") for n in (1, 2, 3)
     ]  # fmt: skip
     influence = [
         {"task": task, "subset": "", **model_columns(last), "group": group, **about(0, 3, 0.3), "num_pairs": 40, "num_documents": 9}
-        for task in TASKS for group in ("pair", "output_only")
+        for task in TASKS for group in ("pair", "output_only", "difference")
     ]  # fmt: skip
     prompts = [
         {"task": "triviaqa", "goal": goal, "iteration": i, "prompt": f"Answer <{goal}> & say {i}.", "score": 10.0**i,

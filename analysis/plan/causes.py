@@ -72,5 +72,3 @@ def proposer(config: Config, opened: Opened, chosen: Prompts) -> Proposer:
 
 def _asked(names: tuple[str, ...], name: str) -> bool:
     return not names or name in names
-
-

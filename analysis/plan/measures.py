@@ -90,11 +90,17 @@ def new_ngrams(of: TaskStages) -> Iterator[Stage]:
     """What models write that the corpus does not hold."""
     if not of.generations or of.task.metric == "accuracy":  # a choice is not the model's own words
         return
-    settings: dict[str, Any] = {"ns": of.config.novelty.ns}
+    chosen, study, gammas = of.config.novelty, of.config.study, dict(of.task.gamma)
+    common: dict[str, Any] = {"confidence": study.confidence, "resamples": study.resamples, "seed": study.seed}
 
     def make(examples: pa.Table, generations: pa.Table) -> pa.Table:
-        return novelty(examples, generations, of.opened.index(), encoder=of.opened.encoder(of.task), **settings)
+        measure = partial(novelty, examples, generations, of.opened.index(), **common)
+        if not chosen.similar:
+            return measure(ns=chosen.ns)
+        pairs = measure(ns=tuple(gammas), units=("pair", "fluent_pair"), encoder=of.opened.encoder(of.task), gammas=gammas)
+        return pa.concat_tables([pairs, measure(ns=chosen.ns, units=("ngram", "fluent_ngram"))])
 
     reads = {**of.reads("examples"), "generations": of.generations}
+    settings = common | {"ns": chosen.ns, "gammas": gammas if chosen.similar else {}}
     about: Mapping[str, Any] = {"reads": reads, "files": of.index, "settings": settings, "kind": "novelty"}
     yield of.stage("novelty", schemas.NOVELTY, make, **about)

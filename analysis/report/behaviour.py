@@ -7,7 +7,14 @@ from typing import Any
 from analysis.report.selection import METRICS, Row, Study, by_size, distinct, final, named, picked, whole
 from analysis.report.style import LINES, MARKERS, PALETTE, legend_below, line, panels, series_colours, short, size_axis
 
-UNITS = {"pair": "pairs", "ngram": "n-grams", "reference_ngram": "n-grams of the right answers"}
+UNITS = {
+    "pair": "pairs",
+    "fluent_pair": "pairs of known n-grams",
+    "ngram": "n-grams",
+    "fluent_ngram": "n-grams of known parts",
+}
+"""What is counted, written so that a reader knows the fluency control from the bare share."""
+REFERENCE = "reference_"
 
 
 def score_by_counts(rows: Sequence[Row], study: Study) -> Any:
@@ -42,24 +49,40 @@ def score_by_counts(rows: Sequence[Row], study: Study) -> Any:
 
 
 def novelty_by_size(rows: Sequence[Row], study: Study) -> Any:
-    """A panel for each task and unit: the share that the corpus does not hold against model size, a line an n."""
+    """A panel for each task and unit: the share that the corpus does not hold against model size, a line an n.
+
+    The same share of the right answers is a thin line of the same colour without markers.
+    """
     shown = final(whole(rows), study)
-    units = [unit for unit in UNITS if unit in distinct(shown, "unit")]
-    wanted = [(task, unit) for task in distinct(shown, "task") for unit in units if picked(shown, task=task, unit=unit)]
-    figure, axes = panels(len(wanted), columns=min(3, max(len(units), 1)), share_y=False)
+    wanted = [(task, unit) for task in distinct(shown, "task") for unit in UNITS if picked(shown, task=task, unit=unit)]
+    figure, axes = panels(len(wanted), columns=2, share_y=False)
     ns = sorted(distinct(shown, "n"))
     for axis, (task, unit) in zip(axes, wanted, strict=True):
         here = picked(shown, task=task, unit=unit)
         for i, n in enumerate(ns):
-            ordered = by_size(picked(here, n=n))
+            colour, ordered = PALETTE[i % 6], by_size(picked(here, n=n))
             if ordered:
                 at = [row["num_parameters"] for row in ordered]
-                line(axis, at, ordered, colour=PALETTE[i % 6], marker=MARKERS[i % 10], style=LINES[i % 4], label=f"n = {n}")
+                line(axis, at, ordered, colour=colour, marker=MARKERS[i % 10], style="-", label=f"n = {n}")
+            right = by_size(picked(shown, task=task, unit=REFERENCE + unit, n=n))
+            axis.plot(
+                [row["num_parameters"] for row in right],
+                [row["estimate"] for row in right],
+                color=colour,
+                linewidth=0.8,
+                linestyle=":",
+            )
         size_axis(axis, sorted(set(distinct(here, "num_parameters"))))
         axis.set_title(f"{task}: {UNITS[unit]}")
         axis.set_ylabel("share not in the corpus")
     legend_below(figure, axes, columns=8)
     return figure
+
+
+def unit_label(unit: str) -> str:
+    """What a row of novelty is a share of."""
+    bare = unit.removeprefix(REFERENCE)
+    return UNITS.get(bare, bare) + (" of right answers" if bare != unit else "")
 
 
 def edge(value: float) -> str:

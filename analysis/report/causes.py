@@ -28,10 +28,10 @@ def influence_by_group(rows: Sequence[Row], study: Study) -> Any:
     figure, axes = panels(len(labels), share_y=False)
     for axis, label in zip(axes, labels, strict=True):
         here = [row for row in shown if model_label(row) == label]
-        tasks = [task.name for task in study.tasks if picked(here, task=task.name)]
+        tasks = list(dict.fromkeys(task_label(row) for row in here))
         for i, group in enumerate(GROUPS):
             for row in picked(here, group=group):
-                at = tasks.index(row["task"]) + (i - 1) * 0.27
+                at = tasks.index(task_label(row)) + (i - 1) * 0.27
                 axis.bar(at, row["estimate"], 0.25, color=PALETTE[i], hatch=HATCHES[i], edgecolor="white", label=GROUPS[group])
                 axis.vlines(at, row["low"], row["high"], color="black", linewidth=0.9)
         axis.axhline(0, color="#444444", linewidth=0.7)

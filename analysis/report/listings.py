@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from analysis.report.behaviour import UNITS, edge
+from analysis.report.behaviour import edge, unit_label
 from analysis.report.causes import GROUPS
-from analysis.report.selection import CORPUS_MODELS, METRICS, STATISTICS, Row, model_label, named
+from analysis.report.selection import CORPUS_MODELS, METRICS, STATISTICS, Row, model_label, named, task_label
 from analysis.report.style import short
 
 
@@ -36,7 +36,7 @@ def _column(name: str, cell: Callable[[Row], Any], numeric: bool = False) -> Col
     return name, numeric, lambda row: str(cell(row))
 
 
-_TASK = _column("task", lambda row: row["task"])
+_TASK = _column("task", task_label)
 _MODEL = _column("model", model_label)
 _SIZE = _column("parameters", lambda row: short(row["num_parameters"]) if row["num_parameters"] > 0 else "?", True)
 _N = _column("n", lambda row: row["n"] or "any", True)
@@ -78,6 +78,25 @@ def correlations(rows: Sequence[Row]) -> Listing:
     )
 
 
+def trends(rows: Sequence[Row]) -> Listing:
+    """How memorization changes with size."""
+    return listing(
+        "Change of the statistic for ten times the parameters, over all models; p by exchange of the models' sizes.",
+        [
+            _TASK,
+            _N,
+            _column("corpus model", lambda row: named(CORPUS_MODELS, row["corpus_model"])),
+            _column("statistic", lambda row: named(STATISTICS, row["statistic"])),
+            _estimate("slope [interval]"),
+            _column("p", lambda row: p_value(row["p_value"]), True),
+            _column("models", lambda row: row["num_models"], True),
+            _PAIRS,
+            _EXAMPLES,
+        ],
+        rows,
+    )
+
+
 def performance(rows: Sequence[Row]) -> Listing:
     """Task scores in bins."""
     return listing(
@@ -102,7 +121,7 @@ def novelty(rows: Sequence[Row]) -> Listing:
         "Share of generated n-grams and pairs that the corpus does not hold.",
         [
             _TASK,
-            _column("of", lambda row: named(UNITS, row["unit"])),
+            _column("of", lambda row: unit_label(row["unit"])),
             _N,
             _MODEL,
             _SIZE,

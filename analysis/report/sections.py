@@ -47,7 +47,8 @@ def _sizes(rows: Sequence[Row], unit: str = "num_pairs") -> str:
         numbers = sorted({row[unit] for row in picked(rows, task=task)})
         few = f"{numbers[0]:,}" if len(numbers) == 1 else f"{numbers[0]:,} to {numbers[-1]:,}"
         said.append(f"{task} {few}")
-    return f"{unit.removeprefix('num_').capitalize()} behind an estimate: {'; '.join(said)}."
+    name = {"num_ngrams": "N-grams"}.get(unit, unit.removeprefix("num_").capitalize())
+    return f"{name} behind an estimate: {'; '.join(said)}."
 
 
 def _memorization(tables: Tables, study: Study) -> Section:
@@ -87,7 +88,10 @@ def _memorization(tables: Tables, study: Study) -> Section:
         "by the model. Above zero, the model's answers follow the corpus. The Kendall distance is a half where they are "
         "unrelated, and less where they agree."
     )
-    return Section(title, text, figures, [listings.correlations(main)])
+    lists = [listings.correlations(main)]
+    if slopes := picked(whole(tables.get("size_trends", ())), trend="slope"):
+        lists.insert(0, listings.trends(slopes))
+    return Section(title, text, figures, lists)
 
 
 def _sensitivity(tables: Tables, study: Study) -> Section:
@@ -144,8 +148,9 @@ def _novelty(tables: Tables, study: Study) -> Section:
     if not rows:
         return _absent(title, "novelty")
     caption = (
-        "Share of n-gram pairs and n-grams in the models' outputs that the corpus does not hold. Broken text looks novel too: the "
-        f"n-grams that also stand in a right answer are the control for fluency. {_interval(study)} {_sizes(rows, 'num_ngrams')}"
+        "Share of n-grams, and of pairs of an n-gram of the input and one of the output, that the corpus does not hold. Broken text "
+        "is novel too, so beside them stand the shares among those whose parts the corpus does hold, and, dotted, those of the "
+        f"right answers. {_interval(study)} {_sizes(rows, 'num_ngrams')}"
     )
     figures = [Figure("novelty-by-size", caption, lambda: behaviour.novelty_by_size(rows, study))]
     return Section(title, "", figures, [listings.novelty(rows)])

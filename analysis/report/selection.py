@@ -96,8 +96,15 @@ def by_size(rows: Iterable[Row]) -> list[Row]:
 
 
 def whole(rows: Iterable[Row]) -> list[Row]:
-    """Rows of whole tasks, not of subjects or language pairs."""
-    return [row for row in rows if row["subset"] == ""]
+    """Rows of whole tasks; of a task that has only rows of subjects or language pairs, those."""
+    listed = list(rows)
+    summed = {row["task"] for row in listed if row["subset"] == ""}
+    return [row for row in listed if row["subset"] == "" or row["task"] not in summed]
+
+
+def task_label(row: Row) -> str:
+    """A task, with its subset if the row is of one."""
+    return f"{row['task']} {row['subset']}".strip()
 
 
 def model_label(row: Row) -> str:
