@@ -13,6 +13,7 @@ from analysis.report.selection import (
     model_label,
     named,
     picked,
+    task_label,
     trajectory,
     whole,
 )

@@ -148,8 +148,8 @@ def _novelty(tables: Tables, study: Study) -> Section:
     if not rows:
         return _absent(title, "novelty")
     caption = (
-        "Share of n-grams, and of pairs of an n-gram of the input and one of the output, that the corpus does not hold. Broken text "
-        "is novel too, so beside them stand the shares among those whose parts the corpus does hold, and, dotted, those of the "
+        "Share of n-grams, and of pairs of an n-gram of the input and one of the output, that the corpus does not hold. Broken "
+        "text is novel too, so beside them stand the shares among those whose parts the corpus does hold, and, dotted, those of the "
         f"right answers. {_interval(study)} {_sizes(rows, 'num_ngrams')}"
     )
     figures = [Figure("novelty-by-size", caption, lambda: behaviour.novelty_by_size(rows, study))]

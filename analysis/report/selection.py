@@ -104,7 +104,7 @@ def whole(rows: Iterable[Row]) -> list[Row]:
 
 def task_label(row: Row) -> str:
     """A task, with its subset if the row is of one."""
-    return f"{row['task']} {row['subset']}".strip()
+    return f"{row['task']} {row.get('subset', '')}".strip()
 
 
 def model_label(row: Row) -> str:
