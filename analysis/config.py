@@ -68,6 +68,7 @@ class Task:
     mine_split: str = setting("Split of mine_from.", "")
     mine_limit: int = setting("Examples of each subset to draw from mine_from; 0 for all.", 0)
     encoder: str = setting('Its own encoder; "" for that of [mining].', "")
+    pairs: str = setting("Parquet of known pairs (example_id, n, x, y), as linked entities, in place of mining; none if empty.", "")
     target: Literal["ngrams", "whole"] = setting("What of the answer is y: its n-grams, or all of it.", "ngrams")
     sensitivity: tuple[float, ...] = setting("Other γ at which correlations are computed too, for every n.", ())
     statistic: Statistic = setting("What the first figure shows of this task.", "spearman")
@@ -291,6 +292,7 @@ def check_inputs(config: Config) -> None:
     """
     named = [(f"task {task.name}", name) for task in config.tasks for name in (*task.source, *task.mine_from, *task.shots_from)]
     named += [("models", model.name) for model in config.models] + [("mining.encoder", config.mining.encoder)]
+    named += [(f"task {task.name}, pairs", task.pairs) for task in config.tasks if task.pairs]
     missing = [f"{where}: {name}" for where, name in named if is_path(name) and not config.path(name).exists()]
     if config.dose is not None and not config.path(config.dose.planted).exists():
         missing.append(f"dose.planted: {config.dose.planted}")

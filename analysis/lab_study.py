@@ -7,7 +7,8 @@ from pathlib import Path
 
 from analysis.config import load_config
 from analysis.lab import Preset, load_preset, make_world, train_ladder
-from analysis.lab.train import CHECKPOINTS, finished
+from analysis.lab.run import CHECKPOINTS
+from analysis.lab.train import finished
 from analysis.models import list_checkpoints
 
 log = logging.getLogger(__name__)

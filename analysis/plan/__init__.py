@@ -31,7 +31,14 @@ def _stages(config: Config, tasks: list[TaskStages]) -> Iterator[Stage]:
                 yield from models.score(task, model, revision)
                 if revision == model.revision:
                     yield from models.write(task, model)
-    for measure in (measures.correlations, measures.trends, measures.scores_by_counts, measures.new_ngrams, causes.prompts):
+    for measure in (
+        measures.correlations,
+        measures.trends,
+        measures.scores_by_counts,
+        measures.new_ngrams,
+        causes.doses,
+        causes.prompts,
+    ):
         for task in tasks:
             yield from measure(task)
     for model in config.models:

@@ -5,9 +5,12 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from analysis import schemas
 from analysis.config import Config, Model, Prompts
+from analysis.dose import dose_response, dose_trends
 from analysis.influence import influence
 from analysis.opened import Opened
 from analysis.pipeline import Stage
@@ -17,6 +20,31 @@ from analysis.prompts import Goal, Proposer, optimize
 from analysis.proposers import EndpointProposer, LocalProposer, WordProposer
 
 GOALS: tuple[Goal, ...] = ("memorize", "generalize")
+
+
+def doses(of: TaskStages) -> Iterator[Stage]:
+    """What every state of every model says of planted facts, and whether it rises with their number."""
+    chosen, study = of.config.dose, of.config.study
+    if chosen is None or not _asked(chosen.tasks, of.task.name):
+        return
+    planted = of.config.path(chosen.planted)
+    settings: dict[str, Any] = {"confidence": study.confidence, "resamples": study.resamples, "seed": study.seed}
+    reads = {"pairs": of.by_role["pairs"], "scores": list(of.scores.values())}
+    reads |= {"generations": of.generations} if of.generations else {}
+    about: Mapping[str, Any] = {"reads": reads, "files": {"planted": planted}, "settings": settings}
+
+    def facts() -> pa.Table:
+        table = pq.read_table(planted)
+        return table.filter(pc.equal(table["task"], of.task.name))
+
+    def response(**tables: pa.Table) -> pa.Table:
+        return dose_response(facts(), **tables, **settings)
+
+    def trend(**tables: pa.Table) -> pa.Table:
+        return dose_trends(facts(), **tables, **settings, permutations=study.resamples)
+
+    yield of.stage("dose", schemas.DOSE_RESPONSE, response, kind="dose_response", **about)
+    yield of.stage("dose", schemas.DOSE_TRENDS, trend, folder="dose_trends", kind="dose_trends", **about)
 
 
 def influences(of: TaskStages, model: Model) -> Iterator[Stage]:

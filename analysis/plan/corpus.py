@@ -12,6 +12,7 @@ from analysis.contamination import contamination
 from analysis.corpus_models import score_pairs
 from analysis.counting import aliases_of, count_drops, count_pairs
 from analysis.drop_report import whole_task
+from analysis.given_pairs import find_pairs, read_given
 from analysis.mining import Mined, mine
 from analysis.pipeline import Stage
 from analysis.plan.task_stages import TaskStages
@@ -46,21 +47,33 @@ def _load(of: TaskStages, role: str, source: Sequence[str], split: str, limit: i
 
 def mine_pairs(of: TaskStages) -> Iterator[Stage]:
     """The task's pairs, and beside them what was dropped."""
+    make, about = _given(of) if of.task.pairs else _mined(of)
+    both = _once(make)
+    yield of.stage("mine", schemas.PAIRS, lambda **tables: both(**tables).pairs, folder="pairs", role="pairs", **about)
+    drops: Mapping[str, Any] = {"folder": "drops", "part": "mine", "role": "not mined", **about}
+    yield of.stage("mine", schemas.DROPS, lambda **tables: both(**tables).drops, **drops)
+
+
+def _mined(of: TaskStages) -> tuple[Callable[..., Mined], Mapping[str, Any]]:
     task, mining = of.task, of.config.mining
     settings: dict[str, Any] = {"gammas": lowest_gammas(task), "target": task.target, "stop_words": mining.stop_words}
     settings |= {"overlapping": mining.overlapping}
 
-    @_once
-    def mined(**tables: pa.Table) -> Mined:
+    def make(**tables: pa.Table) -> Mined:
         return mine(ns=tuple(task.gamma), encoder=of.opened.encoder(task), **settings, **tables)
 
-    about: Mapping[str, Any] = {
-        "reads": of.reads(*(role for role in ("examples", "mine_from") if role in of.by_role)),
-        "settings": settings | {"encoder": task.encoder or mining.encoder, "prefix": mining.prefix},
-    }
-    yield of.stage("mine", schemas.PAIRS, lambda **tables: mined(**tables).pairs, folder="pairs", role="pairs", **about)
-    drops: Mapping[str, Any] = {"folder": "drops", "part": "mine", "role": "not mined"}
-    yield of.stage("mine", schemas.DROPS, lambda **tables: mined(**tables).drops, **drops, **about)
+    reads = of.reads(*(role for role in ("examples", "mine_from") if role in of.by_role))
+    named = settings | {"encoder": task.encoder or mining.encoder, "prefix": mining.prefix}
+    return make, {"reads": reads, "settings": named}
+
+
+def _given(of: TaskStages) -> tuple[Callable[..., Mined], Mapping[str, Any]]:
+    path = of.config.path(of.task.pairs)
+
+    def make(examples: pa.Table) -> Mined:
+        return find_pairs(examples, read_given(path))
+
+    return make, {"reads": of.reads("examples"), "files": {"pairs": path}}
 
 
 def count(of: TaskStages) -> Iterator[Stage]:

@@ -150,6 +150,27 @@ def doses(rows: Sequence[Row]) -> Listing:
     )
 
 
+def dose_trends(rows: Sequence[Row]) -> Listing:
+    """Whether responses rise with the dose."""
+    return listing(
+        "Whether the response rises with the dose: rank correlation, p of no rise (Jonckheere and Terpstra), how much of the "
+        "variance between doses a rising curve explains, and the largest fall from a dose to a higher one.",
+        [
+            _TASK,
+            _MODEL,
+            _SIZE,
+            _column("response", lambda row: named(METRICS, row["response"])),
+            _estimate("Spearman ρ [interval]"),
+            _column("p", lambda row: p_value(row["p_value"]), True),
+            _column("rising", lambda row: number(row["isotonic_share"]), True),
+            _column("fall", lambda row: number(row["largest_fall"]), True),
+            _column("doses", lambda row: row["num_doses"], True),
+            _EXAMPLES,
+        ],
+        rows,
+    )
+
+
 def influence(rows: Sequence[Row]) -> Listing:
     """Influence by group of documents."""
     return listing(
@@ -263,6 +284,8 @@ def interval(estimate: float, low: float, high: float) -> str:
 def number(value: float) -> str:
     """Digits that mean something at the number's size, with a real minus sign."""
     size = abs(value)
+    if math.isnan(value):
+        return "–"
     digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 0.01 or size == 0 else 3
     text = f"{value:,.{digits}f}" if size >= 0.0005 or size == 0 else f"{value:.1e}"
     return text.replace("-", "−")

@@ -149,8 +149,8 @@ def _novelty(tables: Tables, study: Study) -> Section:
         return _absent(title, "novelty")
     caption = (
         "Share of n-grams, and of pairs of an n-gram of the input and one of the output, that the corpus does not hold. Broken "
-        "text is novel too, so beside them stand the shares among those whose parts the corpus does hold, and, dotted, those of the "
-        f"right answers. {_interval(study)} {_sizes(rows, 'num_ngrams')}"
+        "text is novel too, so beside them stand the shares among those whose parts the corpus does hold, and, dotted, those of "
+        f"the right answers. {_interval(study)} {_sizes(rows, 'num_ngrams')}"
     )
     figures = [Figure("novelty-by-size", caption, lambda: behaviour.novelty_by_size(rows, study))]
     return Section(title, "", figures, [listings.novelty(rows)])
@@ -176,7 +176,10 @@ def _dose(tables: Tables, study: Study) -> Section:
             figures.append(Figure("dose-by-step", caption, lambda model=model: causes.dose_by_step(rows, study, model)))  # type: ignore[misc]
             break
     text = "Facts were planted in the corpus at known frequencies, so that the response has no other cause than the dose."
-    return Section(title, text, figures, [listings.doses(final(rows, study))])
+    lists = [listings.doses(final(rows, study))]
+    if rising := final(tables.get("dose_trends", ()), study):
+        lists.insert(0, listings.dose_trends(rising))
+    return Section(title, text, figures, lists)
 
 
 def _influence(tables: Tables, study: Study) -> Section:
