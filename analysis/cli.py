@@ -64,7 +64,7 @@ config_argument = click.argument("config", type=click.Path(dir_okay=False, path_
 
 @main.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--preset", default="small", show_default=True, help="How large: a preset's name, or a TOML file of your own.")
+@click.option("--preset", default="default", show_default=True, help="How large: a preset's name, or a TOML file of your own.")
 @click.option("--seed", default=0, show_default=True, help="Of the world, the models and the study.")
 @click.option("--world-only", is_flag=True, help="Make the corpus, the tasks and the models, and write the study's TOML file.")
 def lab(folder: Path, preset: str, seed: int, world_only: bool) -> None:

@@ -118,7 +118,8 @@ class Mining:
     device: str = setting("Where it runs.", "cpu")
     batch_size: int = setting("N-grams of a batch.", 256)
     stop_words: bool = setting("Drop n-grams that are stop words alone.", True)
-    overlapping: Literal["keep", "nested", "disjoint"] = setting("Which pairs that share words go.", "nested")
+    keep_nested: bool = setting("Keep pairs of which one n-gram holds the other.", False)
+    disjoint: bool = setting("Drop pairs that share a word of the text with a pair of higher similarity.", False)
 
 
 @dataclass(frozen=True, kw_only=True)

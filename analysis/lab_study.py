@@ -6,10 +6,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from analysis.config import load_config
-from analysis.lab import Preset, load_preset, make_world, train_ladder
-from analysis.lab.run import CHECKPOINTS
-from analysis.lab.train import finished
+from analysis.lab import CHECKPOINTS, Preset, finished, load_preset, make_world, train_ladder
 from analysis.models import list_checkpoints
+from analysis.opened import quiet_transformers
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +28,7 @@ def make_lab(folder: Path, *, preset: str, seed: int) -> Path:
     seed
         Of everything that is drawn.
     """
+    quiet_transformers()
     settings = load_preset(preset)
     world = make_world(folder / WORLD, preset=settings.world, seed=seed)
     models = train_ladder(world, folder / LADDER, ladder=settings.ladder, seed=seed)

@@ -66,11 +66,19 @@ class Opened:
         key = (model.name, revision)
         if self._model is None or self._model[0] != key:
             self._model = None  # let the one before go first
+            quiet_transformers()
             place = self._config.place(model.name)
             opened = open_model(place, revision=revision, device=model.device, dtype=model.dtype)
             step = model.step if revision == model.revision and opened.step < 0 else opened.step
             self._model = key, replace(opened, name=model.name, step=step)
         return self._model[1]
+
+
+def quiet_transformers() -> None:
+    """No bar for each file of weights that is read or written: a study reads dozens of checkpoints."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def weights_of(config: Config, model: Model, revision: str) -> list[Any]:

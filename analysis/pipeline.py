@@ -10,7 +10,7 @@ import pyarrow as pa
 
 import suffixindex as si
 from analysis.errors import AnalysisError, ConfigError, StageError
-from analysis.stages import read_table, run_stage
+from analysis.stages import is_current, read_table, run_stage
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,10 @@ class Stage:
         """The table that the stage wrote."""
         return read_table(self.output, self.schema)
 
+    def is_current(self) -> bool:
+        """Whether its table was made of the same inputs and settings."""
+        return is_current(self.name, self.output, self.inputs, self.settings)
+
     def run(self) -> None:
         """Make the table, unless it is up to date."""
         run_stage(self.name, self.output, self.inputs, self.settings, self._made, self.schema)
@@ -73,15 +77,20 @@ def run_stages(stages: Sequence[Stage]) -> None:
     StageError
         One failed: it is named, and the tables before it are finished.
     """
+    passed = 0
     for number, stage in enumerate(stages, 1):
-        log.info("[%d/%d] %s", number, len(stages), stage.name)
         try:
+            if stage.is_current():
+                passed += 1
+                continue
+            log.info("[%d/%d] %s", number, len(stages), stage.name)
             stage.run()
         except (AnalysisError, si.SuffixIndexError) as error:
             raise StageError(_failed(stage, number, str(error))) from error
         except (MemoryError, OSError, RuntimeError, ValueError, ArithmeticError, LookupError, TypeError) as error:
             log.debug("%s failed", stage.name, exc_info=True)
             raise StageError(_failed(stage, number, f"{type(error).__name__}: {error} (--debug shows where)")) from error
+    log.info("%d stages: %d made, %d were up to date", len(stages), len(stages) - passed, passed)
 
 
 def _failed(stage: Stage, number: int, reason: str) -> str:

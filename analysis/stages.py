@@ -52,15 +52,20 @@ def run_stage(
     TableError
         An input is missing, or the table has other columns.
     """
-    known = {"stage": name, "inputs": {role: fingerprint(path) for role, path in inputs.items()}, "settings": _plain(settings)}
-    if provenance(output).get("made_from") == known and output.exists():
-        log.info("%s: %s is up to date", name, output.name)
+    known = _made_from(name, inputs, settings)
+    if _is_made_from(output, known):
+        log.debug("%s: %s is up to date", name, output.name)
         return output
     started = time.perf_counter()
     table = make()
     write_table(output, table, schema, {"made_from": known, "seconds": round(time.perf_counter() - started, 3)})
     log.info("%s: %s, %s rows", name, output.name, f"{table.num_rows:,}")
     return output
+
+
+def is_current(name: str, output: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any]) -> bool:
+    """Whether :func:`run_stage` would leave the table as it is. Errors as there."""
+    return _is_made_from(output, _made_from(name, inputs, settings))
 
 
 def write_table(path: Path, table: pa.Table, schema: pa.Schema, origin: Mapping[str, Any]) -> None:
@@ -141,6 +146,14 @@ def versions() -> dict[str, str]:
 def table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     """A table of records."""
     return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+
+
+def _made_from(name: str, inputs: Mapping[str, Path], settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {"stage": name, "inputs": {role: fingerprint(path) for role, path in inputs.items()}, "settings": _plain(settings)}
+
+
+def _is_made_from(output: Path, known: Mapping[str, Any]) -> bool:
+    return provenance(output).get("made_from") == known and output.exists()
 
 
 def _plain(settings: Mapping[str, Any]) -> Any:

@@ -57,7 +57,7 @@ def mine_pairs(of: TaskStages) -> Iterator[Stage]:
 def _mined(of: TaskStages) -> tuple[Callable[..., Mined], Mapping[str, Any]]:
     task, mining = of.task, of.config.mining
     settings: dict[str, Any] = {"gammas": lowest_gammas(task), "target": task.target, "stop_words": mining.stop_words}
-    settings |= {"overlapping": mining.overlapping}
+    settings |= {"keep_nested": mining.keep_nested, "disjoint": mining.disjoint}
 
     def make(**tables: pa.Table) -> Mined:
         return mine(ns=tuple(task.gamma), encoder=of.opened.encoder(task), **settings, **tables)
