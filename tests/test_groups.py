@@ -162,6 +162,7 @@ def answers(index: si.SuffixIndex, asked: list[list[int]], question: list[list[l
         "next": [(found.token_ids.tolist(), found.counts.tolist(), found.context_count) for found in following],
         "documents": [[match.document_id for match in index.documents(ngram, None, where=where)] for ngram in asked],
         "page": [[match.document_id for match in index.documents(ngram, 2, 1, where)] for ngram in asked],
+        "ids": [index.document_ids(ngram, where).tolist() for ngram in asked],
         "sample": [[match.document_id for match in index.sample_documents(ngram, 99, 0, where)] for ngram in asked],
         "cooccurrence": index.cooccurrence(*question, where=where),
         "pairs": index.cooccurrences([question, [[asked[0]], [asked[-1]]], question[:2]] * 2, where=where).tolist(),
@@ -185,7 +186,7 @@ def test_where_is_the_corpus_of_these_documents(
     found = answers(index, asked, question, {"set": chosen})
     assert found["count"] == found["counts"] == [oracle.count(part, ngram, separator) for ngram in asked]
     holding = [[kept[number] for number, _ in oracle.holding(part, ngram, separator)] for ngram in asked]
-    assert found["documents"] == found["sample"] == holding
+    assert found["documents"] == found["ids"] == found["sample"] == holding
     assert found["page"] == [documents[1:3] for documents in holding]
     assert found["document_count"] == found["document_counts"] == list(map(len, holding))
     contexts = [ngram for ngram in asked if ngram[-1:] != [separator]]

@@ -152,6 +152,7 @@ def test_documents(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], sh
         found = index.documents(ngram, limit=None)
         assert [(match.document_id, match.offsets.tolist()) for match in found] == expected
         assert [match.ngram_count for match in found] == [len(offsets) for _, offsets in expected]
+        assert index.document_ids(ngram).tolist() == [number for number, _ in expected]
         assert [match.num_tokens for match in found] == [len(corpus.documents[number]) for number, _ in expected]
         for limit, offset in [(1, 0), (2, 1), (3, 2), (0, 0), (5, len(expected))]:
             page = index.documents(ngram, limit=limit, offset=offset)

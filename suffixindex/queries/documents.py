@@ -74,6 +74,13 @@ class DocumentQueries(OccurrenceQueries):
         chosen = self._holding(ids, where)[offset : None if limit is None else offset + limit]
         return self._matches(ids, chosen)
 
+    def document_ids(self, ngram: Ngram, where: Where | None = None) -> NDArray[np.int64]:
+        """Ids of all documents that hold an n-gram, ascending: ``int64[documents]``. About 10 ns an occurrence.
+
+        With ``where``, of some documents alone, see :meth:`mask`.
+        """
+        return self._holding(self._checker.ngram(ngram), where)
+
     def sample_documents(self, ngram: Ngram, k: int, seed: int, where: Where | None = None) -> list[DocumentMatch]:
         """k documents that hold an n-gram (all, if fewer do), each equally likely, without replacement, by ascending id.
 
