@@ -6,7 +6,7 @@ the data, so that what is sorted is sorted once. Many samples are computed in on
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 Reals = NDArray[np.float64]
 Columns = tuple[NDArray[Any], ...]
+Alternative = Literal["two-sided", "greater", "less"]
 
 BLOCK = 1 << 15  # weights that are computed at a time: they and what is made of them stay in the cache
 LEAST_BLOCKS = 10  # examples of about one size that exchange their scores
@@ -140,8 +141,9 @@ def permutation_p(
     *,
     permutations: int = 2000,
     seed: int,
+    alternative: Alternative = "two-sided",
 ) -> float:
-    """Two-sided p-value of the null hypothesis that what ``b`` says of an example has nothing to do with the example.
+    """The p-value of the null hypothesis that what ``b`` says of an example has nothing to do with the example.
 
     Whole examples exchange their values of the second array; the rows of an example stay together and in order, so that they
     depend on each other as much as they did. An example gives its values to one that has as many rows: if examples are
@@ -151,7 +153,8 @@ def permutation_p(
     ``benchmarks/coverage.py`` measures both. One example alone has nothing to exchange: p = 1.
 
     ``p = (1 + #{|t* - t₀| ≥ |t - t₀|}) / (1 + permutations)``, where t₀ is the statistic's value under independence (Phipson
-    and Smyth 2010): never 0. With controls, residuals are exchanged (Freedman and Lane 1983).
+    and Smyth 2010): never 0. One-sided, t* ≥ t ("greater") or t* ≤ t ("less") is counted. With controls, residuals are
+    exchanged (Freedman and Lane 1983).
 
     Parameters
     ----------
@@ -175,7 +178,7 @@ def permutation_p(
     if statistic.residual is not None:
         statistic, columns = statistic.residual(columns)
     once = np.ones((1, len(numbers)))
-    observed = abs(float(statistic.compute(columns, once)[0]) - statistic.null)
+    observed = _distance(statistic.compute(columns, once), statistic.null, alternative)[0]
     if np.isnan(observed):
         return float("nan")
     exchange = _Exchange(numbers)
@@ -184,8 +187,15 @@ def permutation_p(
     for size in _blocks(permutations, len(numbers)):
         permuted = columns[1][np.stack([exchange.draw(rng) for _ in range(size)])]
         found = statistic.compute((columns[0], permuted, *columns[2:]), np.broadcast_to(once, permuted.shape))
-        as_far += int(np.count_nonzero(~(np.abs(found - statistic.null) < observed - 1e-12)))  # nan is no evidence: counted
+        distance = _distance(found, statistic.null, alternative)
+        as_far += int(np.count_nonzero(~(distance < observed - 1e-12)))  # nan is no evidence against the null: counted
     return (1 + as_far) / (1 + permutations)
+
+
+def _distance(values: Reals, null: float, alternative: Alternative) -> Reals:
+    """What is larger the less it fits the null hypothesis."""
+    deviation = values - null
+    return {"two-sided": np.abs(deviation), "greater": deviation, "less": -deviation}[alternative]
 
 
 class _Exchange:
