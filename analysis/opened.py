@@ -78,7 +78,7 @@ def quiet_transformers() -> None:
     """No bar for each file of weights that is read or written: a study reads dozens of checkpoints."""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
 
 
 def weights_of(config: Config, model: Model, revision: str) -> list[Any]:

@@ -16,8 +16,8 @@ from analysis.opened import Opened
 from analysis.pipeline import Stage
 from analysis.plan.models import state_name, state_settings
 from analysis.plan.task_stages import TaskStages
-from analysis.prompts import Goal, Proposer, optimize
-from analysis.proposers import EndpointProposer, LocalProposer, WordProposer
+from analysis.prompts import optimize
+from analysis.proposers import EndpointProposer, Goal, LocalProposer, Proposer, WordProposer
 
 GOALS: tuple[Goal, ...] = ("memorize", "generalize")
 

@@ -41,30 +41,30 @@ def score_by_counts(rows: Sequence[Row], study: Study) -> Any:
                     label=short(ordered[0]["num_parameters"]),
                 )
         axis.set_xticks(range(len(bins)), [edge(low) for low, _ in bins], rotation=45 if len(bins) > 5 else 0)
-        axis.set_xlabel("documents that hold a pair: from … on")
+        axis.set_xlabel("documents that hold a pair, from")
         axis.set_title(f"{task}, n = {n}")
         axis.set_ylabel(" / ".join(named(METRICS, metric) for metric in distinct(here, "metric")))
     legend_below(figure, axes, title="parameters", columns=8)
     return figure
 
 
-def novelty_by_size(rows: Sequence[Row], study: Study) -> Any:
-    """A panel for each task and unit: the share that the corpus does not hold against model size, a line an n.
+def novelty_by_size(rows: Sequence[Row], task: str) -> Any:
+    """A panel for each unit: the share that the corpus does not hold against model size, a line an n.
 
     The same share of the right answers is a thin line of the same colour without markers.
     """
-    shown = final(whole(rows), study)
-    wanted = [(task, unit) for task in distinct(shown, "task") for unit in UNITS if picked(shown, task=task, unit=unit)]
-    figure, axes = panels(len(wanted), columns=2, share_y=False)
+    shown = picked(rows, task=task)
+    wanted = [unit for unit in UNITS if picked(shown, unit=unit)]
+    figure, axes = panels(len(wanted), columns=2)
     ns = sorted(distinct(shown, "n"))
-    for axis, (task, unit) in zip(axes, wanted, strict=True):
-        here = picked(shown, task=task, unit=unit)
+    for axis, unit in zip(axes, wanted, strict=True):
+        here = picked(shown, unit=unit)
         for i, n in enumerate(ns):
             colour, ordered = PALETTE[i % 6], by_size(picked(here, n=n))
             if ordered:
                 at = [row["num_parameters"] for row in ordered]
                 line(axis, at, ordered, colour=colour, marker=MARKERS[i % 10], style="-", label=f"n = {n}")
-            right = by_size(picked(shown, task=task, unit=REFERENCE + unit, n=n))
+            right = by_size(picked(shown, unit=REFERENCE + unit, n=n))
             axis.plot(
                 [row["num_parameters"] for row in right],
                 [row["estimate"] for row in right],
@@ -73,7 +73,7 @@ def novelty_by_size(rows: Sequence[Row], study: Study) -> Any:
                 linestyle=":",
             )
         size_axis(axis, sorted(set(distinct(here, "num_parameters"))))
-        axis.set_title(f"{task}: {UNITS[unit]}")
+        axis.set_title(UNITS[unit])
         axis.set_ylabel("share not in the corpus")
     legend_below(figure, axes, columns=8)
     return figure

@@ -22,9 +22,16 @@ from analysis.report.style import HATCHES, LINES, MARKERS, PALETTE, legend_below
 GROUPS = {"pair": "documents with x and y", "output_only": "documents with y alone", "difference": "the first less the second"}
 
 
+def summed(rows: Sequence[Row], study: Study) -> list[Row]:
+    """Influence as the paper sums it: over all states of a model; of a model with one state, that."""
+    shown = whole(rows)
+    with_sum = {row["model"] for row in shown if row["revision"] == "all"}
+    return [row for row in shown if row["revision"] == "all" or row["model"] not in with_sum]
+
+
 def influence_by_group(rows: Sequence[Row], study: Study) -> Any:
     """A panel a model: mean influence of both groups of documents, three bars a task: both groups, and their difference."""
-    shown = whole(rows)
+    shown = summed(rows, study)
     labels = distinct([{"label": model_label(row)} for row in shown], "label")
     figure, axes = panels(len(labels), share_y=False)
     for axis, label in zip(axes, labels, strict=True):

@@ -31,6 +31,7 @@ from analysis.report.style import (
     series_colours,
     short,
     size_axis,
+    step_axis,
 )
 
 
@@ -84,9 +85,14 @@ def by_mode(rows: Sequence[Row], study: Study) -> Any:
 
 def by_gamma(rows: Sequence[Row], study: Study) -> Any:
     """A panel for each task and n: the main statistic against γ, a line a model; the study's γ is the upright line."""
-    wanted = [(task, n) for task in _tasks_of(rows, study) for n in task.gamma]
-    figure, axes = panels(len(wanted), columns=3, share_y=False)
     shown = picked(final(whole(rows), study), mode=study.mode, corpus_model="taskgram")
+    wanted = [
+        (task, n)
+        for task in _tasks_of(rows, study)
+        for n in task.gamma
+        if len(set(distinct(picked(shown, task=task.name, n=n, statistic=task.statistic), "gamma"))) > 1
+    ]
+    figure, axes = panels(len(wanted), columns=3, share_y=False)
     models = distinct(shown, "model")
     for axis, (task, n) in zip(axes, wanted, strict=True):
         here = picked(shown, task=task.name, n=n, statistic=task.statistic)
@@ -147,7 +153,7 @@ def by_step(rows: Sequence[Row], study: Study) -> Any:
             at_gamma(whole(rows), task), mode=study.mode, corpus_model="taskgram", n=min(task.gamma), statistic=task.statistic
         )
         for i, model in enumerate(models):
-            path = [row for row in trajectory(shown, model) if row["step"] > 0]
+            path = [row for row in trajectory(shown, model) if row["step"] >= 0]
             if path:
                 colour = series_colours(len(models))[i]
                 line(
@@ -159,8 +165,7 @@ def by_step(rows: Sequence[Row], study: Study) -> Any:
                     style=LINES[i % 4],
                     label=_size(path[0]),
                 )
-        axis.set_xscale("log")
-        axis.set_xlabel("training step")
+        step_axis(axis, sorted({row["step"] for row in shown if row["step"] >= 0}))
         _labelled(axis, task.name, named(STATISTICS, task.statistic), shown)
     legend_below(figure, axes, title="parameters")
     return figure

@@ -148,11 +148,14 @@ def _novelty(tables: Tables, study: Study) -> Section:
     if not rows:
         return _absent(title, "novelty")
     caption = (
-        "Share of n-grams, and of pairs of an n-gram of the input and one of the output, that the corpus does not hold. Broken "
+        "share of n-grams, and of pairs of an n-gram of the input and one of the output, that the corpus does not hold. Broken "
         "text is novel too, so beside them stand the shares among those whose parts the corpus does hold, and, dotted, those of "
         f"the right answers. {_interval(study)} {_sizes(rows, 'num_ngrams')}"
     )
-    figures = [Figure("novelty-by-size", caption, lambda: behaviour.novelty_by_size(rows, study))]
+    figures = [
+        Figure(f"novelty-{task}", f"{task}: {caption}", lambda task=task: behaviour.novelty_by_size(rows, task))  # type: ignore[misc]
+        for task in distinct(rows, "task")
+    ]
     return Section(title, "", figures, [listings.novelty(rows)])
 
 
@@ -184,7 +187,7 @@ def _dose(tables: Tables, study: Study) -> Section:
 
 def _influence(tables: Tables, study: Study) -> Section:
     title = "Influence of documents that hold the pair"
-    rows = whole(tables.get("influence", ()))
+    rows = causes.summed(tables.get("influence", ()), study)
     if not rows:
         return _absent(title, "influence ([influence] in the configuration)")
     caption = (

@@ -77,6 +77,15 @@ def size_axis(axis: Any, sizes: Sequence[int], label: str = "parameters") -> Non
     axis.set_xlabel(label)
 
 
+def step_axis(axis: Any, steps: Sequence[int]) -> None:
+    """A logarithmic axis of training steps with 0 at its left end, and a tick at each."""
+    if positive := [step for step in steps if step > 0]:
+        axis.set_xscale("symlog", linthresh=positive[0], linscale=0.4)
+    axis.set_xticks(steps, [short(step) for step in steps], rotation=45 if len(steps) > 4 else 0)
+    axis.set_xticks([], minor=True)
+    axis.set_xlabel("training step")
+
+
 def legend_below(figure: Any, axes: Sequence[Any], columns: int = 4, title: str | None = None) -> None:
     """One legend under all panels, each label once."""
     named: dict[str, Any] = {}
