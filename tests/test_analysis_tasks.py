@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,6 +126,8 @@ def test_mmlu(tmp_path):
     assert [(row["example_id"], row["target"]) for row in table.to_pylist()[:2]] == [("anatomy-0", "no"), ("anatomy-1", "1")]
     assert table["choices"][0].as_py() == ["yes", "no", "both", "neither"]
     assert load_task("mmlu-knowledge", [folder], subsets=["anatomy"])["subset"].to_pylist() == ["anatomy"] * 2
+    with pytest.raises(ConfigError, match="anatomy is no subject of mmlu-reasoning"):
+        load_task("mmlu-reasoning", [folder], subsets=["anatomy"])
     with pytest.raises(TaskError, match="no record is of the subject anatomy"):
         load_task("mmlu", [write_mmlu(tmp_path / "other", "val", {"virology": questions})], subsets=["anatomy"])
     with pytest.raises(TaskError, match="MMLU has no subject magic"):
@@ -222,6 +225,15 @@ def test_a_bad_file(tmp_path, line, message):
         load_task("triviaqa", [file])
 
 
+@pytest.mark.parametrize("name", ["cut.jsonl.gz", "cut.jsonl.zst", "cut.jsonl"])
+def test_a_damaged_file(tmp_path, name):
+    lines = b'{"input": "a", "target": "b"}\n' * 9
+    whole = {"gz": gzip.compress(lines), "zst": zstandard.compress(lines) + zstandard.compress(lines)}
+    (tmp_path / name).write_bytes(whole.get(name.rpartition(".")[2], b"\xfflines")[:-4])
+    with pytest.raises(TaskError, match=r"cannot be read"):
+        load_task("jsonl:x", [tmp_path / name])
+
+
 def test_bad_sources_and_settings(tmp_path):
     row = {"input": "a", "target": "b", "id": "1"}
     file = write(tmp_path / "some" / "t.jsonl", [row, row])
@@ -254,6 +266,12 @@ def test_a_limit_draws_from_each_subset_in_order(tmp_path):
     assert sorted(drawn[0], key=int) == drawn[0]
     assert sum(int(text) % 2 for text in drawn[0]) == 5 and len(drawn[0]) == 10
     assert load_task("jsonl:x", [file], limit=50).num_rows == 40
+
+
+def test_frames_of_a_packed_file_are_read_one_after_the_other(tmp_path):
+    packed = [zstandard.compress(json.dumps({"input": text, "target": "b"}).encode() + b"\n") for text in "ac"]
+    (tmp_path / "t.jsonl.zst").write_bytes(b"".join(packed))
+    assert load_task("jsonl:x", [tmp_path / "t.jsonl.zst"])["input"].to_pylist() == ["a", "c"]
 
 
 def test_few_shot_examples_are_others(tmp_path):

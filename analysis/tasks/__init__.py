@@ -13,6 +13,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,6 +100,10 @@ def load_task(
     filled = find_template(template or kind.template)
     if subsets and kind.subsets is None:
         raise ConfigError(f"the task {name} has no subsets, so none can be chosen: {', '.join(subsets)}")
+    if kind.subsets:
+        allowed = {*kind.subsets, *chain.from_iterable(mmlu_subjects()[category] for category in kind.subsets)}
+        if others := [subset for subset in subsets if subset not in allowed]:
+            raise ConfigError(f"{others[0]} is no subject of {name}: expected those of mmlu_subjects.toml, or the task mmlu")
     source = _sources(name, source, kind)
     chosen = subsets or kind.subsets or ()
     examples = _sample(_distinct(kind.read(source, split, chosen), name), limit, seed)

@@ -2,10 +2,14 @@
 
 import csv
 import gzip
+import io
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
+
+import zstandard
 
 from analysis.errors import MissingDependencyError, TaskError
 
@@ -133,10 +137,20 @@ def open_text(file: Path) -> IO[str]:
     if file.suffix == ".gz":
         return gzip.open(file, "rt", encoding="utf-8-sig", newline="")
     if file.suffix == ".zst":
-        import zstandard
-
-        return cast(IO[str], zstandard.open(file, "rt", encoding="utf-8-sig", newline=""))
+        return io.TextIOWrapper(io.BytesIO(_unpacked(file.read_bytes())), encoding="utf-8-sig", newline="")
     return open(file, encoding="utf-8-sig", newline="")
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """The frames of a zstd file; the library's own reader takes a file that was cut for a shorter one."""
+    parts = []
+    while packed:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        parts.append(frame.decompress(packed))
+        if not frame.eof:
+            raise EOFError("it ends inside a frame, so it was cut: fetch it again")
+        packed = frame.unused_data
+    return b"".join(parts)
 
 
 def _read_file(file: Path, columns: Sequence[str]) -> Iterator[Record]:
@@ -155,7 +169,7 @@ def _read_file(file: Path, columns: Sequence[str]) -> Iterator[Record]:
             if not isinstance(row, dict):
                 raise TaskError(f"{place} is {type(row).__name__}: expected an object with fields")
             yield Record(row, place, stem, number)
-    except (UnicodeDecodeError, EOFError, OSError) as error:
+    except (UnicodeDecodeError, EOFError, OSError, zlib.error, zstandard.ZstdError, csv.Error) as error:
         raise TaskError(f"{file} cannot be read: {error}") from error
 
 
