@@ -70,7 +70,7 @@ def token_log_probs(model: CausalModel, batch: Sequence[Reading]) -> "list[torch
     try:
         logits = _logits(model, ids.to(device), mask.to(device), rows, columns)
         pieces = [
-            some.float().gather(1, of_them[:, None])[:, 0] - some.float().logsumexp(1)
+            some.gather(1, of_them[:, None])[:, 0].float() - some.float().logsumexp(1)
             for some, of_them in zip(torch.split(logits, CHUNK), torch.split(wanted, CHUNK), strict=True)
         ]
     except torch.cuda.OutOfMemoryError as error:

@@ -154,6 +154,7 @@ def causal_model(model: Any, tokenizer: Any, *, name: str, revision: str = "") -
         )
     if model.get_output_embeddings() is None:
         raise ModelError(f"{name} has no output embeddings, so it is no causal language model")
+    _keep_spaces_in_offsets(tokenizer)
     model.eval()
     model.generation_config = GenerationConfig(eos_token_id=_end_tokens(model, tokenizer))
     parameters = sum(part.numel() for part in model.parameters())
@@ -208,6 +209,17 @@ def check_tokenizer(tokenizer: Any, index: "si.SuffixIndex", texts: Sequence[str
                 f"the text {text[:60]!r} has the ids {expected[at : at + 4]} from token {at} on in the index {index.path}, and "
                 f"{found[at : at + 4]} in the model's tokenizer: {advice}"
             )
+
+
+def _keep_spaces_in_offsets(tokenizer: Any) -> None:
+    """Have the tokenizer say all characters of a token: some leave out spaces, so that nobody knows whose they were."""
+    from tokenizers import Tokenizer
+
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    told = json.dumps(state["post_processor"])
+    if '"trim_offsets": true' in told:  # ids do not depend on it
+        state["post_processor"] = json.loads(told.replace('"trim_offsets": true', '"trim_offsets": false'))
+        tokenizer.backend_tokenizer.post_processor = Tokenizer.from_str(json.dumps(state)).post_processor
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int] | None:

@@ -73,6 +73,7 @@ TEXTS = st.lists(st.sampled_from(PARTS), max_size=12).map("".join)
 @given(prompt=TEXTS, target=TEXTS, data=st.data())
 @example(prompt="Answer: ", target="Paris", data=None)  # " Paris" lies across the border
 @example(prompt="Answer:  ", target="Paris  is", data=None)  # runs of spaces
+@example(prompt="", target="  a", data=None)  # offsets that leave out spaces cannot tell whose the first is
 @example(prompt="", target="中", data=None)  # one character of three tokens
 @example(prompt="the ca", target="t", data=None)  # a token that begins inside the prompt
 @example(prompt="a\n", target="\n the", data=None)
