@@ -69,9 +69,10 @@ def pair_shares(
     if not len(owner):
         none = Shares(np.zeros(len(pairs)), np.zeros(len(pairs)))
         return none, none
-    distinct, place = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
-    new = (index.cooccurrences(distinct, ngrams=ids) == 0)[place.reshape(-1)]
-    occurs = (index.counts(ids) > 0)[np.concatenate(pairs)].all(axis=1)
+    both = np.concatenate(pairs)
+    distinct, place = np.unique(both[:, 0] * len(ids) + both[:, 1], return_inverse=True)
+    new = (index.cooccurrences(np.stack(np.divmod(distinct, len(ids)), axis=1), ngrams=ids) == 0)[place]
+    occurs = (index.counts(ids) > 0)[both].all(axis=1)
     shares = [
         Shares(*(np.bincount(owner[mask], minlength=len(pairs)).astype(np.float64) for mask in (new & counted, counted)))
         for counted in (np.ones(len(owner), bool), occurs)
