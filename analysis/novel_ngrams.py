@@ -30,7 +30,8 @@ def ngram_shares(lengths: Sequence[NDArray[np.int64]], n: int, fluent: bool = Fa
     """From the longest match at each position of each text: an n-gram is new if the match where it begins is shorter."""
     found = np.zeros((2, len(lengths)))
     for text, matched in enumerate(lengths):
-        here, after = matched[: max(len(matched) - n + 1, 0)], matched[1 : len(matched) - n + 2]
+        number = max(len(matched) - n + 1, 0)
+        here, after = matched[:number], matched[1 : number + 1]
         counted = (here >= n - 1) & (after >= n - 1) if fluent else np.ones(len(here), bool)
         found[:, text] = np.count_nonzero(counted & (here < n)), np.count_nonzero(counted)
     return Shares(*found)
