@@ -30,7 +30,8 @@ def ngram_shares(lengths: Sequence[NDArray[np.int64]], n: int, fluent: bool = Fa
     """From the longest match at each position of each text: an n-gram is new if the match where it begins is shorter."""
     found = np.zeros((2, len(lengths)))
     for text, matched in enumerate(lengths):
-        here, after = matched[: max(len(matched) - n + 1, 0)], matched[1 : len(matched) - n + 2]
+        number = max(len(matched) - n + 1, 0)
+        here, after = matched[:number], matched[1 : number + 1]
         counted = (here >= n - 1) & (after >= n - 1) if fluent else np.ones(len(here), bool)
         found[:, text] = np.count_nonzero(counted & (here < n)), np.count_nonzero(counted)
     return Shares(*found)
@@ -69,9 +70,10 @@ def pair_shares(
     if not len(owner):
         none = Shares(np.zeros(len(pairs)), np.zeros(len(pairs)))
         return none, none
-    distinct, place = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
-    new = (index.cooccurrences(distinct, ngrams=ids) == 0)[place.reshape(-1)]
-    occurs = (index.counts(ids) > 0)[np.concatenate(pairs)].all(axis=1)
+    both = np.concatenate(pairs)
+    distinct, place = np.unique(both[:, 0] * len(ids) + both[:, 1], return_inverse=True)
+    new = (index.cooccurrences(np.stack(np.divmod(distinct, len(ids)), axis=1), ngrams=ids) == 0)[place]
+    occurs = (index.counts(ids) > 0)[both].all(axis=1)
     shares = [
         Shares(*(np.bincount(owner[mask], minlength=len(pairs)).astype(np.float64) for mask in (new & counted, counted)))
         for counted in (np.ones(len(owner), bool), occurs)

@@ -106,8 +106,8 @@ def clustered_bootstrap(
 
     Notes
     -----
-    O(resamples · rows). 10⁵ rows × 2,000 resamples on one core: Pearson 3 s, Spearman 8 s, partial Spearman with three
-    controls 25 s, Kendall 20 s. 500 rows: 20 to 100 ms.
+    O(resamples · rows), Kendall's O(resamples · rows · log rows). 2,000 resamples on one core: of 10⁵ rows Pearson 5 s,
+    Spearman 8 s, partial Spearman with three controls 25 s, Kendall 35 s; of 500 rows 0.01 to 0.13 s.
     """
     values, numbers = checked_with_clusters(arrays, clusters)
     if resamples < 1 or not 0 < confidence < 1:

@@ -1,10 +1,11 @@
 """Do intervals hold the truth as often as they say, and do tests reject a true null hypothesis as seldom as they say?
 
-    python -m benchmarks.coverage [--simulations 1000] [--check]
+    python -m benchmarks.coverage [--simulations 1000] [--check | --table]
 
 Draws examples whose pairs depend on each other (half of the variance is the example's), of 1 to some 15 pairs each, with and
 without ties. The truth is scipy's statistic of a million pairs. ``clustered`` is what ``analysis.statistics`` does; ``rows``
-forgets the examples and draws single pairs. Writes ``benchmarks/results/coverage.json``; some two minutes on an idle core.
+forgets the examples and draws single pairs. Writes ``benchmarks/results/coverage.json`` and the table of ``README.md``: some
+three minutes of one core for 1,000 simulations.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from analysis.statistics import (
     clustered_bootstrap,
     permutation_p,
 )
-from benchmarks.tables import save
+from benchmarks.tables import ROOT, insert, load, markdown, save
 
 NOMINAL = 0.95
 RESAMPLES = 400
@@ -130,11 +131,47 @@ def rejections(simulations: int) -> Iterator[dict[str, object]]:
             yield row | {"clustered": rejected / simulations, "rows": rejected_rows / simulations}
 
 
+def table() -> str:
+    """Shares in percent: what intervals hold and tests reject, by number of examples."""
+    results = load("coverage")
+    percent = "{:.1f}".format
+    header = ["examples", "r", "ties", *(statistic.name for statistic in STATISTICS), "spearman, single pairs"]
+    worlds = {(row["clusters"], row["correlation"], row["ties"]): {} for row in results["intervals"]}
+    for row in results["intervals"]:
+        held = worlds[row["clusters"], row["correlation"], row["ties"]]
+        held[row["statistic"]] = percent(100 * row["clustered"])
+        if "rows" in row:
+            held["rows"] = percent(100 * row["rows"])
+    intervals = markdown(
+        header,
+        [
+            [clusters, r, "yes" if ties else "no", *(held[statistic.name] for statistic in STATISTICS), held["rows"]]
+            for (clusters, r, ties), held in worlds.items()
+        ],
+    )
+    tests = markdown(
+        ["examples", "pairs of each", "statistic", "examples exchanged", "single pairs exchanged"],
+        [
+            [row["clusters"], "4" if row["equal_sizes"] else "1 to 15", row["statistic"]]
+            + [percent(100 * row[name]) for name in ("clustered", "rows")]
+            for row in results["tests"]
+        ],
+    )
+    note = (
+        f"{results['simulations']:,} simulations of each, {results['resamples']} resamples, {results['permutations']} permutations."
+    )
+    return f"{intervals}\n\n{tests}\n\n{note}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--check", action="store_true", help="keep no figures")
+    parser.add_argument("--table", action="store_true", help="only write the table of the figures that are kept")
     options = parser.parse_args()
+    if options.table:
+        insert(ROOT / "benchmarks" / "README.md", "coverage", table())
+        return
     started = time.perf_counter()
     intervals, tests = [], []
     for row in coverage(options.simulations):
@@ -147,6 +184,7 @@ def main() -> None:
     kept["seconds"] = round(time.perf_counter() - started)
     if not options.check:
         save("coverage", {**kept, "intervals": intervals, "tests": tests})
+        insert(ROOT / "benchmarks" / "README.md", "coverage", table())
 
 
 if __name__ == "__main__":

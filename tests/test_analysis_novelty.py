@@ -59,7 +59,7 @@ def test_shares_are_those_of_a_scan(index: si.SuffixIndex, texts: list[tuple[str
     examples = examples_table([{"example_id": i, "input": x, "target": y} for i, (x, y, _) in zip(ids, texts, strict=True)])
     written = [{"example_id": i, "output": z} for i, (_, _, z) in zip(ids, texts, strict=True)]
     generations = generations_table([{**row, "metric": metric} for metric in ("bleu", "f1") for row in written])
-    asked = [each for each in product((1, 2, 3), UNITS) if each != (1, "fluent_ngram")]  # one word has no two parts
+    asked = [each for each in product((1, 2, 3, 9), UNITS) if each != (1, "fluent_ngram")]  # one word has no two parts
     expected = {}
     for (n, unit), (prefix, side) in product(asked, (("", 2), ("reference_", 1))):
         found = [slow(unit, n, text[0], text[side]) for text in texts]
@@ -68,9 +68,9 @@ def test_shares_are_those_of_a_scan(index: si.SuffixIndex, texts: list[tuple[str
             expected[prefix + unit, n] = of_all
     if not expected:
         with pytest.raises(MeasureError, match="no output has an n-gram"):
-            novelty(examples, generations, index, ns=(1, 2, 3))
+            novelty(examples, generations, index, ns=(1, 2, 3, 9))
         return
-    table = novelty(examples, generations, index, ns=(1, 2, 3), resamples=10)
+    table = novelty(examples, generations, index, ns=(1, 2, 3, 9), resamples=10)
     assert table.schema.names == NOVELTY.names
     rows = table.to_pylist()
     assert {
