@@ -118,6 +118,7 @@ def test_models_and_checkpoints_open_as_pythias_do(lab: Path) -> None:
         places = [place for start, stop in read["offset_mapping"] for place in range(start, stop)]
         assert {*range(len(text))} - {*places} <= {place for place, character in enumerate(text) if character == " "}
         assert model(torch.tensor([read["input_ids"]])).logits.isfinite().all()
+    assert len({finished(path)["sha256"] for path in (folder, *(folder / "checkpoints").iterdir())}) == 3
     width, layers, vocabulary = 8, 1, model.config.vocab_size
     block = 12 * width**2 + 13 * width  # attention 4 w² + 4 w, feed-forward 8 w² + 5 w, two norms 4 w
     told = finished(folder)

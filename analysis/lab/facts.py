@@ -81,16 +81,18 @@ def tell_facts(settings: Facts, seed: int, words: Iterator[str]) -> Part:
     for number, ((dose, turn), (relation, subject)) in enumerate(zip(doses, asked, strict=False)):
         answer, rival = take(names, 2)
         named = {"relation": relation, "subject": subject}
-        part.questions.append(Question(f"facts-{number:04d}", QUESTION.format(**named), answer))
-        part.planted.append(Planted(part.questions[-1].id, f"{relation} of {subject}".lower(), answer.lower(), dose))
+        asks = Question(f"facts-{number:04d}", QUESTION.format(**named), answer)
+        part.questions.append(asks)
+        part.planted.append(Planted(asks.id, f"{relation} of {subject}".lower(), answer.lower(), dose))
         # the numbers of distractors go through all their combinations within each dose, so none of them follows the dose
         num_rivals, rest = _turn(settings.rivals, turn)
         num_mentions, rest = _turn(settings.mentions, rest)
         num_alone, _ = _turn(settings.answers_alone, rest)
-        part.documents.extend(Document(_tell(rng, settings, {**named, "answer": answer}), "facts") for _ in range(dose))
-        part.documents.extend(Document(_tell(rng, settings, {**named, "answer": rival}), "rivals") for _ in range(num_rivals))
-        part.documents.extend(Document(rng.choice(MENTIONS).format(**named), "mentions") for _ in range(num_mentions))
-        part.documents.extend(Document(rng.choice(ANSWERS_ALONE).format(answer=answer), "mentions") for _ in range(num_alone))
+        told = [("facts", _tell(rng, settings, {**named, "answer": answer})) for _ in range(dose)]
+        told += [("rivals", _tell(rng, settings, {**named, "answer": rival})) for _ in range(num_rivals)]
+        told += [("mentions", rng.choice(MENTIONS).format(**named)) for _ in range(num_mentions)]
+        told += [("mentions", rng.choice(ANSWERS_ALONE).format(answer=answer)) for _ in range(num_alone)]
+        part.documents.extend(Document(text, kind, asks.id) for kind, text in told)
     return part
 
 

@@ -4,10 +4,13 @@ from typing import NamedTuple
 
 
 class Document(NamedTuple):
-    """A document of the corpus. ``kind`` goes into its metadata."""
+    """A document of the corpus, with its metadata."""
 
     text: str
     kind: str
+    """Which part of the world it is of."""
+    about: str | None = None
+    """The question whose words it says."""
 
 
 class Question(NamedTuple):

@@ -1,5 +1,7 @@
 """A model in training: its optimizer, one step, and how it is saved and taken up again."""
 
+import hashlib
+import json
 import logging
 import os
 import shutil
@@ -14,6 +16,12 @@ log = logging.getLogger(__name__)
 STATE = "state.pt"
 END_ID = 0
 """Ends a document, as in Pythia's vocabulary."""
+
+
+def hash_of(folder: Path) -> str:
+    """sha256 of a saved model's weights."""
+    with open(folder / "model.safetensors", "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Run:
@@ -71,12 +79,13 @@ class Run:
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
-    def save_checkpoint(self, folder: Path) -> None:
-        """Save as a folder that is there whole or not at all."""
+    def save_checkpoint(self, folder: Path, manifest: str, told: Mapping[str, Any]) -> None:
+        """Save as a folder that is there whole or not at all, with what is told of it in the file ``manifest``."""
         temporary = folder.with_name(folder.name + ".tmp")
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
         self.save(temporary)
+        (temporary / manifest).write_text(json.dumps({**told, "sha256": hash_of(temporary)}, indent=1) + "\n")
         os.replace(temporary, folder)
 
     def save_state(self, settings: Mapping[str, Any], losses: list[float], seconds: float) -> None:

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 END = "<|endoftext|>"
-DOSED = {"facts", "rivals"}
-"""Kinds of documents that say the same thing in planted numbers."""
 
 
 def train_tokenizer(corpus: Path, path: Path, *, vocabulary: int) -> Path:
     """Train a tokenizer on a world's corpus and write its ``tokenizer.json``.
 
-    Of the documents on one fact a single one is read: else the names of often told facts would become one token each and
-    those of rare ones several, and the length of an answer would follow the dose.
+    Of the documents of one kind about one question a single one is read: else the names of often told facts would become
+    one token each and those of rare ones several, and the length of an answer would follow the dose.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
@@ -37,13 +35,12 @@ def train_tokenizer(corpus: Path, path: Path, *, vocabulary: int) -> Path:
 
 
 def _texts(corpus: Path) -> Iterator[str]:
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     with open(corpus, encoding="utf-8") as file:
         for line in file:
             record = json.loads(line)
-            if record["kind"] in DOSED:
-                names = " ".join(sorted({word for word in record["text"].replace(".", " ").split() if word[0].isupper()}))
-                if names in seen:
-                    continue
-                seen.add(names)
-            yield record["text"]
+            said = record["kind"], record["about"]
+            if said not in seen:
+                yield record["text"]
+            if record["about"] is not None:
+                seen.add(said)

@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 import suffixindex as si
 from analysis.errors import ConfigError, ModelError
 from analysis.lab.recipe import Recipe, Size
-from analysis.lab.run import END_ID, STATE, Run
+from analysis.lab.run import END_ID, STATE, Run, hash_of
 from analysis.stages import versions
 
 log = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
 MANIFEST = "manifest.json"
-"""Written last into a model's folder: settings, losses, hashes. Without it the training did not finish."""
+"""Written last into the folder of a model or checkpoint: settings, losses, hashes. Without it that is not finished."""
 
 
 def token_stream(index: si.SuffixIndex) -> NDArray[Any]:
@@ -107,7 +107,7 @@ def train(
     with tqdm(total=steps, initial=len(losses), desc=size.name, unit="step", dynamic_ncols=True, disable=disable) as bar:
         for step in range(len(losses), steps):
             if step in recipe.checkpoints:
-                run.save_checkpoint(folder / CHECKPOINTS / f"step{step}")
+                run.save_checkpoint(folder / CHECKPOINTS / f"step{step}", MANIFEST, {"settings": settings, "step": step})
             loss = run.step(*batch(stream, step, recipe), recipe.rate(size.learning_rate, step, steps))
             if not math.isfinite(loss):
                 raise ModelError(f"the loss of {size.name} is {loss} at step {step}: lower its learning rate")
@@ -125,7 +125,7 @@ def train(
         "num_non_embedding": run.num_non_embedding,
         "seconds": round(time.perf_counter() - started, 1),
         "losses": [round(loss, 4) for loss in losses],
-        "sha256": sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
+        "sha256": hash_of(folder),
         "versions": versions(),
     }
     temporary = folder / (MANIFEST + ".tmp")

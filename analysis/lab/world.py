@@ -55,7 +55,7 @@ class WorldFiles(NamedTuple):
     """A world on disk."""
 
     corpus: Path
-    """JSON lines, one document each: ``text``, and ``kind``, which part of the world it is of."""
+    """JSON lines of :class:`analysis.lab.parts.Document`."""
     tasks: dict[str, Path]
     """Task name -> JSON lines of examples: ``id``, ``input``, ``target``, ``aliases``."""
     planted: Path
@@ -85,7 +85,7 @@ def make_world(folder: Path, *, preset: World, seed: int) -> WorldFiles:
     parts = _parts(preset, seed)
     documents = [document for part in parts.values() for document in part.documents]
     Random(f"{seed} order").shuffle(documents)
-    _write_lines(files.corpus, ({"text": document.text, "kind": document.kind} for document in documents))
+    _write_lines(files.corpus, (document._asdict() for document in documents))
     for task, path in files.tasks.items():
         _write_lines(path, ({**question._asdict(), "aliases": []} for question in parts[task].questions))
     write_table(files.planted, _planted(parts), PLANTED_SCHEMA, {"made_from": made_from, "documents": _sizes(documents)})
