@@ -201,10 +201,19 @@ def test_templates_are_those_of_the_corpus(tiny: WorldFiles) -> None:
     (Translation((0, 3), 22, 0, 0, 1), "up to 20"),
     (Translation((1,), 1, 0, 0, 1), "odd number"),
     (Translation((2,), 1, 0, 0, 1), "more than half"),
+    (Translation((0,), 2, 0, 0, 1), "are all 0"),
+    (Translation((2,), 2, 0, 0, 500), "has 240 sentences, . of them told: ask fewer than 500"),
 ])  # fmt: skip
 def test_impossible_translations_are_refused(tmp_path: Path, settings: Translation, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_world(tmp_path, preset=replace(load_preset("tiny").world, translation=settings), seed=0)
+
+
+def test_more_problems_than_there_are_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="arithmetic has 432 problems, 0 of them solved: ask fewer than 433"):
+        make_world(tmp_path, preset=replace(load_preset("tiny").world, arithmetic=Arithmetic(0, 1, 433)), seed=0)
+    world = make_world(tmp_path, preset=replace(load_preset("tiny").world, arithmetic=Arithmetic(0, 1, 432)), seed=0)
+    assert len({record["input"] for record in read(world.tasks["arithmetic"])}) == 432
 
 
 @pytest.mark.parametrize(("before", "after", "message"), [

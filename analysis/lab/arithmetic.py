@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
+from analysis.errors import ConfigError
 from analysis.lab.parts import Document, Part, Question
 
 PEOPLE = "Anna Ben Carla David Emma Frank Gina Henry Ida Jack Kate Leo".split()
@@ -35,6 +36,12 @@ def pose_problems(settings: Arithmetic, seed: int) -> Part:
     rng = Random(f"{seed} arithmetic")
     told = [_problem(rng, settings.largest) for _ in range(settings.documents)]
     seen = {problem for problem, _ in told}
+    sums, differences = settings.largest * (settings.largest - 1) // 2, settings.largest**2
+    possible = (sums * len(MORE) + differences * len(LESS)) * len(PEOPLE) * len(THINGS)
+    if possible < len(seen) + settings.questions:
+        raise ConfigError(
+            f"arithmetic has {possible:,} problems, {len(seen):,} of them solved: ask fewer than {settings.questions:,} questions"
+        )
     part = Part([Document(TEMPLATE.format(input=problem) + answer, "arithmetic") for problem, answer in told], [], [])
     while len(part.questions) < settings.questions:
         problem, answer = _problem(rng, settings.largest)

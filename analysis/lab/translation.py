@@ -7,7 +7,6 @@ should not follow the planted frequency: the contrast to facts. There are as man
 of neighbouring words is likelier than another by its kind.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
@@ -58,6 +57,8 @@ def translate(settings: Translation, seed: int, words: Iterator[str]) -> Part:
         raise ConfigError(
             f"translation.words is {settings.words}: expected a multiple of the {len(settings.doses)} doses, up to {len(NOUNS)}"
         )
+    if max(settings.doses) == 0:
+        raise ConfigError("translation.doses are all 0: no document would teach the language")
     rng = Random(f"{seed} translation")
     adjectives, nouns = ADJECTIVES[: settings.words], NOUNS[: settings.words]
     dictionary = dict(zip([*adjectives, *nouns, *VERBS], take(words, 2 * settings.words + len(VERBS)), strict=True))
@@ -85,6 +86,11 @@ def translate(settings: Translation, seed: int, words: Iterator[str]) -> Part:
     part.documents.extend(Document(_english(told), "english") for told in alone[: settings.english_alone])
     part.documents.extend(Document(orvish(told), "orvish") for told in alone[settings.english_alone :])
     seen = {*parallel, *alone}
+    possible = len(phrases) * (len(phrases) - 1) * len(VERBS)
+    if possible < len(seen) + settings.questions:
+        raise ConfigError(
+            f"translation has {possible:,} sentences, {len(seen):,} of them told: ask fewer than {settings.questions:,} questions"
+        )
     while len(part.questions) < settings.questions:
         asked = sentence(*rng.sample(phrases, 2))
         if asked in seen:
@@ -103,18 +109,16 @@ def _english(told: Sentence) -> str:
 
 
 def _pairs(rng: Random, doses: dict[Phrase, int]) -> list[tuple[Phrase, Phrase]]:
-    """Every phrase as often as its dose, two different ones to a pair; one is left out if they are odd in number."""
-    left = Counter(doses)
-    if sum(left.values()) % 2:
+    """Every phrase as often as its dose, two different ones to a pair."""
+    phrases = [phrase for phrase, dose in doses.items() for _ in range(dose)]
+    if len(phrases) % 2:
         raise ConfigError("the doses of translation give an odd number of phrases, and a sentence holds two: make one dose even")
-    while True:
-        phrases = list(left.elements())
-        rng.shuffle(phrases)
-        pairs = list(zip(phrases[::2], phrases[1::2], strict=True))
-        for place, (first, second) in enumerate(pairs):
-            if first == second:  # trade with a sentence that holds neither
-                other = next((i for i, pair in enumerate(pairs) if first not in pair), None)
-                if other is None:
-                    raise ConfigError("one phrase of translation is more than half of all: spread the doses")
-                pairs[place], pairs[other] = (first, pairs[other][1]), (pairs[other][0], second)
-        return pairs
+    rng.shuffle(phrases)
+    pairs = list(zip(phrases[::2], phrases[1::2], strict=True))
+    for place, (first, second) in enumerate(pairs):
+        if first == second:  # trade with a sentence that holds neither
+            other = next((i for i, pair in enumerate(pairs) if first not in pair), None)
+            if other is None:
+                raise ConfigError("one phrase of translation is more than half of all: spread the doses")
+            pairs[place], pairs[other] = (first, pairs[other][1]), (pairs[other][0], second)
+    return pairs
