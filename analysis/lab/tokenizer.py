@@ -1,0 +1,46 @@
+"""A byte-level BPE tokenizer of a world, of Pythia's kind: id 0 ends a document, a space belongs to the word after it."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+END = "<|endoftext|>"
+
+
+def train_tokenizer(corpus: Path, path: Path, *, vocabulary: int) -> Path:
+    """Train a tokenizer on a world's corpus and write its ``tokenizer.json``.
+
+    Of the documents of one kind about one question a single one is read: else the names of often told facts would become
+    one token each and those of rare ones several, and the length of an answer would follow the dose.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_texts(corpus), trainer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(tokenizer.to_str(), encoding="utf-8")
+    os.replace(temporary, path)
+    return path
+
+
+def _texts(corpus: Path) -> Iterator[str]:
+    seen: set[tuple[str, str]] = set()
+    with open(corpus, encoding="utf-8") as file:
+        for line in file:
+            record = json.loads(line)
+            said = record["kind"], record["about"]
+            if said not in seen:
+                yield record["text"]
+            if record["about"] is not None:
+                seen.add(said)
