@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from suffixindex.cli_count import counted, counted_by, counted_variants
+from suffixindex.cli_foreign import adopt, export
 from suffixindex.cli_options import (
     Group,
     continuations,
@@ -42,7 +43,12 @@ def main() -> None:
 @main.command()
 @click.argument("corpus", nargs=-1, required=True)
 @click.option("-o", "--output", "index", required=True, type=click.Path(), help="Folder of the index to make.")
-@click.option("-t", "--tokenizer", required=True, help="bytes, words, or a Hugging Face name, folder or tokenizer.json.")
+@click.option(
+    "-t",
+    "--tokenizer",
+    required=True,
+    help="bytes, words, or a Hugging Face name, folder or tokenizer.json; of ids, what made them, or none.",
+)
 @click.option("--revision", help="Revision of a tokenizer on the Hugging Face hub.")
 @click.option(
     "--tokenizer-engine", "engine", type=click.Choice(["fastokens", "tokenizers"]), help="What encodes.  [default: the faster]"
@@ -54,10 +60,14 @@ def main() -> None:
 @click.option("--text-field", default="text", show_default=True, help="Field of a record that holds its text.")
 @click.option(
     "--input-format",
-    type=click.Choice(["auto", "jsonl", "lines", "text", "parquet"]),
+    type=click.Choice(["auto", "jsonl", "lines", "text", "parquet", "megatron", "u8", "u16", "u32"]),
     default="auto",
     show_default=True,
-    help="auto goes by file names; lines: a document a line, text: a document a file.",
+    help="auto goes by file names; lines: a document a line, text: a document a file; u16 and so on: ids and nothing else.",
+)
+@click.option("--separator", type=click.IntRange(0), help="Id that ends documents in files of ids.")
+@click.option(
+    "--sequences-per-step", type=click.IntRange(1), help="Sequences of a Megatron dataset are documents, so many a training step."
 )
 @click.option("--metadata/--no-metadata", default=True, help="Keep each record's origin and other fields.  [default: keep]")
 @click.option(
@@ -73,11 +83,13 @@ def main() -> None:
 def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **settings: Any) -> None:
     """Build an index of CORPUS: files, folders, globs, - for stdin, hf:NAME for a Hugging Face dataset.
 
-    Reads .jsonl, .json, .parquet, .txt and source files, also .gz and .zst. Interrupted, the same command goes on.
+    Reads .jsonl, .json, .parquet, .txt and source files, also .gz and .zst; Megatron datasets by their .idx. Interrupted, the
+    same command goes on.
 
     \b
     Example:
       suffixindex build pile/*.jsonl.zst -o pile-neox --tokenizer EleutherAI/pythia-70m --memory 16GiB
+      suffixindex build document.idx -o pile-steps --tokenizer EleutherAI/pythia-70m --sequences-per-step 1024
     """
     from suffixindex.construct import build as build_index
     from suffixindex.construct import estimate_build
@@ -418,7 +430,7 @@ def demo(index: str) -> None:
     run(index)
 
 
-for command in (infgram, score, spans, bench):
+for command in (infgram, score, spans, bench, adopt, export):
     main.add_command(command)
 
 

@@ -7,16 +7,15 @@ of each shard are sorted anew. Shards keep their order, and with it documents th
 import errno
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import BuildError, SuffixIndexError
 from suffixindex.files import BLOCK_BYTES, write_blocks
-from suffixindex.format import TOKEN_TYPES
 from suffixindex.index import SuffixIndex
 from suffixindex.memory import cpu_count
 from suffixindex.shard import Shard
@@ -62,7 +61,9 @@ def export(index: str | os.PathLike[str], folder: str | os.PathLike[str], *, for
         if opened.kind != "suffixindex":
             raise BuildError(f"{index} is an index of {opened.kind} already: only ours are exported")
         if format == "tokengrams" and opened.manifest.token_type == "u8":
-            raise BuildError("tokengrams has no type for ids of one byte: build with a tokenizer of more ids, or export to infini-gram")
+            raise BuildError(
+                "tokengrams has no type for ids of one byte: build with a tokenizer of more ids, or export to infini-gram"
+            )
         try:
             target.mkdir(parents=True, exist_ok=True)
             if any(target.iterdir()):
@@ -70,7 +71,7 @@ def export(index: str | os.PathLike[str], folder: str | os.PathLike[str], *, for
             for number, shard in enumerate(opened.shards):
                 name = f"{number:0{len(str(len(opened.shards) - 1))}d}"  # engines sort names as strings
                 if format == "infini-gram":
-                    _write_infinigram(shard, target, name, opened.separator, threads or cpu_count())
+                    _write_infinigram(shard, target, name, threads or cpu_count())
                 else:
                     _write_tokengrams(shard, target, name, threads or cpu_count())
         except OSError as error:
@@ -85,21 +86,20 @@ def export(index: str | os.PathLike[str], folder: str | os.PathLike[str], *, for
     return Exported(target, len(opened.shards), sum(path.stat().st_size for path in target.iterdir()), note)
 
 
-def _write_infinigram(shard: Shard, folder: Path, name: str, separator: int, threads: int) -> None:
-    dtype = shard.tokens.dtype
+def _write_infinigram(shard: Shard, folder: Path, name: str, threads: int) -> None:
     # each document's separator comes before it: the last one is the first
     text = np.roll(shard.tokens, 1)
-    width = dtype.itemsize
+    width = text.itemsize
     order = suffix_array(text.byteswap() if width > 1 else text, threads=threads)
     pointer = max(1, -(-((len(text) * width) - 1).bit_length() // 8))
-    _write(folder / f"tokenized.{name}", _raw(text))
-    _write(folder / f"table.{name}", _packed(order, width, pointer))
-    _write(folder / f"offset.{name}", _raw(shard.document_offsets[:-1] * np.uint64(width)))
+    write_blocks(folder / f"tokenized.{name}", _raw(text))
+    write_blocks(folder / f"table.{name}", _packed(order, width, pointer))
+    write_blocks(folder / f"offset.{name}", _raw(shard.document_offsets[:-1] * np.uint64(width)))
     if shard.metadata_path is None:
         return
     lengths: list[int] = []
 
-    def lines() -> Iterator[bytes]:
+    def lines() -> Iterator[bytes | memoryview]:
         for records in shard.metadata_records():
             for record in records:
                 ours = {"path": record["path"], "linenum": record["line"], "metadata": record["metadata"]}
@@ -107,32 +107,24 @@ def _write_infinigram(shard: Shard, folder: Path, name: str, separator: int, thr
                 lengths.append(len(line))
                 yield line
 
-    _write(folder / f"metadata.{name}", lines())
-    _write(folder / f"metaoff.{name}", _raw(np.cumsum([0, *lengths])[:-1].astype("<u8")))
+    write_blocks(folder / f"metadata.{name}", lines())
+    write_blocks(folder / f"metaoff.{name}", _raw(np.cumsum([0, *lengths])[:-1].astype("<u8")))
 
 
 def _write_tokengrams(shard: Shard, folder: Path, name: str, threads: int) -> None:
     order = suffix_array(shard.tokens, threads=threads)
-    _write(folder / f"tokens-{name}.bin", _raw(shard.tokens))
-    _write(folder / f"tokens-{name}.idx", (order[i : i + BLOCK].astype("<u8").tobytes() for i in range(0, len(order), BLOCK)))
+    write_blocks(folder / f"tokens-{name}.bin", _raw(shard.tokens))
+    write_blocks(folder / f"tokens-{name}.idx", (order[i : i + BLOCK].astype("<u8").tobytes() for i in range(0, len(order), BLOCK)))
 
 
-def _write(path: Path, blocks: Iterator[bytes | memoryview] | Iterator[bytes]) -> None:
-    write_blocks(path, blocks)  # type: ignore[arg-type]
-
-
-def _raw(array: NDArray[np.unsignedinteger]) -> Iterator[bytes]:  # type: ignore[type-arg]
+def _raw(array: NDArray[np.unsignedinteger[Any]]) -> Iterator[bytes | memoryview]:
     content = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     step = BLOCK_BYTES // content.itemsize
     return (content[start : start + step].tobytes() for start in range(0, len(content), step))
 
 
-def _packed(order: NDArray[np.uint32], width: int, pointer: int) -> Iterator[bytes]:
+def _packed(order: NDArray[np.uint32], width: int, pointer: int) -> Iterator[bytes | memoryview]:
     """Positions as byte offsets of so many bytes each."""
     for start in range(0, len(order), BLOCK):
         offsets = (order[start : start + BLOCK].astype("<u8") * np.uint64(width)).view(np.uint8).reshape(-1, 8)
         yield offsets[:, :pointer].tobytes()
-
-
-__all__: Sequence[str] = ("Exported", "export")
-assert set(TOKEN_TYPES) == {"u8", "u16", "u32"}

@@ -1,6 +1,7 @@
 """Corpora that are ids already: Megatron's datasets and raw files, built and asked; counts up to a training step."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import foreign_building as other
@@ -43,14 +44,16 @@ def test_sequences_that_straddle_files_and_counts_up_to_a_training_step(tmp_path
     dtype=st.sampled_from(["|u1", "<u2", "<i4", "<i8"]),
     data=st.data(),
 )
-def test_documents_of_a_dataset(new_folder: Callable[[], Path], sequences: list[list[int]], dtype: str, data: st.DataObject) -> None:
+def test_documents_of_a_dataset(
+    new_folder: Callable[[], Path], sequences: list[list[int]], dtype: str, data: st.DataObject
+) -> None:
     edges = sorted(data.draw(st.sets(st.integers(1, len(sequences) - 1)))) if len(sequences) > 1 else []
     edges = [0, *edges, len(sequences)]
     length = sum(map(len, sequences))
     cuts = sorted(data.draw(st.sets(st.integers(1, length - 1), max_size=2))) if length > 1 else []
     folder = new_folder()
     path = other.write_megatron(folder / "x", sequences, dtype, documents=edges, cuts=cuts)
-    documents = [sum(sequences[first:last], []) for first, last in zip(edges, edges[1:], strict=False)]
+    documents = [[token for sequence in sequences[first:last] for token in sequence] for first, last in pairwise(edges)]
     if not any(documents):
         return
     index = build(path, folder / "index")

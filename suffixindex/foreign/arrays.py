@@ -120,16 +120,24 @@ class Table:
 class Tokens:
     """Tokens of which the last separator is perhaps not in the file, and for which another id than ours may stand.
 
+    They are read as ``dtype``, which may be wider than in the file, so that its largest id is free to end documents.
+
     ``length`` counts the separator that is read after those in the file. ``swapped``: suffixes stand in the order of their
     bytes, which is that of ids with their bytes in reverse.
     """
 
     def __init__(
-        self, content: NDArray[np.unsignedinteger[Any]], length: int, *, stored_separator: int | None = None, swapped: bool = False
+        self,
+        content: NDArray[np.unsignedinteger[Any]],
+        length: int,
+        *,
+        stored_separator: int | None = None,
+        swapped: bool = False,
+        dtype: np.dtype[Any] | None = None,
     ) -> None:
         self.content = content
-        self.dtype = content.dtype
-        self.separator = int(np.iinfo(content.dtype).max)
+        self.dtype = content.dtype if dtype is None else dtype
+        self.separator = int(np.iinfo(self.dtype).max)
         self.stored_separator = self.separator if stored_separator is None else stored_separator
         self.length = length
         self.swapped = swapped and content.dtype.itemsize > 1
@@ -142,13 +150,13 @@ class Tokens:
             start, stop, step = places.indices(self.length)
             found = self.content[start : min(stop, len(self.content)) : step]
             missing = len(range(start, stop, step)) - len(found)
-            if not missing and self.stored_separator == self.separator:
+            if not missing and self.stored_separator == self.separator and found.dtype == self.dtype:
                 return found
-            return self._ours(np.append(found, np.full(max(missing, 0), self.separator, self.dtype)))
+            return self._ours(np.append(found.astype(self.dtype), np.full(max(missing, 0), self.separator, self.dtype)))
         if isinstance(places, np.ndarray):
             there = (places >= 0) & (places < len(self.content))
             found = self.content[np.where(there, places, 0)] if len(self.content) else np.zeros(len(places), self.dtype)
-            return self._ours(np.where(there, found, self.dtype.type(self.separator)))
+            return self._ours(np.where(there, found.astype(self.dtype), self.dtype.type(self.separator)))
         return self[int(places) : int(places) + 1][0] if 0 <= places < self.length else self.dtype.type(self.separator)
 
     def _ours(self, ids: NDArray[Any]) -> NDArray[Any]:
@@ -183,4 +191,4 @@ class Tokens:
 
         from suffixindex.kernels.stored import StoredTokens
 
-        return StoredTokens(from_dtype(self.dtype.newbyteorder("=")), self.swapped)
+        return StoredTokens(from_dtype(self.dtype.newbyteorder("=")), self.content.dtype.itemsize, self.swapped)

@@ -150,6 +150,7 @@ def _layout(folder: Path, shard: str, token_type: str, mirrored: bool) -> Layout
         tokens=tokens,
         table=table,
         token_type=token_type,
+        stored_type=token_type,
         pointer_bytes=table.stat().st_size // length,
         length=length,
         num_documents=num_documents,

@@ -36,6 +36,9 @@ class Layout:
     tokens: Path
     table: Path
     token_type: str
+    """Whose largest id ends documents: that of the file, or a wider one."""
+    stored_type: str
+    """Of the ids in the file."""
     pointer_bytes: int
     """Of an entry of the table."""
     length: int
@@ -79,16 +82,18 @@ class StoredShard(Shard):
     @cached_property
     def tokens(self) -> Tokens:  # type: ignore[override]
         layout = self.layout
-        content = map_array(layout.tokens, TOKEN_TYPES[layout.token_type])
+        content = map_array(layout.tokens, TOKEN_TYPES[layout.stored_type])
         # documents that lie reversed keep the separators that stand before them: to us those come after
         length = layout.length + 1 if layout.mirrored else layout.length
         content = content if layout.mirrored else content[layout.leading :]
-        return Tokens(content, length, stored_separator=layout.separator, swapped=layout.swapped)
+        return Tokens(
+            content, length, stored_separator=layout.separator, swapped=layout.swapped, dtype=TOKEN_TYPES[layout.token_type]
+        )
 
     @cached_property
     def suffix_array(self) -> Table:  # type: ignore[override]
         def find() -> NDArray[np.int64]:
-            tokens = map_array(layout.tokens, TOKEN_TYPES[layout.token_type])
+            tokens = map_array(layout.tokens, TOKEN_TYPES[layout.stored_type])
             separator = separator_of(layout.token_type) if layout.separator is None else layout.separator
             last = int(self.document_offsets[self.num_documents - 1]) + layout.leading - layout.mirrored
             if layout.length == len(tokens) - layout.leading:
@@ -312,7 +317,7 @@ def offsets_name(separator: int) -> str:
 
 def offsets_after(layout: Layout, separator: int) -> NDArray[np.uint64]:
     """Where the documents begin that each end with a separator, and the end of the last one. O(tokens)."""
-    return document_starts(map_array(layout.tokens, TOKEN_TYPES[layout.token_type]), separator)
+    return document_starts(map_array(layout.tokens, TOKEN_TYPES[layout.stored_type]), separator)
 
 
 def document_starts(tokens: NDArray[np.unsignedinteger[Any]], separator: int) -> NDArray[np.uint64]:

@@ -42,34 +42,40 @@ def layouts(pairs: Sequence[tuple[Path, Path]], token_type: str | None, separato
     Raises
     ------
     FormatError
-        Two files do not fit each other, or an id is the one that is ours to end documents.
+        Two files do not fit each other, or no id is left to end documents.
     """
-    return [_layout(number, *pair, token_type, separator, sidecar) for number, pair in enumerate(pairs)]
+    types = [_type_of(*pair, token_type) for pair in pairs]
+    largest = max(
+        int(map_array(tokens, TOKEN_TYPES[name])[int(map_array(table, "<u8")[-1])])
+        for (tokens, table), name in zip(pairs, types, strict=True)
+    )
+    widest = max(types, key=list(TOKEN_TYPES).index)
+    if largest == separator_of(widest) != separator:
+        if widest == "u32":
+            raise FormatError(f"{pairs[0][0]} holds the id {largest:,}, which ends documents here: build an index of smaller ids")
+        widest = "u32"  # all ids of two bytes are in use
+    return [_layout(i, *pair, widest, name, separator, sidecar) for i, (pair, name) in enumerate(zip(pairs, types, strict=True))]
 
 
-def _layout(number: int, tokens: Path, table: Path, token_type: str | None, separator: int | None, sidecar: Sidecar) -> Layout:
+def _type_of(tokens: Path, table: Path, token_type: str | None) -> str:
+    """The type of a pair's ids, by the sizes of its files."""
     size, table_size = tokens.stat().st_size, table.stat().st_size
     length = table_size // POINTER
-    widths = {length * TOKEN_TYPES[name].itemsize: name for name in ("u16", "u32")}
-    if (
-        not length
-        or table_size % POINTER
-        or widths.get(size, token_type) is None
-        or (token_type or widths.get(size)) != widths.get(size)
-    ):
+    found = {2 * length: "u16", 4 * length: "u32"}.get(size)
+    if not length or table_size % POINTER or found is None or token_type not in (None, found):
         raise FormatError(
             f"{tokens} has {size:,} bytes and {table.name} {table_size:,}: expected 8 in the second for each 2 or 4 in the first; "
             "one was cut short, or they are no pair of tokengrams"
         )
-    found = widths[size]
-    content, entries = map_array(tokens, TOKEN_TYPES[found]), map_array(table, "<u8")
-    if (entries[np.unique(np.linspace(0, length - 1, SAMPLED).astype(np.int64))] >= length).any():
+    if (map_array(table, "<u8")[np.unique(np.linspace(0, length - 1, SAMPLED).astype(np.int64))] >= length).any():
         raise FormatError(f"{table} holds what is no position in {tokens.name}: copy both again")
-    largest = separator_of(found)
-    if separator != largest and int(content[int(entries[-1])]) == largest:
-        raise FormatError(
-            f"{tokens} holds the id {largest:,}, which would end documents here: name it as --separator, or build anew"
-        )
+    return found
+
+
+def _layout(
+    number: int, tokens: Path, table: Path, token_type: str, stored_type: str, separator: int | None, sidecar: Sidecar
+) -> Layout:
+    content = map_array(tokens, TOKEN_TYPES[stored_type])
     starts = None
     if separator is not None:
         name = f"{number:05d}.{offsets_name(separator)}"
@@ -77,9 +83,10 @@ def _layout(number: int, tokens: Path, table: Path, token_type: str | None, sepa
     return Layout(
         tokens=tokens,
         table=table,
-        token_type=found,
+        token_type=token_type,
+        stored_type=stored_type,
         pointer_bytes=POINTER,
-        length=length + 1 if starts is None else int(starts[-1]),
+        length=len(content) + 1 if starts is None else int(starts[-1]),
         num_documents=1 if starts is None else len(starts) - 1,
         separator=separator,
     )

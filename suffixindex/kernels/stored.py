@@ -26,13 +26,13 @@ class StoredTable(types.Type):
 
 
 class StoredTokens(types.Type):
-    """Tokens of one type; ``swapped`` if suffixes are in the order of their bytes, not of their ids."""
+    """Tokens of one type, in ``width`` bytes each; ``swapped`` if suffixes are in the order of these, not of the ids."""
 
-    def __init__(self, dtype: Any, swapped: bool) -> None:
+    def __init__(self, dtype: Any, width: int, swapped: bool) -> None:
         self.dtype = dtype
-        self.width = dtype.bitwidth // 8
+        self.width = width
         self.swapped = swapped
-        super().__init__(name=f"StoredTokens({dtype}, {swapped})")
+        super().__init__(name=f"StoredTokens({dtype}, {width}, {swapped})")
 
 
 def _register(kind: type[types.Type], fields: tuple[str, ...]) -> None:
