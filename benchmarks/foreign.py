@@ -21,7 +21,7 @@ import numpy as np
 
 import suffixindex as si
 from benchmarks.tables import save
-from suffixindex.export import export
+from suffixindex.exporting import export
 
 CONTENDER = Path(__file__).with_name("foreign_contender.py")
 NGRAMS, SCANNED, BULK, ROUNDS = 2000, 60, 100_000, 7

@@ -43,7 +43,7 @@ from suffixindex.results import (
 if TYPE_CHECKING:
     from suffixindex import lm
     from suffixindex.construct import BuildReport, build, estimate_build
-    from suffixindex.export import export
+    from suffixindex.exporting import export
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
     from suffixindex.suffix_sort import suffix_array
@@ -55,7 +55,7 @@ _LAZY = {
     "SuffixIndex": "index",
     "build": "construct",
     "estimate_build": "construct",
-    "export": "export",
+    "export": "exporting",
     "suffix_array": "suffix_sort",
     "verify": "integrity",
 }

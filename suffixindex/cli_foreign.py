@@ -45,7 +45,7 @@ def export(index: str, folder: str, format_: str, threads: int | None) -> None:
     Example:
       suffixindex export my-index for-infini-gram --format infini-gram
     """
-    from suffixindex.export import export as export_index
+    from suffixindex.exporting import export as export_index
 
     written = export_index(index, folder, format=format_, threads=threads)
     size = f"{written.num_shards} shard{'s' * (written.num_shards != 1)}, {written.num_bytes / 2**20:,.1f} MiB"

@@ -377,6 +377,25 @@ def test_a_damaged_pair_of_tokengrams_is_refused(tmp_path: Path) -> None:
         si.open(tmp_path)
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_verify(tmp_path: Path, full: bool) -> None:
+    """Of a file whose size is right and whose content is not, ``verify`` says so."""
+    folder = other.write_infinigram(tmp_path / "v4_x", [DOCUMENTS, DOCUMENTS[::-1]])
+    assert si.verify(folder, full=full).suffixes_compared == 2 * (10 + 4 - 1)
+    table = (folder / "table.1").read_bytes()
+    (folder / "table.1").write_bytes(table[1:2] + table[:1] + table[2:])
+    with pytest.raises(si.FormatError, match=r"table\.1: (rank 1 is out of order|position 2 is missing)"):
+        si.verify(folder, full=full)
+    (folder / "table.1").write_bytes(table)
+    text = bytearray((folder / "tokenized.0").read_bytes())
+    text[2:4] = b"\xff\xff"
+    (folder / "tokenized.0").write_bytes(text)
+    with pytest.raises(si.FormatError, match=r"tells of 4 documents, tokenized\.0 has 5 separators"):
+        si.verify(folder, full=full)
+    pair = other.write_tokengrams(tmp_path / "pair" / "x", [3, 1, 2, 1])
+    assert si.verify(pair, full=full).suffixes_compared == 3
+
+
 def test_what_is_no_index_of_anyone_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     for path in (tmp_path, tmp_path / "notes.txt"):
