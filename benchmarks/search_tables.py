@@ -3,8 +3,8 @@
     python -m benchmarks.search_tables INDEX
 
 ``none`` bisects all ranks. ``first token`` keeps the first rank of every id. ``code buckets`` cut the order of suffixes into 2^b
-buckets of about equal size by an arithmetic code of their first four tokens. ``tree`` is the search tree, by its spacing in ranks. All go
-32 queries abreast and ask the memory ahead; one thread, 100,000 n-grams of 1 to 8 tokens, the answers compared.
+buckets of about equal size by an arithmetic code of their first four tokens. ``tree`` is the search tree, by its spacing in
+ranks. All go 32 queries abreast and ask the memory ahead; one thread, 100,000 n-grams of 1 to 8 tokens, the answers compared.
 """
 
 import argparse
