@@ -377,6 +377,17 @@ def test_a_damaged_pair_of_tokengrams_is_refused(tmp_path: Path) -> None:
         si.open(tmp_path)
 
 
+def test_a_table_that_lacks_positions_is_refused_when_it_is_asked(tmp_path: Path) -> None:
+    """infini-gram's indexer leaves positions near the end of a file of 100,000 to 200,000 bytes out of its table."""
+    folder = other.write_infinigram(tmp_path / "v4_x", [[[1, 2, 3], [1, 2, 4]]])
+    table = bytearray((folder / "table.0").read_bytes())
+    text = (folder / "tokenized.0").read_bytes()
+    table[table.index(len(text) - 2)] = 2  # the last position
+    (folder / "table.0").write_bytes(table)
+    with pytest.raises(si.FormatError, match=r"no entry for position 7.*no whole suffix array"):
+        si.open(folder).count([1])
+
+
 @pytest.mark.parametrize("full", [False, True])
 def test_verify(tmp_path: Path, full: bool) -> None:
     """Of a file whose size is right and whose content is not, ``verify`` says so."""

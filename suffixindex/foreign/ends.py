@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.errors import FormatError
 from suffixindex.foreign.arrays import Pieces, Table
 
 FIRST = 64  # tokens compared at first, then twice as many and so on
@@ -67,12 +68,19 @@ def compare(left: Callable[[int, int], NDArray[Any]], right: Callable[[int, int]
     return 0
 
 
-def find_pieces(text: NDArray[np.unsignedinteger[Any]], table: Table, swapped: bool, last_document: int, separator: int) -> Pieces:
+def find_pieces(
+    text: NDArray[np.unsignedinteger[Any]], table: Table, swapped: bool, last_document: int, separator: int, name: str
+) -> Pieces:
     """The order in which a separator ends the file, and suffixes that begin with one are the last.
 
     ``last_document`` is where the last document begins, or its separator, if n-grams may begin with one;
-    ``separator`` is the place of the separator in the order of the file.
-    A bisection for each end of the last document that occurs elsewhere: some ten for text that does not repeat.
+    ``separator`` is the place of the separator in the order of the file, and ``name`` that of the table, for a message. A bisection
+    for each end of the last document that occurs elsewhere: some ten for text that does not repeat.
+
+    Raises
+    ------
+    FormatError
+        The table lacks one of the last positions.
     """
     order = StoredOrder(text, table, swapped)
     end = len(text)
@@ -80,7 +88,11 @@ def find_pieces(text: NDArray[np.unsignedinteger[Any]], table: Table, swapped: b
     for length in range(1, end - last_document + 1):
         places = order.places(end - length, end)
         entry = order.lower(places)
-        assert int(table[entry]) == end - length
+        if entry == table.stored or int(table[entry]) != end - length:
+            raise FormatError(
+                f"{name} has no entry for position {end - length:,} of the tokens where its order would have it: it is no whole "
+                "suffix array (as infini-gram's indexer makes of files below 200,000 bytes); build it again"
+            )
         if not order.begins(entry + 1, places):
             break  # it occurs nowhere else, and no longer one does
         moved.append((entry, order.lower(np.append(places, separator)), length))

@@ -99,7 +99,7 @@ class StoredShard(Shard):
             if layout.length == len(tokens) - layout.leading:
                 last = len(tokens)  # no document's end is missing
             stored = Table(content, layout.pointer_bytes, shift=layout.pointer_shift, length=layout.length)
-            return np.array(find_pieces(tokens, stored, layout.swapped, last, separator))
+            return np.array(find_pieces(tokens, stored, layout.swapped, last, separator, str(layout.table)))
 
         layout = self.layout
         content = map_array(layout.table, "u1")
