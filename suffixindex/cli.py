@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,6 +26,7 @@ from suffixindex.cli_options import (
 )
 from suffixindex.cli_texts import bench, infgram, score, spans
 from suffixindex.errors import QueryError
+from suffixindex.token_corpora import dataset_info
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -124,7 +126,7 @@ def summary(report: Any) -> str:
 @click.argument("index", type=click.Path())
 @output_options
 def info(index: str, style: str | None) -> None:
-    """What an index holds and how it was made.
+    """What an index holds and how it was made; whose it is, if another engine's; or what a Megatron dataset holds.
 
     \b
     Example:
@@ -132,7 +134,7 @@ def info(index: str, style: str | None) -> None:
     """
     from suffixindex.index import SuffixIndex
 
-    emit([SuffixIndex(index).info()], style)
+    emit([dataset_info(Path(index)) or SuffixIndex(index).info()], style)
 
 
 @main.command()

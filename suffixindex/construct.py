@@ -46,6 +46,7 @@ from suffixindex.format import (
     shard_folder,
     token_type,
 )
+from suffixindex.linked import is_laid_out, link_tokens
 from suffixindex.memory import MAX_TOKENS, cpu_count, peak_memory
 from suffixindex.plan import BuildEstimate, estimate, shard_capacity
 from suffixindex.progress import Bar
@@ -154,7 +155,11 @@ def build(
         job = _Job(folder, state, encoder, sources, threads, progress)
         if state.encoded is None:
             write_bytes(folder / SOURCES, inputs)
-            job.encode(RecordOptions(text_field, metadata, on_error), checkpoint_seconds)
+            options = RecordOptions(text_field, metadata, on_error)
+            if is_laid_out(sources, encoder.token_type, capacity):
+                job.link(options)
+            else:
+                job.encode(options, checkpoint_seconds)
         return job.publish(job.sort())
 
 
@@ -216,6 +221,22 @@ class _Job:
         self.sources = sources
         self.threads = threads
         self.progress = progress
+
+    def link(self, options: RecordOptions) -> None:
+        """Take a file of ids as it is."""
+        clock = Clock(self.state.seconds, "encode")
+        encoder, source = self.encoder, self.sources[0]
+        encoder.begin(self.folder, 0)
+        kept = options.keep_metadata
+        documents, length = link_tokens(self.folder, source, encoder.token_type, encoder.vocabulary_size, metadata=kept)
+        counts = Counts(documents=documents, tokens=length - documents, text_bytes=source.bytes or 0)
+        self.state.encoded = {
+            "shards": [(documents, length)],
+            "vocabulary_size": encoder.vocabulary_size,
+            "counts": counts.to_json(),
+        }
+        clock.lap()
+        self.state.write(self.folder)
 
     def encode(self, options: RecordOptions, checkpoint_seconds: float) -> None:
         """Encode from the last checkpoint to the end of the corpus."""

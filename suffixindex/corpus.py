@@ -72,7 +72,8 @@ def resolve(
         ``hf:NAME?name=CONFIG&split=SPLIT&revision=REVISION`` for a Hugging Face dataset.
     input_format
         ``auto`` goes by the file name (standard input is JSON lines); ``lines`` makes each line a document, ``text`` each file;
-        ``u8``, ``u16`` and ``u32`` are files of nothing but ids.
+        ``u8``, ``u16`` and ``u32`` are files of nothing but ids. One in which each document ends with the largest id of the
+        type, and that fits a shard, is linked and not copied: it must stay as it is.
     separator
         The id that ends documents in a file of ids; none: each file is one.
     sequences_per_step

@@ -194,7 +194,8 @@ class IdsEncoder(_StaticEncoder):
                 f"the corpus holds the id {ids[outside[0]]:,}, outside the vocabulary of {self.vocabulary_size:,}: "
                 "it was made by another tokenizer, or --separator was not named"
             )
-        return ids.astype(TOKEN_TYPES[self.token_type]), np.array([len(text) for text in texts], np.int64)
+        lengths = np.array([len(text) for text in texts], np.int64)
+        return end_documents(ids, lengths, self.token_type), lengths
 
 
 class WordEncoder:

@@ -240,7 +240,7 @@ def parse(pieces: Sequence[Piece], sources: Sequence[Source], options: RecordOpt
         for line, record in _records(piece, source.kind):
             try:
                 text, fields = _text_of(record, source.kind, options.text_field)
-                kept = [_metadata_line(source.path, line, fields)] if options.keep_metadata else []
+                kept = [metadata_line(source.path, line, fields)] if options.keep_metadata else []
             except _BadRecordError as error:
                 if options.on_error == "skip":
                     documents.skipped[error.reason] += 1
@@ -303,7 +303,8 @@ def _text_of(record: Any, source_format: str, text_field: str) -> tuple[Any, dic
     return text, record
 
 
-def _metadata_line(path: str, line: int, fields: dict[str, Any]) -> bytes:
+def metadata_line(path: str, line: int, fields: dict[str, Any]) -> bytes:
+    """What is kept of a document."""
     record = {"path": path, "line": line, "metadata": fields}
     try:
         return orjson.dumps(record, default=str)

@@ -113,6 +113,31 @@ def open_megatron(index: Path) -> Dataset:
     return Dataset(files, offsets, sizes, np.asarray(starts // dtype.itemsize), ends)
 
 
+def dataset_info(path: Path) -> dict[str, Any] | None:
+    """What a dataset of Megatron holds, as plain data; None if the path is none.
+
+    Raises
+    ------
+    CorpusError
+        It is damaged.
+    """
+    if not path.is_file() or path.suffix != ".idx":
+        return None
+    with open(path, "rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            return None
+    data = open_megatron(path)
+    return {
+        "path": str(path.absolute()),
+        "kind": "Megatron dataset, a corpus without an index",
+        "dtype": data.files[0].dtype.name,
+        "num_sequences": len(data.sizes),
+        "num_documents": len(data.documents) - 1,
+        "num_tokens": int(data.sizes.sum(dtype=np.int64)),
+        "files": [str(file) for file in data_files(path)],
+    }
+
+
 def token_type_of_dataset(index: Path) -> str:
     """The token type that holds all ids of a dataset's type."""
     itemsize = open_megatron(index).files[0].dtype.itemsize
@@ -164,6 +189,14 @@ def read_raw(path: str, start: int, dtype: str, separator: int | None) -> Iterat
     for _ in range(start):
         next(records)
     yield from _in_pieces(records, start, tokens.dtype.itemsize, 0)
+
+
+def document_starts(tokens: NDArray[np.unsignedinteger[Any]], separator: int) -> NDArray[np.uint64]:
+    """Starts of the documents that each end with a separator, the last one perhaps without, and one more than their end."""
+    step = 1 << 24
+    ends = [np.flatnonzero(tokens[start : start + step] == separator) + start + 1 for start in range(0, len(tokens), step)]
+    starts = np.concatenate([np.zeros(1, np.int64), *ends])
+    return (starts if len(tokens) and starts[-1] == len(tokens) else np.append(starts, len(tokens) + 1)).astype(np.uint64)
 
 
 def _in_pieces(records: Iterator[Record], first: int, itemsize: int, consumed: int) -> Iterator[Records]:

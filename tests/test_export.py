@@ -100,6 +100,8 @@ def test_shell(tmp_path: Path) -> None:
     assert run("statistics", folder) and run("duplicates", folder, "--min-length", 3)
     assert run("spans", folder, "the cat") and run("infgram", folder, "the ca")
     data = other.write_megatron(tmp_path / "set", [list(text) for text in texts], "|u1")
+    (info,) = run("info", data)
+    assert "Megatron dataset" in str(info["kind"]) and (info["num_sequences"], info["num_tokens"]) == (3, 23)
     run("build", data, "-o", tmp_path / "own", "-t", "bytes", "--sequences-per-step", 2, "--memory", "1GiB")
     assert run("count", tmp_path / "own", "the", "--where", "step=0..1")[0]["count"] == 1
     run("export", tmp_path / "own", tmp_path / "out", "--format", "infini-gram")

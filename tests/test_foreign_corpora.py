@@ -18,7 +18,8 @@ FEWER = max(5, settings.default.max_examples // 5)
 
 
 def build(path: Path, index: Path, **settings: object) -> si.SuffixIndex:
-    si.build(path, index, tokenizer="none", memory="1GiB", threads=1, progress=False, **settings)  # type: ignore[arg-type]
+    memory = None if "shard_tokens" in settings else "1GiB"
+    si.build(path, index, tokenizer="none", memory=memory, threads=1, progress=False, **settings)  # type: ignore[arg-type]
     return si.open(index)
 
 
@@ -72,6 +73,20 @@ def test_raw_ids(tmp_path: Path, name: str, dtype: str) -> None:
     assert index.next_tokens([2]).token_ids.tolist() == [2, 3, index.separator]
     whole = build(tmp_path / "ids.bin", tmp_path / "whole", input_format=name)
     assert whole.num_documents == 1 and whole.count([3, 0, 0, 2]) == 1
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+def test_a_file_that_is_laid_out_as_ours_is_linked_and_not_copied(tmp_path: Path, metadata: bool) -> None:
+    documents = [[1, 2, 3], [], [2, 2], [3]]
+    np.array(oracle.with_separators(documents, SEPARATOR), "<u2").tofile(tmp_path / "ids.bin")
+    settings: dict[str, object] = {"input_format": "u16", "separator": SEPARATOR, "metadata": metadata}
+    index = build(tmp_path / "ids.bin", tmp_path / "index", **settings)
+    assert (tmp_path / "ids.bin").samefile(tmp_path / "index" / "shards" / "00000" / "tokens.u16")
+    assert [index.document(i).token_ids.tolist() for i in range(index.num_documents)] == documents
+    assert index.document(2).line == (3 if metadata else None)
+    assert si.verify(tmp_path / "index", full=True).tokens == 6
+    cut = build(tmp_path / "ids.bin", tmp_path / "cut", **settings, shard_tokens=5)
+    assert len(cut.shards) > 1 and cut.counts([[2], [3, SEPARATOR]]).tolist() == [3, 2]
 
 
 def test_the_tokenizer_that_made_the_ids_answers_text(tmp_path: Path) -> None:

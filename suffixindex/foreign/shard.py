@@ -18,6 +18,7 @@ from suffixindex.format import TOKEN_TYPES, ShardEntry, separator_of
 from suffixindex.ngrams import NgramBatch
 from suffixindex.shard import FEW, Interval, Shard, merge_counts, parse_lines
 from suffixindex.tables import SPACING, SearchTree, document_blocks, grow_search_tree, search_tree
+from suffixindex.token_corpora import document_starts
 
 if TYPE_CHECKING:
     from suffixindex.kernels.occurrences import Postings
@@ -318,14 +319,6 @@ def offsets_name(separator: int) -> str:
 def offsets_after(layout: Layout, separator: int) -> NDArray[np.uint64]:
     """Where the documents begin that each end with a separator, and the end of the last one. O(tokens)."""
     return document_starts(map_array(layout.tokens, TOKEN_TYPES[layout.stored_type]), separator)
-
-
-def document_starts(tokens: NDArray[np.unsignedinteger[Any]], separator: int) -> NDArray[np.uint64]:
-    """Starts of the documents that each end with a separator, the last one perhaps without, and one more than their end."""
-    step = 1 << 24
-    ends = [np.flatnonzero(tokens[start : start + step] == separator) + start + 1 for start in range(0, len(tokens), step)]
-    starts = np.concatenate([np.zeros(1, np.int64), *ends])
-    return (starts if len(tokens) and starts[-1] == len(tokens) else np.append(starts, len(tokens) + 1)).astype(np.uint64)
 
 
 def shard_of(layout: Layout, number: int, sidecar: Sidecar, vocabulary_size: int) -> StoredShard:

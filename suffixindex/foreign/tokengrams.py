@@ -11,9 +11,10 @@ import numpy as np
 
 from suffixindex.errors import FormatError
 from suffixindex.files import map_array
-from suffixindex.foreign.shard import Layout, document_starts, offsets_name
+from suffixindex.foreign.shard import Layout, offsets_name
 from suffixindex.foreign.sidecar import Sidecar
 from suffixindex.format import TOKEN_TYPES, separator_of
+from suffixindex.token_corpora import document_starts
 
 POINTER = 8
 SAMPLED = 1000
