@@ -9,6 +9,7 @@ Importing this loads none of numba, torch or transformers; what needs them loads
 """
 
 import os
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ from suffixindex.results import (
 if TYPE_CHECKING:
     from suffixindex import lm
     from suffixindex.construct import BuildReport, build, estimate_build
+    from suffixindex.exporting import export
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
     from suffixindex.suffix_sort import suffix_array
@@ -53,6 +55,7 @@ _LAZY = {
     "SuffixIndex": "index",
     "build": "construct",
     "estimate_build": "construct",
+    "export": "exporting",
     "suffix_array": "suffix_sort",
     "verify": "integrity",
 }
@@ -84,6 +87,7 @@ __all__ = [
     "VariantCounts",
     "build",
     "estimate_build",
+    "export",
     "lm",
     "open",
     "suffix_array",
@@ -91,11 +95,29 @@ __all__ = [
 ]
 
 
-def open(path: str | os.PathLike[str]) -> "SuffixIndex":
-    """Open an index for questions; costs a ``stat`` a file. See :class:`SuffixIndex`."""
+def open(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], **said: Any) -> "SuffixIndex":
+    """Open an index for questions; costs a ``stat`` a file. See :class:`SuffixIndex`.
+
+    Parameters
+    ----------
+    path
+        An index of ours. Or one of infini-gram, versions 4 to 6: a folder, or a list of folders. Or one of tokengrams: a pair
+        of files ``.bin`` and ``.idx``, named by either, or a folder of pairs. Those are read as they lie, nothing is copied.
+    said
+        What the files of another engine do not say; it is remembered beside them or in the user's cache.
+        ``tokenizer``: ``bytes``, or a Hugging Face name, folder or ``tokenizer.json``, for questions in text.
+        ``token_dtype``: u8, u16 or u32, if the files fit several. ``reversed``: whether an infini-gram index holds its
+        documents reversed, as version 5 does. ``separator``: the id that ends documents in tokengrams' files.
+        ``vocabulary_size``: if it is smaller than the tokens' type allows and no tokenizer says so.
+
+    Raises
+    ------
+    NoIndexError, UnfinishedIndexError, FormatError, TokenizerError
+        With what to do about it.
+    """
     from suffixindex.index import SuffixIndex
 
-    return SuffixIndex(path)
+    return SuffixIndex(path, **said)
 
 
 def __getattr__(name: str) -> Any:

@@ -2,11 +2,13 @@
 
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from suffixindex.cli_count import counted, counted_by, counted_variants
+from suffixindex.cli_foreign import adopt, export
 from suffixindex.cli_options import (
     Group,
     continuations,
@@ -24,6 +26,7 @@ from suffixindex.cli_options import (
 )
 from suffixindex.cli_texts import bench, infgram, score, spans
 from suffixindex.errors import QueryError
+from suffixindex.token_corpora import dataset_info
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,7 +45,12 @@ def main() -> None:
 @main.command()
 @click.argument("corpus", nargs=-1, required=True)
 @click.option("-o", "--output", "index", required=True, type=click.Path(), help="Folder of the index to make.")
-@click.option("-t", "--tokenizer", required=True, help="bytes, words, or a Hugging Face name, folder or tokenizer.json.")
+@click.option(
+    "-t",
+    "--tokenizer",
+    required=True,
+    help="bytes, words, or a Hugging Face name, folder or tokenizer.json; of ids, what made them, or none.",
+)
 @click.option("--revision", help="Revision of a tokenizer on the Hugging Face hub.")
 @click.option(
     "--tokenizer-engine", "engine", type=click.Choice(["fastokens", "tokenizers"]), help="What encodes.  [default: the faster]"
@@ -54,10 +62,14 @@ def main() -> None:
 @click.option("--text-field", default="text", show_default=True, help="Field of a record that holds its text.")
 @click.option(
     "--input-format",
-    type=click.Choice(["auto", "jsonl", "lines", "text", "parquet"]),
+    type=click.Choice(["auto", "jsonl", "lines", "text", "parquet", "megatron", "u8", "u16", "u32"]),
     default="auto",
     show_default=True,
-    help="auto goes by file names; lines: a document a line, text: a document a file.",
+    help="auto goes by file names; lines: a document a line, text: a document a file; u16 and so on: ids and nothing else.",
+)
+@click.option("--separator", type=click.IntRange(0), help="Id that ends documents in files of ids.")
+@click.option(
+    "--sequences-per-step", type=click.IntRange(1), help="Sequences of a Megatron dataset are documents, so many a training step."
 )
 @click.option("--metadata/--no-metadata", default=True, help="Keep each record's origin and other fields.  [default: keep]")
 @click.option(
@@ -73,11 +85,13 @@ def main() -> None:
 def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **settings: Any) -> None:
     """Build an index of CORPUS: files, folders, globs, - for stdin, hf:NAME for a Hugging Face dataset.
 
-    Reads .jsonl, .json, .parquet, .txt and source files, also .gz and .zst. Interrupted, the same command goes on.
+    Reads .jsonl, .json, .parquet, .txt and source files, also .gz and .zst; Megatron datasets by their .idx. Interrupted, the
+    same command goes on.
 
     \b
     Example:
       suffixindex build pile/*.jsonl.zst -o pile-neox --tokenizer EleutherAI/pythia-70m --memory 16GiB
+      suffixindex build document.idx -o pile-steps --tokenizer EleutherAI/pythia-70m --sequences-per-step 1024
     """
     from suffixindex.construct import build as build_index
     from suffixindex.construct import estimate_build
@@ -112,7 +126,7 @@ def summary(report: Any) -> str:
 @click.argument("index", type=click.Path())
 @output_options
 def info(index: str, style: str | None) -> None:
-    """What an index holds and how it was made.
+    """What an index holds and how it was made; whose it is, if another engine's; or what a Megatron dataset holds.
 
     \b
     Example:
@@ -120,7 +134,7 @@ def info(index: str, style: str | None) -> None:
     """
     from suffixindex.index import SuffixIndex
 
-    emit([SuffixIndex(index).info()], style)
+    emit([dataset_info(Path(index)) or SuffixIndex(index).info()], style)
 
 
 @main.command()
@@ -418,7 +432,7 @@ def demo(index: str) -> None:
     run(index)
 
 
-for command in (infgram, score, spans, bench):
+for command in (infgram, score, spans, bench, adopt, export):
     main.add_command(command)
 
 

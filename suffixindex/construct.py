@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from suffixindex.build_state import BuildState, Clock, clear, locked, plain_errors, take_up
-from suffixindex.corpus import STDIN, Source, resolve
+from suffixindex.corpus import STDIN, TOKEN_FORMATS, Source, resolve, token_type_of
 from suffixindex.encode import Counts, encode_corpus
-from suffixindex.encoders import Encoder, choose_encoder
-from suffixindex.errors import BuildError, CorpusError, FormatError
+from suffixindex.encoders import Encoder, choose_encoder, choose_ids_encoder
+from suffixindex.errors import BuildError, CorpusError, FormatError, TokenizerError
 from suffixindex.files import BLOCK_BYTES, hash_file, map_array, remove, write_array, write_blocks, write_bytes
 from suffixindex.format import (
     BUILD_STATE,
@@ -46,6 +46,7 @@ from suffixindex.format import (
     shard_folder,
     token_type,
 )
+from suffixindex.linked import is_laid_out, link_tokens
 from suffixindex.memory import MAX_TOKENS, cpu_count, peak_memory
 from suffixindex.plan import BuildEstimate, estimate, shard_capacity
 from suffixindex.progress import Bar
@@ -81,6 +82,8 @@ def build(
     shard_tokens: str | int | None = None,
     text_field: str = "text",
     input_format: str = "auto",
+    separator: int | None = None,
+    sequences_per_step: int | None = None,
     metadata: bool = True,
     on_error: str = "raise",
     threads: int | None = None,
@@ -97,7 +100,8 @@ def build(
     index
         Folder to make. An index of the same settings there is left as it is.
     tokenizer
-        ``bytes``, ``words``, or a Hugging Face name, folder or ``tokenizer.json``.
+        ``bytes``, ``words``, or a Hugging Face name, folder or ``tokenizer.json``. Of a corpus of ids, the one that made
+        them, or ``none``.
     revision
         Of a tokenizer on the Hugging Face hub.
     engine
@@ -108,6 +112,8 @@ def build(
         Size of the shards instead, in tokens and separators, as ``"500M"`` or a number.
     text_field
         Field of a record that holds its text; the others are kept as metadata unless ``metadata`` is false.
+    input_format, separator, sequences_per_step
+        Of a corpus of other kinds of files, of ids among them: see :func:`suffixindex.corpus.resolve`.
     on_error
         ``raise`` stops at a bad record, ``skip`` passes over it and counts it.
     threads
@@ -128,9 +134,9 @@ def build(
     if on_error not in ("raise", "skip"):
         raise BuildError(f"on_error is {on_error!r}: expected raise or skip")
     threads = _checked_threads(threads)
-    sources = resolve(corpus, input_format)
+    sources = resolve(corpus, input_format, separator=separator, sequences_per_step=sequences_per_step)
     inputs = "".join(json.dumps(asdict(source)) + "\n" for source in sources).encode()
-    encoder = choose_encoder(tokenizer, revision, engine)
+    encoder = _choose_encoder(sources, tokenizer, revision, engine)
     capacity = shard_capacity(memory, shard_tokens, encoder.token_type, threads)
     settings: dict[str, Any] = {
         "tokenizer": encoder.entry,
@@ -149,8 +155,21 @@ def build(
         job = _Job(folder, state, encoder, sources, threads, progress)
         if state.encoded is None:
             write_bytes(folder / SOURCES, inputs)
-            job.encode(RecordOptions(text_field, metadata, on_error), checkpoint_seconds)
+            options = RecordOptions(text_field, metadata, on_error)
+            if is_laid_out(sources, encoder.token_type, capacity):
+                job.link(options)
+            else:
+                job.encode(options, checkpoint_seconds)
         return job.publish(job.sort())
+
+
+def _choose_encoder(sources: Sequence[Source], tokenizer: str, revision: str | None, engine: str | None) -> Encoder:
+    types = [token_type_of(source) for source in sources if source.kind in TOKEN_FORMATS]
+    if types:
+        return choose_ids_encoder(tokenizer, revision, max(types, key=list(TOKEN_TYPES).index))
+    if tokenizer == "none":
+        raise TokenizerError("a corpus of text needs a tokenizer: bytes, words or a Hugging Face name; none is for a corpus of ids")
+    return choose_encoder(tokenizer, revision, engine)
 
 
 def _checked_threads(threads: int | None) -> int:
@@ -176,14 +195,16 @@ def estimate_build(
     shard_tokens: str | int | None = None,
     text_field: str = "text",
     input_format: str = "auto",
+    separator: int | None = None,
+    sequences_per_step: int | None = None,
     metadata: bool = True,
     on_error: str = "raise",
     threads: int | None = None,
 ) -> BuildEstimate:
     """What :func:`build` would make of the same arguments, and at what cost, from a sample of the corpus; writes nothing."""
     threads = _checked_threads(threads)
-    sources = resolve(corpus, input_format)
-    encoder = choose_encoder(tokenizer, revision, engine)
+    sources = resolve(corpus, input_format, separator=separator, sequences_per_step=sequences_per_step)
+    encoder = _choose_encoder(sources, tokenizer, revision, engine)
     capacity = shard_capacity(memory, shard_tokens, encoder.token_type, threads)
     return estimate(sources, encoder, RecordOptions(text_field, metadata, on_error), capacity, threads)
 
@@ -200,6 +221,22 @@ class _Job:
         self.sources = sources
         self.threads = threads
         self.progress = progress
+
+    def link(self, options: RecordOptions) -> None:
+        """Take a file of ids as it is."""
+        clock = Clock(self.state.seconds, "encode")
+        encoder, source = self.encoder, self.sources[0]
+        encoder.begin(self.folder, 0)
+        kept = options.keep_metadata
+        documents, length = link_tokens(self.folder, source, encoder.token_type, encoder.vocabulary_size, metadata=kept)
+        counts = Counts(documents=documents, tokens=length - documents, text_bytes=source.bytes or 0)
+        self.state.encoded = {
+            "shards": [(documents, length)],
+            "vocabulary_size": encoder.vocabulary_size,
+            "counts": counts.to_json(),
+        }
+        clock.lap()
+        self.state.write(self.folder)
 
     def encode(self, options: RecordOptions, checkpoint_seconds: float) -> None:
         """Encode from the last checkpoint to the end of the corpus."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.errors import QueryError
 from suffixindex.shard import Shard
 from suffixindex.statistics import block_edges, in_order, longest_document
 
@@ -45,6 +46,11 @@ def corpus_counts(
     """
     from suffixindex.kernels.continuations import collect_neighbours, count_continuations
 
+    if shards[0].mirrored:
+        raise QueryError(
+            "continuation counts need suffixes to the right, and this index holds its documents reversed: "
+            "Kneser-Ney needs an index that is not (infini-gram version 4)"
+        )
     dtype = shards[0].tokens.dtype
     width = min(order, longest_document(shards) + 2)  # no n-gram is longer than a document and its end
     edges, step = block_edges(shards, width, separator)
@@ -59,7 +65,7 @@ def corpus_counts(
 
     def block(number: int) -> Rows:
         bounds = [(shard, edge[number], edge[number + 1]) for shard, edge in zip(shards, edges, strict=True)]
-        return _merge([collect(*bound) for bound in bounds])
+        return _merge([collect(*bound) for bound in bounds], shards[0].tokens)
 
     unigrams = np.zeros(vocabulary_size + 1, np.int64)
     count_of_counts = np.zeros((order, MAX_COUNT + 2), np.int64)
@@ -84,8 +90,8 @@ def _document_ends(shards: Sequence[Shard], separator: int, order: int) -> int:
     return len(np.unique(np.concatenate(before)))
 
 
-def _merge(parts: list[Rows]) -> Rows:
-    """Several lists of rows as one, in the order of their prefixes. O(width log parts) a row."""
+def _merge(parts: list[Rows], tokens: NDArray[np.unsignedinteger[Any]]) -> Rows:
+    """Several lists of rows as one, in the order that their prefixes have in ``tokens``. O(width log parts) a row."""
     from suffixindex.kernels.continuations import merge_neighbours
 
     while len(parts) > 1:
@@ -93,7 +99,7 @@ def _merge(parts: list[Rows]) -> Rows:
         for first, second in zip(parts[::2], parts[1::2], strict=False):
             size = len(first[1]) + len(second[1])
             rows, counts = np.empty((size, first[0].shape[1]), first[0].dtype), np.empty(size, np.int64)
-            merge_neighbours(*first, *second, rows, counts)
+            merge_neighbours(tokens, *first, *second, rows, counts)
             merged.append((rows, counts))
         parts = merged
     return parts[0]
@@ -130,7 +136,7 @@ def followers(
     if not keys:
         return Followers(np.empty(0, np.int64), np.empty(0, np.int64))
     key, value = np.concatenate(keys), np.concatenate(values)
-    if len(keys) > 1:
+    if len(keys) > 1 or not shards[0].in_id_order:
         order = np.lexsort((value, key)) if distinct else np.argsort(key, kind="stable")
         key, value = key[order], value[order]
         if distinct:

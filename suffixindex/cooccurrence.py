@@ -159,9 +159,11 @@ def count_within(
 ) -> NDArray[np.int64]:
     """As :func:`count_together`, where some occurrences of all clauses start within ``window`` tokens of each other."""
 
+    lengths = questions.ngrams.stops - questions.ngrams.starts
+
     def one(numbers: Sequence[int]) -> int:
         rows = [questions.members[questions.offsets[number] : questions.offsets[number + 1]] for number in numbers]
-        return len(shard.documents_within(_intervals(low, high, rows), window))
+        return len(shard.documents_within(_intervals(low, high, rows), [lengths[of_one].tolist() for of_one in rows], window))
 
     counts = np.zeros(questions.size, np.int64)
     asked = [*questions.longer, *zip(questions.pair_places.tolist(), questions.pairs.tolist(), strict=True)]
@@ -206,7 +208,11 @@ def count_one(
     if to_read < STAMPING * (sum(sizes) - sizes[rarest]) and all(map(len, ngrams)):
         documents = shard.documents(intervals[rarest]).astype(np.uint32)
         of_clauses = np.cumsum([0, *(len(clauses[clause]) for clause in others)])
-        return int(kernels.count_reading(shard.tokens, shard.document_offsets, documents, *join(ngrams), of_clauses))
+        return int(
+            kernels.count_reading(
+                shard.tokens, shard.document_offsets, documents, *join([shard.as_stored(ngram) for ngram in ngrams]), of_clauses
+            )
+        )
     ranks = np.array([interval for clause in order for interval in intervals[clause]])
     of_clauses = np.array([0, *accumulate(len(intervals[clause]) for clause in order)])
     return int(kernels.count_holding_all(*shard.postings, ranks, of_clauses, stamps.array, stamps.take(len(order))))

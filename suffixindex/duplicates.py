@@ -127,5 +127,8 @@ def _gather(shards: Sequence[Shard], candidates: list[NDArray[np.bool_]], length
     for shard, (lo, hi), (first, last) in zip(shards, bounds, pairwise(firsts), strict=True):
         copy_stretches(shard.tokens, lo, hi, separator, starts[first:last], tokens)
         documents[first:last] = base + shard.documents_at(lo)
+        if shard.mirrored:
+            for start, size in zip(starts[first:last].tolist(), (hi - lo).tolist(), strict=True):
+                tokens[start : start + size] = tokens[start : start + size][::-1].copy()
         base += shard.num_documents
     return Stretches(tokens, starts[:-1], documents)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.errors import CorpusError, TokenizerError
 from suffixindex.files import write_bytes
 from suffixindex.format import TOKEN_TYPES, separator_of, token_type
 from suffixindex.hub import TOKENIZER_FILE
@@ -42,7 +43,7 @@ class Encoder(Protocol):
     def begin(self, index: Path, checkpoint: int) -> None:
         """Write the files that are known beforehand, or take up the ones that stood at ``checkpoint``."""
 
-    def encode(self, texts: list[str]) -> Any: ...
+    def encode(self, texts: list[Any]) -> Any: ...
 
     def number(self, encoded: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Tokens of all documents, a separator after each, and how many each has without it."""
@@ -95,6 +96,18 @@ class _StaticEncoder:
         return
 
 
+def choose_ids_encoder(tokenizer: str, revision: str | None, token_type: str) -> "IdsEncoder":
+    """The encoder of a corpus of ids: ``none``, or the tokenizer that made them, which questions in text are asked with.
+
+    Raises
+    ------
+    TokenizerError, MissingDependencyError
+    """
+    if tokenizer == "words":
+        raise TokenizerError("words numbers the words of a text by itself: name the tokenizer that made the ids, or none")
+    return IdsEncoder(None if tokenizer == "none" else choose_encoder(tokenizer, revision, "tokenizers"), token_type)
+
+
 class BytesEncoder(_StaticEncoder):
     """UTF-8 bytes."""
 
@@ -121,12 +134,12 @@ class HuggingFaceEncoder(_StaticEncoder):
             "kind": "huggingface",
             "name": name,
             "revision": tokenizer.revision,
-            "sha256": sha256(self._content()).hexdigest(),
+            "sha256": sha256(self.content()).hexdigest(),
         }
         self._checked = 0
 
     def begin(self, index: Path, checkpoint: int) -> None:
-        write_bytes(index / TOKENIZER_FILE, self._content())
+        write_bytes(index / TOKENIZER_FILE, self.content())
 
     def encode(self, texts: list[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """
@@ -144,12 +157,45 @@ class HuggingFaceEncoder(_StaticEncoder):
             self.tokenizer.check_sample([texts[place] for place in sample], np.concatenate(chosen), lengths[sample])
         return end_documents(ids, lengths, self.token_type), lengths
 
-    def _content(self) -> bytes:
+    def content(self) -> bytes:
+        """The tokenizer's file."""
         return self.tokenizer.to_json().encode()
 
 
 def _drawn(text: str) -> bool:
     return zlib.crc32(text[:256].encode()) % CHECKED_SHARE == 0
+
+
+class IdsEncoder(_StaticEncoder):
+    """Documents that are ids already; ``tokenizer`` made them, and without one the vocabulary is all that their type holds."""
+
+    def __init__(self, tokenizer: Encoder | None, token_type: str) -> None:
+        self._tokenizer = tokenizer
+        self.vocabulary_size = separator_of(token_type) if tokenizer is None else tokenizer.vocabulary_size
+        self.token_type = token_type if tokenizer is None else tokenizer.token_type
+        self.entry = {"kind": "none"} if tokenizer is None else tokenizer.entry
+        self.files = () if tokenizer is None else tokenizer.files
+
+    def begin(self, index: Path, checkpoint: int) -> None:
+        if self._tokenizer is not None:
+            self._tokenizer.begin(index, checkpoint)
+
+    def encode(self, texts: list[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """
+        Raises
+        ------
+        CorpusError
+            An id is outside the vocabulary.
+        """
+        ids = np.concatenate([np.empty(0, TOKEN_TYPES[self.token_type]), *texts], dtype=np.int64)
+        outside = np.flatnonzero((ids < 0) | (ids >= self.vocabulary_size))
+        if len(outside):
+            raise CorpusError(
+                f"the corpus holds the id {ids[outside[0]]:,}, outside the vocabulary of {self.vocabulary_size:,}: "
+                "it was made by another tokenizer, or --separator was not named"
+            )
+        lengths = np.array([len(text) for text in texts], np.int64)
+        return end_documents(ids, lengths, self.token_type), lengths
 
 
 class WordEncoder:

@@ -1,17 +1,14 @@
 """Groups of documents: those that have the same value in a field of their metadata, and which groups a question is about."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.format import METADATA
 from suffixindex.shard import Shard
 
 Value = str | int | float | bool | None
@@ -23,8 +20,6 @@ Condition = Value | range | Callable[[Any], object] | Iterable[Value | range]
 Where = Mapping[str, Condition] | NDArray[np.bool_]
 """A condition for each of several fields, which must all hold; or a boolean for each document."""
 
-BLOCK_BYTES = 1 << 16
-"""Metadata parsed at a time: more than the processor's cache holds costs twice as much."""
 FIRST = 10
 """Documents whose fields a message names."""
 
@@ -85,32 +80,23 @@ def read_groups(shards: Sequence[Shard], field: str) -> Groups:
     QueryError
         No metadata, no document with such a field, or one that holds a list or a record there.
     """
-    if any(METADATA not in shard.files for shard in shards):
+    if any(shard.metadata_path is None for shard in shards):
         raise QueryError("the index keeps no metadata, so its documents have no fields: build it without --no-metadata")
     codes = np.empty(sum(shard.num_documents for shard in shards), np.int32)
     numbers: dict[Value, int] = {}
     document = 0
     for shard in shards:
-        with open(shard.folder / METADATA, "rb") as file:
-            while lines := file.readlines(BLOCK_BYTES):
-                records = _parse(lines)
-                values = [record["path"] if field == "path" else _find(record["metadata"], field) for record in records]
-                try:
-                    codes[document : document + len(values)] = [numbers.setdefault(value, len(numbers)) for value in values]
-                except TypeError:
-                    raise _no_scalar(records, values, field, document) from None
-                document += len(values)
+        for records in shard.metadata_records():
+            values = [record["path"] if field == "path" else _find(record["metadata"], field) for record in records]
+            try:
+                codes[document : document + len(values)] = [numbers.setdefault(value, len(numbers)) for value in values]
+            except TypeError:
+                raise _no_scalar(records, values, field, document) from None
+            document += len(values)
     if set(numbers) <= {None}:
         raise QueryError(f"no document has a value in the field {field!r}; {_fields(shards)}")
     codes.flags.writeable = False
     return Groups(codes, list(numbers))
-
-
-def _parse(lines: list[bytes]) -> list[dict[str, Any]]:
-    try:
-        return orjson.loads(b"[" + b",".join(lines) + b"]")  # type: ignore[no-any-return]
-    except orjson.JSONDecodeError:  # a path that is not UTF-8, deep nesting; where NaN comes with one, it is null as elsewhere
-        return [json.loads(line, parse_constant=lambda _: None) for line in lines]
 
 
 def _find(record: Mapping[str, Any], field: str) -> Any:

@@ -21,7 +21,9 @@ from suffixindex.format import (
     ShardEntry,
     shard_folder,
 )
+from suffixindex.index import SuffixIndex
 from suffixindex.memory import cpu_count
+from suffixindex.queries.base import is_foreign
 from suffixindex.shard import Shard
 from suffixindex.suffix_check import check_suffix_array, sample_check_suffix_array
 from suffixindex.tables import document_blocks, grow_search_tree
@@ -53,6 +55,8 @@ def verify(
 
     Parameters
     ----------
+    index
+        Its folder; of an index of another engine, which has no hashes, the documents and the order alone are checked.
     full
         Compare every sha256 and check that each suffix array is a permutation in order: O(tokens) time, reads everything,
         4 bytes of memory a token of the largest shard. Otherwise ``samples`` pairs of neighbours in each shard, drawn
@@ -65,6 +69,8 @@ def verify(
     """
     folder = Path(index)
     threads = threads or cpu_count()
+    if is_foreign(folder):
+        return _verify_foreign(folder, full, samples, seed)
     manifest = Manifest.read(folder)
     manifest.check_sizes(folder)
     if full:
@@ -86,6 +92,16 @@ def verify(
         if full:
             _check_tables(shard, entry, manifest)
     return Checked(len(manifest.shards), manifest.num_tokens, full, compared)
+
+
+def _verify_foreign(folder: Path, full: bool, samples: int, seed: int) -> Checked:
+    """An index of another engine, which has no hashes."""
+    from suffixindex.foreign.checking import check_shard
+    from suffixindex.foreign.shard import StoredShard
+
+    with SuffixIndex(folder) as opened:
+        compared = sum(check_shard(shard, samples, seed, full=full) for shard in opened.shards if isinstance(shard, StoredShard))
+        return Checked(len(opened.shards), opened.num_tokens, full, compared)
 
 
 def _check_hashes(folder: Path, manifest: Manifest, threads: int) -> None:

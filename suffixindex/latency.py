@@ -29,7 +29,7 @@ def draw_ngrams(index: SuffixIndex, size: int, longest: int, seed: int) -> list[
     for shard, number in zip(index.shards, rng.multinomial(size, lengths / lengths.sum()), strict=True):
         starts = np.sort(rng.integers(0, shard.length, number))
         for start, length in zip(starts.tolist(), rng.integers(1, longest + 1, number).tolist(), strict=True):
-            ids = shard.tokens[start : start + length].astype(np.int64)
+            ids = shard.read(start, start + length).astype(np.int64)
             ends = np.flatnonzero(ids == index.separator)
             drawn.append(ids[: ends[0] + 1] if len(ends) else ids)
     return [drawn[i] for i in rng.permutation(len(drawn))]

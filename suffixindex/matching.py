@@ -61,7 +61,7 @@ class ShardMatches:
         size = len(texts.ids)
         starts = np.arange(size)
         stops = np.minimum(starts + CAP, texts.ends)
-        self._low, self._high = shard.intervals(NgramBatch(texts.ids, starts, stops), pool, threads)
+        self._low, self._high = shard.stored_intervals(NgramBatch(texts.ids, starts, stops), pool, threads)
         self.lengths = np.empty(size, np.int64)
         self._counts = np.zeros(size, np.int64)
         arrays = (shard.tokens, shard.suffix_array, texts.ids)
@@ -85,11 +85,27 @@ class ShardMatches:
         counts = np.zeros(len(starts), np.int64)
         sought = np.flatnonzero((stops - starts <= CAP) & (self.lengths[starts] >= stops - starts))
         batch = NgramBatch(self._ids, starts[sought], stops[sought])
-        low, high = self._shard.intervals(batch, self._pool, self._threads)
+        low, high = self._shard.stored_intervals(batch, self._pool, self._threads)
         counts[sought] = high - low
         known = (self._low, self._high, self.lengths, self._counts)
         count_spans(self._shard.tokens, self._shard.suffix_array, self._ids, starts, stops, CAP, *known, counts)
         return counts
+
+
+class MirroredMatches:
+    """As :class:`ShardMatches`, of a shard whose documents lie reversed: there the longest matches end at every position."""
+
+    def __init__(self, shard: Shard, texts: Texts, pool: Executor, threads: int) -> None:
+        size = self._size = len(texts.ids)
+        mirrored = Texts(np.ascontiguousarray(texts.ids[::-1]), size - texts.offsets[::-1])
+        self._ending = ShardMatches(shard, mirrored, pool, threads)
+        # where the longest match begins that ends at each gap between tokens: it never falls, as the reach never does
+        starts = np.append(0, np.arange(1, size + 1) - self._ending.lengths[::-1])
+        self.lengths: NDArray[np.int64] = np.searchsorted(starts, np.arange(size), side="right") - 1 - np.arange(size)
+
+    def counts(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
+        """See :meth:`ShardMatches.counts`."""
+        return self._ending.counts(self._size - stops, self._size - starts)
 
 
 class Matches:
@@ -97,7 +113,8 @@ class Matches:
 
     def __init__(self, shards: Sequence[Shard], texts: Texts, pool: Executor, threads: int) -> None:
         self.texts = texts
-        self._of_shards = [ShardMatches(shard, texts, pool, threads) for shard in shards]
+        kinds = [MirroredMatches if shard.mirrored else ShardMatches for shard in shards]
+        self._of_shards = [kind(shard, texts, pool, threads) for kind, shard in zip(kinds, shards, strict=True)]
         self.lengths: NDArray[np.int64] = np.max([found.lengths for found in self._of_shards], axis=0)
 
     def counts(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:

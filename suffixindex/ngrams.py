@@ -43,12 +43,20 @@ class NgramChecker:
     """Turns what users give into arrays of the token type, or says what is wrong with it.
 
     An id must lie in the vocabulary; the separator may only be the last id of an n-gram ("and there the document ends").
+    ``stored_separator`` is an id of the vocabulary that ends documents in the files of another engine.
     """
 
-    def __init__(self, encode: Callable[[str], NDArray[Any]], vocabulary_size: int, separator: int) -> None:
+    def __init__(
+        self,
+        encode: Callable[[str], NDArray[Any]],
+        vocabulary_size: int,
+        separator: int,
+        stored_separator: int | None = None,
+    ) -> None:
         self.encode = encode
         self.vocabulary_size = vocabulary_size
         self.separator = separator
+        self.stored_separator = stored_separator
 
     def ngram(self, ngram: Ngram) -> NDArray[np.int64]:
         """One n-gram, checked. About a microsecond for a list of ids.
@@ -61,6 +69,8 @@ class NgramChecker:
         values = ngram if type(ngram) is list else ids.tolist()
         if values and (min(values) < 0 or max(values) >= self.vocabulary_size):
             self._check(ids, np.array([0, len(ids)]))
+        if self.stored_separator is not None:
+            self._check_stored(ids)
         return ids
 
     def batch(self, ngrams: Iterable[Ngram]) -> NgramBatch:
@@ -82,6 +92,8 @@ class NgramChecker:
             ids, offsets = self._flatten(list(ngrams))
         if len(ids) and not 0 <= ids.min() <= ids.max() < self.vocabulary_size:
             self._check(ids, offsets)
+        if self.stored_separator is not None:
+            self._check_stored(ids)
         return NgramBatch(ids, offsets[:-1], offsets[1:])
 
     def text(self, text: Ngram) -> NDArray[np.int64]:
@@ -133,6 +145,13 @@ class NgramChecker:
         if ids.ndim != 1:
             raise QueryError(f"an n-gram is text or a flat sequence of ids, found {ids.ndim} dimensions")
         return ids if ids.dtype is INT64 and ids.flags.carray else integers(ids)
+
+    def _check_stored(self, ids: NDArray[np.int64]) -> None:
+        if (ids == self.stored_separator).any() and self.stored_separator != self.separator:
+            raise QueryError(
+                f"id {self.stored_separator} is the separator of these files, inside no n-gram: "
+                f"the end of a document is {self.separator} here, and may only be the last id"
+            )
 
     def _check(self, ids: NDArray[Any], offsets: NDArray[np.int64]) -> None:
         outside = (ids < 0) | (ids >= self.vocabulary_size)

@@ -14,8 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import zstandard
 
-from suffixindex.corpus import HUGGING_FACE, STDIN, Source
+from suffixindex.corpus import HUGGING_FACE, STDIN, TOKEN_FORMATS, Source
 from suffixindex.errors import CorpusError, MissingDependencyError
+from suffixindex.token_corpora import RAW, read_megatron, read_raw
 
 READ_BYTES = 1 << 20
 COMPRESSED_BYTES = 1 << 17
@@ -45,9 +46,9 @@ class RecordOptions:
 
 @dataclass
 class Documents:
-    """Parsed documents: texts, a line of metadata for each if kept, and what was skipped for which reason."""
+    """Parsed documents: texts or ids, a line of metadata for each if kept, and what was skipped for which reason."""
 
-    texts: list[str] = field(default_factory=list)
+    texts: list[Any] = field(default_factory=list)
     metadata: list[bytes] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
 
@@ -68,7 +69,7 @@ def read_pieces(sources: Sequence[Source], start: tuple[int, int] = (0, 0)) -> I
         if source.bytes == 0:
             continue
         try:
-            yield from _READERS[source.format](number, source, start[1] if number == start[0] else 0)
+            yield from _READERS[source.kind](number, source, start[1] if number == start[0] else 0)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise CorpusError(f"{source.path}: the compressed file is cut short or damaged ({error}); fetch it again") from error
         except OSError as error:
@@ -152,7 +153,17 @@ def _read_hugging_face(number: int, source: Source, start: int) -> Iterator[Piec
         raise CorpusError(f"{source.path} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
+def _read_tokens(number: int, source: Source, start: int) -> Iterator[Piece]:
+    if source.kind == "megatron":
+        pieces = read_megatron(source.path, start, source.number)
+    else:
+        pieces = read_raw(source.path, start, RAW[source.kind], source.number)
+    for first, records, num_bytes, consumed in pieces:
+        yield Piece(number, first, len(records), records, num_bytes, consumed)
+
+
 _READERS = {
+    **dict.fromkeys(TOKEN_FORMATS, _read_tokens),
     "jsonl": _read_lines,
     "lines": _read_lines,
     "text": _read_whole,
@@ -226,10 +237,10 @@ def parse(pieces: Sequence[Piece], sources: Sequence[Source], options: RecordOpt
     documents = Documents()
     for piece in pieces:
         source = sources[piece.source]
-        for line, record in _records(piece, source.format):
+        for line, record in _records(piece, source.kind):
             try:
-                text, fields = _text_of(record, source.format, options.text_field)
-                kept = [_metadata_line(source.path, line, fields)] if options.keep_metadata else []
+                text, fields = _text_of(record, source.kind, options.text_field)
+                kept = [metadata_line(source.path, line, fields)] if options.keep_metadata else []
             except _BadRecordError as error:
                 if options.on_error == "skip":
                     documents.skipped[error.reason] += 1
@@ -271,7 +282,10 @@ def _rows(batch: Any) -> list[Any]:
         return [error] if len(batch) == 1 else [row for i in range(len(batch)) for row in _rows(batch.slice(i, 1))]
 
 
-def _text_of(record: Any, source_format: str, text_field: str) -> tuple[str, dict[str, Any]]:
+def _text_of(record: Any, source_format: str, text_field: str) -> tuple[Any, dict[str, Any]]:
+    if source_format in TOKEN_FORMATS:
+        ids, fields = record
+        return ids, fields
     if source_format in ("text", "lines"):
         return _decode(record.removeprefix(BYTE_ORDER_MARK)), {}
     if source_format == "jsonl":
@@ -289,7 +303,8 @@ def _text_of(record: Any, source_format: str, text_field: str) -> tuple[str, dic
     return text, record
 
 
-def _metadata_line(path: str, line: int, fields: dict[str, Any]) -> bytes:
+def metadata_line(path: str, line: int, fields: dict[str, Any]) -> bytes:
+    """What is kept of a document."""
     record = {"path": path, "line": line, "metadata": fields}
     try:
         return orjson.dumps(record, default=str)

@@ -5,6 +5,7 @@ query runs as it does on the whole one.
 """
 
 from concurrent.futures import Executor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +40,11 @@ def restrict(
 ) -> tuple[Shard, NDArray[np.int64], NDArray[np.int64]]:
     """A shard of the occurrences in documents of ``mask``, and the ranks of each n-gram there.
 
-    4 ns an occurrence on one core, and at most 4 bytes.
+    4 ns an occurrence on one core, and at most 4 bytes, or 8 in a shard of more than 2**32 tokens.
     """
     ends = np.cumsum(high - low)
     starts = ends - (high - low)
-    kept = np.empty(int((high - low).sum()), np.uint32)
+    kept = np.empty(int((high - low).sum()), shard.position_type)
     if len(kept) <= FEW:
         for query in np.flatnonzero(high > low).tolist():
             positions = _kept(shard, low[query], high[query], mask)
@@ -60,6 +61,6 @@ def restrict(
     return shard.over(kept), starts, ends
 
 
-def _kept(shard: Shard, low: int, high: int, mask: NDArray[np.bool_]) -> NDArray[np.uint32]:
+def _kept(shard: Shard, low: int, high: int, mask: NDArray[np.bool_]) -> NDArray[np.integer[Any]]:
     positions = shard.suffix_array[low:high]
     return positions[mask[shard.documents_at(positions)]]

@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from copy import copy
 from functools import cached_property
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from suffixindex.files import map_array
@@ -31,13 +32,25 @@ if TYPE_CHECKING:
 
 FEW = 256  # searches of a process until compiled code, half a second to load, is worth it; ranks that are read one by one
 MANY = 4096  # n-grams that are worth a thread each
+MOST = 2**32 - 1  # ranks that a search for what follows takes at a time
+RECORD_BYTES = 1 << 16  # metadata parsed at a time: more than the processor's cache holds costs twice as much
 
 Interval = tuple[int, int]
 """Half-open ranks ``[low, high)`` of the suffixes that begin with an n-gram."""
 
 
 class Shard:
-    """Tokens, suffix array and documents of one shard, mapped when first used. Positions and documents count from 0 here."""
+    """Tokens, suffix array and documents of one shard, mapped when first used. Positions and documents count from 0 here.
+
+    Shards that other engines made (:mod:`suffixindex.foreign`) say by the first three attributes how they differ.
+    """
+
+    in_id_order = True
+    """Whether suffixes stand in the order of their ids."""
+    mirrored = False
+    """Whether the tokens of documents lie from the last to the first, so that suffixes are what comes before."""
+    position_type: type[np.unsignedinteger[Any]] = np.uint32
+    """Of positions."""
 
     def __init__(self, folder: Path, entry: ShardEntry, token_type: str, vocabulary_size: int) -> None:
         self.folder = folder
@@ -86,6 +99,13 @@ class Shard:
 
     def interval(self, ngram: NDArray[np.int64]) -> Interval:
         """Ranks of one n-gram. O(length + log tokens): a few microseconds, a few pages of the disk."""
+        return self._interval(ngram)
+
+    def intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ranks ``(low, high)`` of many n-grams."""
+        return self.stored_intervals(batch, pool, threads)
+
+    def _interval(self, ngram: NDArray[np.int64]) -> Interval:
         if not len(ngram):
             return self._all_tokens
         if self._searches < FEW:
@@ -93,17 +113,19 @@ class Shard:
             return self._interval_uncompiled(ngram.tolist())
         return self._find_interval(*self._searched, ngram)  # type: ignore[no-any-return]
 
-    def intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Ranks ``(low, high)`` of many n-grams."""
+    def stored_intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ranks of n-grams that are given as they lie in ``tokens``."""
         low, high = np.empty(len(batch), np.int64), np.empty(len(batch), np.int64)
         if self._searches + len(batch) < FEW:
             for query in range(len(batch)):
-                low[query], high[query] = self.interval(batch.ngram(query))
+                low[query], high[query] = self._interval(batch.ngram(query))
             return low, high
         asked = np.flatnonzero(batch.starts < batch.stops)
         if len(asked) < len(batch):  # the kernel takes no empty n-gram
             low[:], high[:] = self._all_tokens
-            low[asked], high[asked] = self.intervals(NgramBatch(batch.ids, batch.starts[asked], batch.stops[asked]), pool, threads)
+            low[asked], high[asked] = self.stored_intervals(
+                NgramBatch(batch.ids, batch.starts[asked], batch.stops[asked]), pool, threads
+            )
             return low, high
         from suffixindex.kernels.search import find_intervals
 
@@ -154,6 +176,9 @@ class Shard:
         low, high = interval
         if low == high:
             return np.empty(0, np.int64), np.empty(0, np.int64)
+        if high - low > MOST:
+            parts = [self.next_tokens((first, min(first + MOST, high)), length) for first in range(low, high, MOST)]
+            return merge_counts([part[0] for part in parts], [part[1] for part in parts])
         runs = np.empty(min(high - low, self._vocabulary_size + 1), np.uint64)
         if high - low <= FEW:
             runs = runs[: scan_runs(self.tokens, self.suffix_array, low, high, length, runs)]
@@ -162,14 +187,28 @@ class Shard:
             runs.sort()
         ids, counts = np.empty(len(runs), np.int64), np.empty(len(runs), np.int64)
         count_runs(runs, high - low, ids, counts)
-        return ids, counts
+        if self.in_id_order:
+            return ids, counts
+        order = np.argsort(ids)
+        return ids[order], counts[order]
+
+    def as_stored(self, ngram: NDArray[np.int64]) -> NDArray[np.int64]:
+        """An n-gram as it lies in ``tokens``."""
+        return ngram
+
+    def read(self, start: int, stop: int) -> NDArray[np.unsignedinteger[Any]]:
+        """The ids at some positions, in the order of the text."""
+        return self.tokens[start:stop]
 
     # ---- documents -----------------------------------------------------------------------------------------------
 
-    def positions(self, intervals: Sequence[Interval]) -> NDArray[np.int64]:
-        """Ascending distinct positions at which any of several n-grams starts. O(occurrences log occurrences)."""
-        found = np.concatenate([self.suffix_array[low:high] for low, high in intervals]).astype(np.int64)
-        return np.unique(found) if len(intervals) > 1 else np.sort(found)
+    def positions(self, intervals: Sequence[Interval], lengths: Sequence[int]) -> NDArray[np.int64]:
+        """Ascending distinct positions at which any of several n-grams of these lengths starts. O(occurrences log occurrences)."""
+        found = [self._starts(interval, length) for interval, length in zip(intervals, lengths, strict=True)]
+        return np.unique(np.concatenate(found)) if len(found) > 1 else np.sort(found[0])
+
+    def _starts(self, interval: Interval, length: int) -> NDArray[np.int64]:
+        return self.suffix_array[interval[0] : interval[1]].astype(np.int64)
 
     def documents_at(self, positions: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """The document of each position."""
@@ -184,7 +223,8 @@ class Shard:
     def documents(self, intervals: Sequence[Interval]) -> NDArray[np.int64]:
         """Ascending distinct documents that hold any of several n-grams. O(occurrences + documents / 64) time."""
         if sum(high - low for low, high in intervals) <= FEW:
-            return np.unique(self.documents_at(self.positions(intervals)))
+            found = [self.documents_at(self.suffix_array[low:high]) for low, high in intervals]
+            return np.unique(np.concatenate(found))
         from suffixindex.kernels.occurrences import mark_documents
 
         marks = np.zeros(self.num_documents, bool)
@@ -203,13 +243,16 @@ class Shard:
 
         count_by_group(self.postings, low, high, codes, counts)
 
-    def documents_within(self, clauses: Sequence[Sequence[Interval]], window: int) -> NDArray[np.int64]:
+    def documents_within(
+        self, clauses: Sequence[Sequence[Interval]], lengths: Sequence[Sequence[int]], window: int
+    ) -> NDArray[np.int64]:
         """Ascending documents where some occurrence of every clause starts within ``window`` tokens of the others.
 
-        The leftmost of such occurrences starts a span of at most ``window``; so for each occurrence of any clause, the next
-        occurrence of every clause from there on is looked up. O(occurrences log occurrences).
+        A clause is the intervals of its n-grams, and their lengths. The leftmost of such occurrences starts a span of at most
+        ``window``; so for each occurrence of any clause, the next occurrence of every clause from there on is looked up.
+        O(occurrences log occurrences).
         """
-        starts = [self.positions(clause) for clause in clauses]
+        starts = [self.positions(clause, of_clause) for clause, of_clause in zip(clauses, lengths, strict=True)]
         if any(not len(found) for found in starts):
             return np.empty(0, np.int64)
         candidates = np.unique(np.concatenate(starts))
@@ -225,6 +268,18 @@ class Shard:
         """First position of a document, and that of its separator."""
         return int(self.document_offsets[document]), int(self.document_offsets[document + 1]) - 1
 
+    @property
+    def metadata_path(self) -> Path | None:
+        """A line of metadata for each document; None if none is kept."""
+        return self.folder / METADATA if METADATA in self.files else None
+
+    def metadata_records(self) -> Iterator[list[dict[str, Any]]]:
+        """What :meth:`metadata` says of all documents, in order, some at a time."""
+        assert self.metadata_path is not None
+        with open(self.metadata_path, "rb") as file:
+            while lines := file.readlines(RECORD_BYTES):
+                yield parse_lines(lines)
+
     def metadata(self, document: int) -> dict[str, Any]:
         """The document's line of metadata; empty if none is kept."""
         if METADATA not in self.files:
@@ -233,6 +288,14 @@ class Shard:
         with open(self.folder / METADATA, "rb") as file:
             file.seek(int(start))
             return dict(json.loads(file.read(int(stop - start))))
+
+
+def parse_lines(lines: list[bytes]) -> list[dict[str, Any]]:
+    """JSON lines as records."""
+    try:
+        return orjson.loads(b"[" + b",".join(lines) + b"]")  # type: ignore[no-any-return]
+    except orjson.JSONDecodeError:  # a path that is not UTF-8, deep nesting; where NaN comes with one, it is null as elsewhere
+        return [json.loads(line, parse_constant=lambda _: None) for line in lines]
 
 
 def merge_counts(ids: Sequence[NDArray[Any]], counts: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -43,7 +43,7 @@ def ngram_runs(shards: Sequence[Shard], width: int, separator: int, pool: Execut
         # between two samples lie fewer than `step` ranks of a shard that do not begin with the first of them
         bounds = [(shard, edge[number], edge[number + 1]) for shard, edge in zip(shards, edges, strict=True)]
         chosen = [bound for bound in bounds if bound[2] > bound[1] or bound[0] is shards[0]]
-        return _merge([_collect(shard, width, separator, lo, hi, room=step + 1) for shard, lo, hi in chosen])
+        return _merge([_collect(shard, width, separator, lo, hi, room=step + 1) for shard, lo, hi in chosen], shards[0].tokens)
 
     return in_order(pool, block, range(len(edges[0]) - 1), threads)
 
@@ -60,11 +60,11 @@ def block_edges(shards: Sequence[Shard], width: int, separator: int) -> tuple[li
     step = max(BLOCK_TOKENS // width, int(num_suffixes**0.5), 1)  # ranks between two samples, which are the blocks' bounds
     ends = [shard.length - shard.num_documents for shard in shards]
     sampled = [_collect(shard, width, separator, min(step, end), end, step) for shard, end in zip(shards, ends, strict=True)]
-    samples = _merge(sampled).prefixes
+    samples = _merge(sampled, shards[0].tokens).prefixes
     edges = []
     for shard, end in zip(shards, ends, strict=True):
         ranks = np.empty(len(samples), np.int64)
-        find_ranks(shard.tokens, shard.suffix_array, separator, samples, ranks)
+        find_ranks(shard.tokens, shard.suffix_array, separator, end, samples, ranks)
         edges.append([0, *ranks.tolist(), end])
     return edges, step
 
@@ -78,8 +78,8 @@ def _collect(shard: Shard, width: int, separator: int, lo: int, hi: int, every: 
     return runs.first(collect_runs(shard.tokens, shard.suffix_array, separator, lo, hi, every, *runs))
 
 
-def _merge(parts: list[Runs]) -> Runs:
-    """Several lists of runs as one. O(width log parts) a run."""
+def _merge(parts: list[Runs], tokens: NDArray[np.unsignedinteger[Any]]) -> Runs:
+    """Several lists of runs as one, in the order of the suffixes of ``tokens``. O(width log parts) a run."""
     from suffixindex.kernels.statistics import merge_runs
 
     while len(parts) > 1:
@@ -87,7 +87,7 @@ def _merge(parts: list[Runs]) -> Runs:
         for first, second in zip(parts[::2], parts[1::2], strict=False):
             rows = len(first.counts) + len(second.counts)
             runs = Runs(np.empty((rows, first.prefixes.shape[1]), first.prefixes.dtype), np.empty(rows, np.int64))
-            merged.append(runs.first(merge_runs(*first, *second, *runs)))
+            merged.append(runs.first(merge_runs(tokens, *first, *second, *runs)))
         parts = merged
     return parts[0]
 
@@ -117,18 +117,25 @@ def top_ngrams(shards: Sequence[Shard], n: int, k: int, separator: int, pool: Ex
         chosen = np.flatnonzero((runs.prefixes[:, -1] != separator) & (runs.counts >= least))
         best.append(Runs(runs.prefixes[chosen], runs.counts[chosen]))
         if sum(len(part.counts) for part in best[1:]) > max(k, BLOCK_TOKENS // n):
-            best = [_most_frequent(best, k)]
-            if len(best[0].counts) == k:
-                least = int(best[0].counts[-1]) + 1  # what comes has larger ids, and loses a tie
-    prefixes, counts = _most_frequent(best, k)
+            best = [_most_frequent(best, k, shards[0])]
+            if len(best[0].counts) == k:  # in the order of ids, what comes has larger ones, and loses a tie
+                least = int(best[0].counts[-1]) + shards[0].in_id_order
+    prefixes, counts = _most_frequent(best, k, shards[0])
+    if shards[0].mirrored:
+        prefixes = prefixes[:, ::-1]
     return [NgramCount(tuple(ids), count) for ids, count in zip(prefixes.tolist(), counts.tolist(), strict=True)]
 
 
-def _most_frequent(parts: Sequence[Runs], k: int) -> Runs:
-    """The k runs of the largest counts, the first among equals."""
+def _most_frequent(parts: Sequence[Runs], k: int, shard: Shard) -> Runs:
+    """The k runs of the largest counts, among equals those of the smaller ids, which come first where ids are in order."""
     counts = np.concatenate([part.counts for part in parts])
-    order = np.argsort(-counts, kind="stable")[:k]
-    return Runs(np.concatenate([part.prefixes for part in parts])[order], counts[order])
+    prefixes = np.concatenate([part.prefixes for part in parts])
+    if shard.in_id_order:
+        order = np.argsort(-counts, kind="stable")[:k]
+    else:  # the last key of lexsort counts most
+        columns = prefixes.T if shard.mirrored else prefixes.T[::-1]
+        order = np.lexsort((*columns, -counts))[:k]
+    return Runs(prefixes[order], counts[order])
 
 
 def ngram_statistics(

@@ -85,13 +85,18 @@ def search_tree(keys: NDArray[np.uint64], size: int, vocabulary_size: int, spaci
 
 
 def grow_search_tree(
-    tokens: NDArray[Any], suffix_array: NDArray[np.uint32], vocabulary_size: int, spacing: int = SPACING
+    tokens: NDArray[Any], suffix_array: NDArray[np.uint32], vocabulary_size: int, spacing: int = SPACING, bits: int | None = None
 ) -> SearchTree:
-    """Make the tree from sorted suffixes. O(tokens / spacing), about 1 ns a token."""
+    """Make the tree from sorted suffixes. O(tokens / spacing), about 1 ns a token.
+
+    With ``bits``, tokens go into the keys as they are, that many bits each, separators and what follows them too.
+    """
     from suffixindex.kernels.search import pack_keys
 
     size = len(suffix_array)
     tree = search_tree(np.full(level_offsets(size, spacing)[-1], PADDING), size, vocabulary_size, spacing)
+    if bits is not None:
+        tree = tree._replace(bits=bits, limit=1 << bits)
     keys, levels = tree.keys, tree.levels
     pack_keys(tokens, suffix_array, spacing, tree.bits, tree.limit, -(-size // spacing), keys[levels[-2] :])
     for level in range(len(levels) - 3, -1, -1):

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from suffixindex.errors import FormatError
+from suffixindex.errors import FormatError, TokenizerError
 from suffixindex.hub import TOKENIZER_FILE
 
 
@@ -46,11 +46,38 @@ class Bytes:
         return [chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in np.asarray(ids, np.uint8).tolist()]
 
 
+class NoTokenizer:
+    """What stands for a tokenizer that nobody named: ids are shown as they are, and text is refused."""
+
+    kind = "none"
+    vocabulary_size = 0
+
+    def encode(self, text: str) -> NDArray[Any]:
+        """
+        Raises
+        ------
+        TokenizerError
+            Always.
+        """
+        raise TokenizerError(
+            "this index is asked with ids: it knows no tokenizer for text (name that of an infini-gram or tokengrams index with "
+            "suffixindex adopt INDEX --tokenizer NAME)"
+        )
+
+    def decode(self, ids: ArrayLike) -> str:
+        return " ".join(self.pieces(ids))
+
+    def pieces(self, ids: ArrayLike) -> list[str]:
+        return [f"<{i}>" for i in np.asarray(ids).tolist()]
+
+
 def open_tokenizer(entry: Mapping[str, Any], folder: Path) -> Tokenizer:
     """The tokenizer that a manifest describes, from the files of its index."""
     kind = entry.get("kind")
     if kind == "bytes":
         return Bytes()
+    if kind == "none":
+        return NoTokenizer()
     if kind == "words":
         from suffixindex.words import Words
 

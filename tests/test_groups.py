@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from strategies import Corpus, corpora, ngrams, questions
 
 import suffixindex as si
-from suffixindex import groups, restriction, shard
+from suffixindex import restriction, shard
 
 Folder = Callable[[], Path]
 FEWER = max(5, settings.default.max_examples // 2)  # examples of many questions each
@@ -28,7 +28,7 @@ VALUES = ["a", "b", "é", "", 1, 2, 3, 2.5, -1, True, False, None]
 @contextmanager
 def compiled() -> Iterator[None]:
     """Few are no reason to do without compiled code, nor to read metadata at once."""
-    with mock.patch.object(shard, "FEW", 0), mock.patch.object(restriction, "FEW", 0), mock.patch.object(groups, "BLOCK_BYTES", 1):
+    with mock.patch.object(shard, "FEW", 0), mock.patch.object(restriction, "FEW", 0), mock.patch.object(shard, "RECORD_BYTES", 1):
         yield
 
 

@@ -8,6 +8,7 @@ set is ever built.
 import numpy as np
 
 from suffixindex.kernels.jit import helper, kernel, prefetch
+from suffixindex.kernels.stored import place
 
 AHEAD = 24  # ranks by which a suffix's text is asked for early
 
@@ -109,8 +110,11 @@ def collect_neighbours(tokens, suffix_array, separator, vocabulary_size, lo, hi,
 
 
 @kernel
-def merge_neighbours(first, first_counts, second, second_counts, rows, counts):
-    """Merge two lists of rows by their prefixes, whatever is in the last column; O(width) a row, no random reads."""
+def merge_neighbours(tokens, first, first_counts, second, second_counts, rows, counts):
+    """Merge two lists of rows by their prefixes, in the order of the suffixes of ``tokens``, whatever is in the last column.
+
+    O(width) a row, no random reads.
+    """
     width = rows.shape[1] - 1
     i, j = 0, 0
     for row in range(len(rows)):
@@ -119,7 +123,7 @@ def merge_neighbours(first, first_counts, second, second_counts, rows, counts):
             column = 0
             while column < width and first[i, column] == second[j, column]:
                 column += 1
-            take_first = column == width or first[i, column] < second[j, column]
+            take_first = column == width or place(tokens, np.int64(first[i, column])) < place(tokens, np.int64(second[j, column]))
         if take_first:
             counts[row] = first_counts[i]
             for column in range(width + 1):

@@ -26,9 +26,14 @@ def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array_type, index_type = signature.args
-        data = context.make_array(array_type)(context, builder, value=arguments[0]).data
         index = context.cast(builder, arguments[1], index_type, types.int64)
-        address = builder.bitcast(builder.gep(data, [index]), ir.IntType(8).as_pointer())
+        if isinstance(array_type, types.Array):
+            data = context.make_array(array_type)(context, builder, value=arguments[0]).data
+            address = builder.bitcast(builder.gep(data, [index]), ir.IntType(8).as_pointer())
+        else:  # of `stored`
+            first = cgutils.create_struct_proxy(array_type)(context, builder, arguments[0]).address
+            offset = builder.mul(index, ir.Constant(ir.IntType(64), array_type.width))
+            address = builder.inttoptr(builder.add(first, offset), ir.IntType(8).as_pointer())
         word = ir.IntType(32)
         function_type = ir.FunctionType(ir.VoidType(), [address.type, word, word, word])
         function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")

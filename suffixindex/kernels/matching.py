@@ -8,6 +8,7 @@ positions in between end at ``e`` too. So a text that the corpus holds as a whol
 import numpy as np
 
 from suffixindex.kernels.jit import helper, kernel
+from suffixindex.kernels.stored import place
 
 
 @helper
@@ -27,7 +28,7 @@ def _narrow(tokens, suffix_array, ids, start, known, length, low, high):
         middle = (below + above) >> 1
         position = np.int64(suffix_array[middle])
         same = known + _common(tokens, position + known, ids, start + known, start + length)
-        if same < length and np.int64(tokens[position + same]) < ids[start + same]:
+        if same < length and place(tokens, np.int64(tokens[position + same])) < place(tokens, ids[start + same]):
             below = middle + 1
         else:
             above = middle

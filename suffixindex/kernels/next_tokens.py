@@ -6,13 +6,14 @@ from suffixindex.kernels.jit import helper, kernel, prefetch
 
 ABREAST = 32
 """Stretches of ranks that are halved together, so that their cache misses overlap."""
+AHEAD = 24  # ranks by which a suffix's text is asked for early
 STACK = 2 * ABREAST * 33
 """Stretches that wait at most: twice as many as go together, of each of the 33 sizes that halving 2**32 ranks makes."""
 
 
 @helper
-def _run(token, start):
-    return (np.uint64(token) << np.uint64(32)) | np.uint64(start)
+def _run(start, token):
+    return (np.uint64(start) << np.uint64(32)) | np.uint64(token)
 
 
 @helper
@@ -22,13 +23,13 @@ def _token(tokens, suffix_array, rank, length):
 
 @kernel
 def scan_runs(tokens, suffix_array, low, high, length, runs):
-    """Fill ``runs`` with (token << 32 | first rank - low) of each run in ``[low, high)``; returns how many. O(ranks)."""
+    """Fill ``runs`` with (first rank - low) << 32 | token of each run in ``[low, high)``; returns how many. O(ranks)."""
     found = np.int64(0)
     previous = np.int64(-1)
     for rank in range(low, high):
         token = _token(tokens, suffix_array, rank, length)
         if token != previous:
-            runs[found] = _run(token, rank - low)
+            runs[found] = _run(rank - low, token)
             found += 1
             previous = token
     return found
@@ -53,7 +54,7 @@ def halve_runs(tokens, suffix_array, low, high, length, runs):
     first_rank[0], last_rank[0] = low, high - 1
     first_token[0] = _token(tokens, suffix_array, low, length)
     last_token[0] = _token(tokens, suffix_array, high - 1, length)
-    runs[0] = _run(first_token[0], 0)
+    runs[0] = _run(0, first_token[0])
     found = np.int64(1)
     while waiting > 0:
         taken = 0
@@ -62,7 +63,7 @@ def halve_runs(tokens, suffix_array, low, high, length, runs):
             if first_token[waiting] == last_token[waiting]:
                 continue
             if first_rank[waiting] + 1 == last_rank[waiting]:
-                runs[found] = _run(last_token[waiting], last_rank[waiting] - low)
+                runs[found] = _run(last_rank[waiting] - low, last_token[waiting])
                 found += 1
                 continue
             left[taken], right[taken] = first_rank[waiting], last_rank[waiting]
@@ -85,10 +86,19 @@ def halve_runs(tokens, suffix_array, low, high, length, runs):
 
 
 @kernel
+def read_before(tokens, suffix_array, low, out):
+    """Fill ``out`` with the tokens before the suffixes from rank ``low`` on. A random read each."""
+    for i in range(len(out)):
+        if i + AHEAD < len(out):
+            prefetch(tokens, np.int64(suffix_array[low + i + AHEAD]) - 1)
+        out[i] = tokens[np.int64(suffix_array[low + i]) - 1]
+
+
+@kernel
 def count_runs(runs, size, ids, counts):
     """Split sorted ``runs`` of ``size`` ranks into token ids and how long each run is."""
     low_half = np.uint64(2**32 - 1)
     for i in range(len(runs)):
-        ids[i] = np.int64(runs[i] >> np.uint64(32))
-        end = np.int64(runs[i + 1] & low_half) if i + 1 < len(runs) else size
-        counts[i] = end - np.int64(runs[i] & low_half)
+        ids[i] = np.int64(runs[i] & low_half)
+        end = np.int64(runs[i + 1] >> np.uint64(32)) if i + 1 < len(runs) else size
+        counts[i] = end - np.int64(runs[i] >> np.uint64(32))

@@ -8,6 +8,7 @@ import numpy as np
 
 from suffixindex.kernels import FANOUT
 from suffixindex.kernels.jit import helper, kernel, prefetch
+from suffixindex.kernels.stored import place
 
 LINE = 16
 """Ranks in a cache line of the suffix array."""
@@ -16,10 +17,11 @@ ABREAST = 32
 
 
 @helper
-def _pack(ngrams, start, stop, bits, limit, fill):
+def _pack(tokens, ngrams, start, stop, bits, limit, fill):
     """The first tokens of ``ngrams[start:stop]`` in one number, ``bits`` each, ids above ``limit`` (the separator) as it.
 
-    After a separator come zeros. A shorter n-gram goes on with zeros, or with ones if ``fill`` is 1.
+    Each by its place in the order of the suffixes of ``tokens``. After a separator come zeros. A shorter n-gram goes on with
+    zeros, or with ones if ``fill`` is 1.
     """
     key = np.uint64(0)
     width = np.uint64(bits)
@@ -28,7 +30,7 @@ def _pack(ngrams, start, stop, bits, limit, fill):
         key <<= width
         at = start + lane
         if at < last:
-            token = min(np.int64(ngrams[at]), limit)
+            token = min(np.int64(place(tokens, np.int64(ngrams[at]))), limit)
             key |= np.uint64(token)
             if token == limit:
                 last = np.int64(-1)
@@ -49,7 +51,7 @@ def _compare(tokens, position, ngrams, start, stop):
     for i in range(start, stop):
         token = np.int64(tokens[i + shift])
         if token != ngrams[i]:
-            order = -1 if token < ngrams[i] else 1
+            order = -1 if place(tokens, token) < place(tokens, ngrams[i]) else 1
             break
     return order
 
@@ -91,7 +93,7 @@ def pack_keys(tokens, suffix_array, spacing, bits, limit, count, out):
     lanes = np.int64(64) // np.int64(bits)
     for leaf in range(count):
         position = np.int64(suffix_array[leaf * spacing])
-        out[leaf] = _pack(tokens, position, min(position + lanes, np.int64(len(tokens))), bits, limit, 0)
+        out[leaf] = _pack(tokens, tokens, position, min(position + lanes, np.int64(len(tokens))), bits, limit, 0)
 
 
 @kernel
@@ -101,8 +103,8 @@ def find_interval(tokens, suffix_array, keys, levels, spacing, bits, limit, ngra
     size = np.int64(len(suffix_array))
     low, low_to, high, high_to = np.int64(0), size, np.int64(0), size
     if len(levels) > 1:
-        least = _pack(ngram, 0, length, bits, limit, 0)
-        beyond = _pack(ngram, 0, length, bits, limit, 1) + np.uint64(1)
+        least = _pack(tokens, ngram, 0, length, bits, limit, 0)
+        beyond = _pack(tokens, ngram, 0, length, bits, limit, 1) + np.uint64(1)
         first, last = np.int64(0), np.int64(0)
         for level in range(len(levels) - 1):
             first = _descend(keys, levels[level], first, least)
@@ -155,8 +157,8 @@ def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids
         searches = 2 * (end - begin)
         for q in range(begin, end):
             search = 2 * (q - begin)
-            target[search] = _pack(ids, starts[q], stops[q], bits, limit, 0)
-            target[search + 1] = _pack(ids, starts[q], stops[q], bits, limit, 1) + np.uint64(1)
+            target[search] = _pack(tokens, ids, starts[q], stops[q], bits, limit, 0)
+            target[search + 1] = _pack(tokens, ids, starts[q], stops[q], bits, limit, 1) + np.uint64(1)
         node[:] = 0
         for level in range(len(levels) - 1):
             for search in range(searches):

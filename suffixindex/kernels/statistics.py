@@ -8,6 +8,7 @@ the number of suffixes that begin with it.
 import numpy as np
 
 from suffixindex.kernels.jit import kernel, prefetch
+from suffixindex.kernels.stored import place
 
 AHEAD = 24  # ranks by which a suffix's text is asked for early
 
@@ -45,18 +46,18 @@ def collect_runs(tokens, suffix_array, separator, lo, hi, step, prefixes, counts
 
 
 @kernel
-def find_ranks(tokens, suffix_array, separator, prefixes, ranks):
-    """``ranks[i]``: the first rank whose suffix is not below ``prefixes[i]``. O(width log tokens) each."""
+def find_ranks(tokens, suffix_array, separator, end, prefixes, ranks):
+    """``ranks[i]``: the first rank below ``end`` whose suffix is not below ``prefixes[i]``. O(width log tokens) each."""
     width = prefixes.shape[1]
     for row in range(len(prefixes)):
-        below, above = np.int64(0), np.int64(len(suffix_array))
+        below, above = np.int64(0), np.int64(end)
         while below < above:
             middle = (below + above) >> 1
             position = np.int64(suffix_array[middle])
             i = 0
             while i < width - 1 and tokens[position + i] == prefixes[row, i] and np.int64(prefixes[row, i]) != separator:
                 i += 1
-            if tokens[position + i] < prefixes[row, i]:
+            if place(tokens, np.int64(tokens[position + i])) < place(tokens, np.int64(prefixes[row, i])):
                 below = middle + 1
             else:
                 above = middle
@@ -64,9 +65,10 @@ def find_ranks(tokens, suffix_array, separator, prefixes, ranks):
 
 
 @kernel
-def merge_runs(first, first_counts, second, second_counts, prefixes, counts):
-    """Merge two ascending lists of runs, adding up the counts of what is in both; returns the number of runs.
+def merge_runs(tokens, first, first_counts, second, second_counts, prefixes, counts):
+    """Merge two lists of runs, ascending in the order of the suffixes of ``tokens``; returns the number of runs.
 
+    Adds up the counts of what is in both.
     ``prefixes`` and ``counts`` have room for both lists. O(width) a run, no random reads.
     """
     width = prefixes.shape[1]
@@ -82,7 +84,7 @@ def merge_runs(first, first_counts, second, second_counts, prefixes, counts):
             while column < width and first[i, column] == second[j, column]:
                 column += 1
             if column < width:
-                order = -1 if first[i, column] < second[j, column] else 1
+                order = -1 if place(tokens, np.int64(first[i, column])) < place(tokens, np.int64(second[j, column])) else 1
         counts[runs] = 0
         if order >= 0:
             for column in range(width):

@@ -42,6 +42,12 @@ def buckets_by_sparsity(index: "SuffixIndex", text: Ngram, scores: Scores) -> ND
     sparse = np.equal(scores.ngram_counts, scores.context_counts)
     places = np.flatnonzero(scores.ngram_counts == 0)
     lengths = scores.suffix_lengths[places]
+    if index.shards[0].mirrored:  # what follows does not stand in order
+        distinct = [
+            len(index.next_tokens(ids[place - length : place]).counts) for place, length in zip(places, lengths, strict=True)
+        ]
+        sparse[places] = np.array(distinct, np.int64) == 1
+        return sparse.astype(np.int64)
     lowest, highest = np.full(len(places), index.separator + 1), np.full(len(places), -1)
     for shard, (low, high) in zip(index.shards, index._intervals(NgramBatch(ids, places - lengths, places)), strict=True):
         there = np.flatnonzero(high > low)

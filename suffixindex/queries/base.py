@@ -2,8 +2,9 @@
 
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -12,8 +13,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from suffixindex.errors import NoIndexError, QueryError
-from suffixindex.format import PROVENANCE, TOKEN_TYPES, Manifest, shard_folder
+from suffixindex.errors import FormatError, NoIndexError, QueryError
+from suffixindex.format import BUILD_STATE, MANIFEST, PROVENANCE, TOKEN_TYPES, Manifest, shard_folder
 from suffixindex.memory import cpu_count
 from suffixindex.ngrams import NgramChecker, integers
 from suffixindex.shard import Shard
@@ -24,18 +25,44 @@ from suffixindex.tokenizers import Tokenizer, open_tokenizer
 class OpenIndex:
     """The shards of an index on disk, and what turns text into ids."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        tokenizer: str | None = None,
+        token_dtype: str | None = None,
+        reversed: bool | None = None,
+        separator: int | None = None,
+        vocabulary_size: int | None = None,
+    ) -> None:
         """Open an index: reads the manifest and compares file sizes, no more. O(shards).
+
+        Parameters
+        ----------
+        path
+            An index of ours; or a folder of infini-gram's, or a list of them; or a folder or one file of tokengrams' pairs.
+        tokenizer, token_dtype, reversed, separator, vocabulary_size
+            What the files of another engine do not say: see :func:`suffixindex.open`.
 
         Raises
         ------
-        NoIndexError, UnfinishedIndexError, FormatError
+        NoIndexError, UnfinishedIndexError, FormatError, TokenizerError
             With what to do about it.
         """
-        self.path = Path(path).absolute()
+        paths = [Path(path)] if isinstance(path, (str, os.PathLike)) else [Path(one) for one in path]
+        if not paths:
+            raise NoIndexError("no path of an index was given")
+        self.path = paths[0].absolute()
+        self._named = [one.absolute() for one in paths]
+        self._said: dict[str, Any] = {
+            "tokenizer": tokenizer,
+            "token_dtype": token_dtype,
+            "reversed": reversed,
+            "separator": separator,
+            "vocabulary_size": vocabulary_size,
+        }
         try:
-            self.manifest = Manifest.read(self.path)
-            self.manifest.check_sizes(self.path)
+            self.shards = self._open()
         except PermissionError as error:
             raise NoIndexError(f"{error.filename} may not be read: {error.strerror}; ask its owner for access") from error
         self.separator = self.manifest.separator
@@ -43,14 +70,29 @@ class OpenIndex:
         self.dtype = TOKEN_TYPES[self.manifest.token_type]
         self.num_documents = self.manifest.num_documents
         self.num_tokens = self.manifest.num_tokens
-        shards = self.manifest.shards
-        types = self.manifest.token_type, self.vocabulary_size
-        self.shards = [Shard(shard_folder(self.path, i), shard, *types) for i, shard in enumerate(shards)]
-        self._first_document = np.cumsum([0] + [shard.num_documents for shard in shards])
+        self._first_document = np.cumsum([0] + [shard.num_documents for shard in self.shards])
         self._cores = cpu_count()
         self._lock = Lock()
         self._threads: ThreadPoolExecutor | None = None
-        self._checker = NgramChecker(self.encode, self.vocabulary_size, self.separator)
+        self._checker = NgramChecker(
+            self.encode, self.vocabulary_size, self.separator, self.manifest.settings.get("stored_separator")
+        )
+
+    def _open(self) -> list[Shard]:
+        """Set what depends on whose index it is: ``manifest``, ``kind`` and ``tokenizer_folder``; returns the shards."""
+        if len(self._named) == 1 and not is_foreign(self.path):
+            self.manifest = Manifest.read(self.path)
+            self.manifest.check_sizes(self.path)
+            if given := [name for name, value in self._said.items() if value is not None]:
+                raise FormatError(f"{self.path} is an index of ours, whose manifest says its {given[0]}: leave that out")
+            self.kind, self.tokenizer_folder = "suffixindex", self.path
+            types = self.manifest.token_type, self.manifest.vocabulary_size
+            return [Shard(shard_folder(self.path, i), shard, *types) for i, shard in enumerate(self.manifest.shards)]
+        from suffixindex.foreign.opening import open_paths
+
+        opened = open_paths(self._named, **self._said)
+        self.manifest, self.kind, self.tokenizer_folder = opened.manifest, opened.kind, opened.tokenizer_folder
+        return list(opened.shards)
 
     def __repr__(self) -> str:
         size = (
@@ -58,8 +100,8 @@ class OpenIndex:
         )
         return f"{type(self).__name__}({str(self.path)!r}: {self.manifest.tokenizer['kind']} tokenizer, {size})"
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
-        return type(self), (self.path,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), **self._said), (self._named if len(self._named) > 1 else self.path,)
 
     def __enter__(self) -> Self:
         return self
@@ -74,8 +116,10 @@ class OpenIndex:
             provenance = json.loads((self.path / PROVENANCE).read_bytes())
         except (OSError, ValueError):
             provenance = {}
+        num_bytes = manifest.num_bytes or sum(Path(name).stat().st_size for name in manifest.settings.get("files", ()))
         return {
             "path": str(self.path),
+            "kind": self.kind,
             "format_version": manifest.format_version,
             "tokenizer": dict(manifest.tokenizer),
             "vocabulary_size": self.vocabulary_size,
@@ -83,8 +127,8 @@ class OpenIndex:
             "num_documents": self.num_documents,
             "num_tokens": self.num_tokens,
             "num_shards": len(self.shards),
-            "num_bytes": manifest.num_bytes,
-            "bytes_per_token": round(manifest.num_bytes / max(self.num_tokens, 1), 3),
+            "num_bytes": num_bytes,
+            "bytes_per_token": round(num_bytes / max(self.num_tokens, 1), 3),
             "skipped": dict(manifest.skipped),
             "settings": dict(manifest.settings),
             "provenance": provenance,
@@ -113,7 +157,7 @@ class OpenIndex:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that the index was built with, loaded when first needed."""
-        return open_tokenizer(self.manifest.tokenizer, self.path)
+        return open_tokenizer(self.manifest.tokenizer, self.tokenizer_folder)
 
     def encode(self, text: str) -> NDArray[Any]:
         """Ids of a text as the corpus was encoded, without special tokens.
@@ -145,3 +189,8 @@ class OpenIndex:
             raise QueryError(f"an id is outside the vocabulary of {self.vocabulary_size:,} ids: {flat.min()} … {flat.max()}")
         kept: NDArray[Any] = flat[flat != self.separator]
         return kept
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether a path holds something, and neither an index of ours nor a build of one."""
+    return path.exists() and not any((path / name).exists() for name in (MANIFEST, BUILD_STATE))

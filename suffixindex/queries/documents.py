@@ -38,7 +38,7 @@ class DocumentQueries(OccurrenceQueries):
         shard, local = self.shards[number], document_id - int(self._first_document[number])
         start, stop = shard.bounds(local)
         record = shard.metadata(local)
-        return Document(document_id, shard.tokens[start:stop], record.get("path"), record.get("line"), record.get("metadata", {}))
+        return Document(document_id, shard.read(start, stop), record.get("path"), record.get("line"), record.get("metadata", {}))
 
     def document_count(self, ngram: Ngram, where: Where | None = None) -> int:
         """Documents that hold an n-gram, each counted once; with ``where``, see :meth:`mask`. About 2.5 ns an occurrence."""
@@ -216,7 +216,7 @@ class DocumentQueries(OccurrenceQueries):
             here = document_ids[(document_ids >= base) & (document_ids < base + shard.num_documents)] - base
             if not len(here):
                 continue
-            positions = shard.positions([shard.interval(ids)])
+            positions = shard.positions([shard.interval(ids)], [len(ids)])
             for document in here.tolist():
                 start, stop = shard.bounds(document)
                 first, last = np.searchsorted(positions, [start, stop + 1])

@@ -113,10 +113,9 @@ class OccurrenceQueries(OpenIndex):
                 document = int(shard.documents_at(np.array([position]))[0])
                 start, stop = shard.bounds(document)
                 end = min(position + len(ids), stop + 1)
-                left, match = shard.tokens[max(start, position - width) : position], shard.tokens[position:end]
-                lines.append(
-                    Concordance(base + document, position - start, left, match, shard.tokens[end : min(end + width, stop)])
-                )
+                left, match = shard.read(max(start, position - width), position), shard.read(position, end)
+                right = shard.read(end, max(end, min(end + width, stop)))
+                lines.append(Concordance(base + document, position - start, left, match, right))
         return lines if limit is None else lines[:limit]
 
     # ---- some documents only -----------------------------------------------------------------------------------
@@ -183,6 +182,6 @@ class OccurrenceQueries(OpenIndex):
                 return
             low, high = shard.interval(ids)
             if passed + high - low > offset:
-                positions = shard.positions([(low, high)])
+                positions = shard.positions([(low, high)], [len(ids)])
                 yield base, shard, (positions[: None if wanted is None else wanted - passed], max(offset - passed, 0))
             passed += high - low

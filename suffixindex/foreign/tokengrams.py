@@ -1,0 +1,93 @@
+"""tokengrams' pairs of files: ``X.bin``, ids without a header, and ``X.idx``, the suffix array in u64 token positions.
+
+Suffixes are in the order of ids, one that ends before those that go on. There are no documents: the file is one, unless the
+user names the id that ends them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from suffixindex.errors import FormatError
+from suffixindex.files import map_array
+from suffixindex.foreign.shard import Layout, offsets_name
+from suffixindex.foreign.sidecar import Sidecar
+from suffixindex.format import TOKEN_TYPES, separator_of
+from suffixindex.token_corpora import document_starts
+
+POINTER = 8
+SAMPLED = 1000
+
+
+def pairs_of(path: Path) -> list[tuple[Path, Path]]:
+    """The (tokens, table) files that a path names: a folder, or one of a pair. Sorted by name.
+
+    Raises
+    ------
+    FormatError
+        One of a pair is missing.
+    """
+    tables = sorted(path.glob("*.idx")) if path.is_dir() else [path.with_suffix(".idx")]
+    pairs = [(table.with_suffix(".bin"), table) for table in tables]
+    for pair in pairs:
+        for file, other in (pair, pair[::-1]):
+            if not file.exists():
+                raise FormatError(f"{file} is missing, the other half of {other.name}: copy it there")
+    return pairs
+
+
+def layouts(pairs: Sequence[tuple[Path, Path]], token_type: str | None, separator: int | None, sidecar: Sidecar) -> list[Layout]:
+    """How the shards lie; with a separator, its first use reads all tokens once.
+
+    Raises
+    ------
+    FormatError
+        Two files do not fit each other, or no id is left to end documents.
+    """
+    types = [_type_of(*pair, token_type) for pair in pairs]
+    largest = max(
+        int(map_array(tokens, TOKEN_TYPES[name])[int(map_array(table, "<u8")[-1])])
+        for (tokens, table), name in zip(pairs, types, strict=True)
+    )
+    widest = max(types, key=list(TOKEN_TYPES).index)
+    if largest == separator_of(widest) != separator:
+        if widest == "u32":
+            raise FormatError(f"{pairs[0][0]} holds the id {largest:,}, which ends documents here: build an index of smaller ids")
+        widest = "u32"  # all ids of two bytes are in use
+    return [_layout(i, *pair, widest, name, separator, sidecar) for i, (pair, name) in enumerate(zip(pairs, types, strict=True))]
+
+
+def _type_of(tokens: Path, table: Path, token_type: str | None) -> str:
+    """The type of a pair's ids, by the sizes of its files."""
+    size, table_size = tokens.stat().st_size, table.stat().st_size
+    length = table_size // POINTER
+    found = {2 * length: "u16", 4 * length: "u32"}.get(size)
+    if not length or table_size % POINTER or found is None or token_type not in (None, found):
+        raise FormatError(
+            f"{tokens} has {size:,} bytes and {table.name} {table_size:,}: expected 8 in the second for each 2 or 4 in the first; "
+            "one was cut short, or they are no pair of tokengrams"
+        )
+    if (map_array(table, "<u8")[np.unique(np.linspace(0, length - 1, SAMPLED).astype(np.int64))] >= length).any():
+        raise FormatError(f"{table} holds what is no position in {tokens.name}: copy both again")
+    return found
+
+
+def _layout(
+    number: int, tokens: Path, table: Path, token_type: str, stored_type: str, separator: int | None, sidecar: Sidecar
+) -> Layout:
+    content = map_array(tokens, TOKEN_TYPES[stored_type])
+    starts = None
+    if separator is not None:
+        name = f"{number:05d}.{offsets_name(separator)}"
+        starts = sidecar.array(name, lambda: document_starts(content, separator), "<u8")
+    return Layout(
+        tokens=tokens,
+        table=table,
+        token_type=token_type,
+        stored_type=stored_type,
+        pointer_bytes=POINTER,
+        length=len(content) + 1 if starts is None else int(starts[-1]),
+        num_documents=1 if starts is None else len(starts) - 1,
+        separator=separator,
+    )
