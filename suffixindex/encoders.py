@@ -5,6 +5,7 @@ import os
 import unicodedata
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,12 +13,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.files import write_bytes
+from suffixindex.errors import TokenizerError
+from suffixindex.files import write_blocks, write_bytes
 from suffixindex.format import token_type
 from suffixindex.hub import TOKENIZER_FILE
 from suffixindex.huggingface import HuggingFaceTokenizer
 from suffixindex.tokenizers import Bytes
-from suffixindex.vocabulary import SplitWords, VocabularyBuilder, split_batch
+from suffixindex.vocabulary import SplitWords, VocabularyBuilder, split_batch, words_of
 from suffixindex.words import VOCABULARY, VOCABULARY_FILES
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,12 @@ class Encoder(Protocol):
     def finish(self) -> None:
         """Write what is known only at the end of the corpus."""
 
+    def hand_over(self, part: Path) -> None:
+        """Write what has grown, for another encoder to adopt."""
+
+    def adopt(self, part: Path) -> NDArray[np.uint32] | None:
+        """Grow by what another encoder, of the next documents, handed over: the id here of each of its ids; None if equal."""
+
 
 def choose_encoder(tokenizer: str, revision: str | None = None, engine: str | None = None) -> Encoder:
     """The encoder for ``bytes``, ``words``, or a Hugging Face name, folder or ``tokenizer.json``.
@@ -68,6 +76,30 @@ def choose_encoder(tokenizer: str, revision: str | None = None, engine: str | No
     return HuggingFaceEncoder(tokenizer, loaded)
 
 
+def stored_encoder(entry: Mapping[str, Any], index: Path, engine: str | None = None) -> Encoder:
+    """Another encoder of the kind that an index under way says, from its files; for another process of the same build.
+
+    Raises
+    ------
+    TokenizerError
+        This process would encode otherwise: its Python has other tables of characters, or the file is another one.
+    """
+    encoder: Encoder
+    if entry["kind"] == "huggingface":
+        encoder = HuggingFaceEncoder(entry["name"], _stored_tokenizer(str(index / TOKENIZER_FILE), entry["sha256"], engine))
+        encoder.entry = {**encoder.entry, "revision": entry["revision"]}
+    else:
+        encoder = choose_encoder(entry["kind"])
+    if encoder.entry != entry:
+        raise TokenizerError(f"here the tokenizer is {dict(encoder.entry)}, expected {dict(entry)}: use the same Python everywhere")
+    return encoder
+
+
+@lru_cache(maxsize=2)  # 0.1 s to load, megabytes
+def _stored_tokenizer(path: str, content_hash: str, engine: str | None) -> HuggingFaceTokenizer:
+    return HuggingFaceTokenizer.load(path, engine=engine)
+
+
 class _StaticEncoder:
     """A vocabulary that is fixed before the build: nothing grows, nothing remains to be written."""
 
@@ -83,6 +115,12 @@ class _StaticEncoder:
         return 0
 
     def finish(self) -> None:
+        return
+
+    def hand_over(self, part: Path) -> None:
+        return
+
+    def adopt(self, part: Path) -> None:
         return
 
 
@@ -182,3 +220,9 @@ class WordEncoder:
     def finish(self) -> None:
         self.checkpoint()
         self._words.write_lookup(self._index)
+
+    def hand_over(self, part: Path) -> None:
+        write_blocks(part / VOCABULARY, iter([self._words.pool()]))
+
+    def adopt(self, part: Path) -> NDArray[np.uint32]:
+        return self._words.assign(words_of((part / VOCABULARY).read_bytes()))
