@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from suffixindex.errors import (
     BuildError,
+    ClusterError,
     CorpusError,
     FormatError,
     MissingDependencyError,
@@ -60,6 +61,7 @@ _LAZY = {
 __all__ = [
     "BuildError",
     "BuildReport",
+    "ClusterError",
     "Concordance",
     "CorpusError",
     "Document",
@@ -91,8 +93,16 @@ __all__ = [
 ]
 
 
-def open(path: str | os.PathLike[str]) -> "SuffixIndex":
-    """Open an index for questions; costs a ``stat`` a file. See :class:`SuffixIndex`."""
+def open(path: str | os.PathLike[str], scheduler: str | None = None) -> "SuffixIndex":
+    """Open an index for questions; costs a ``stat`` a file. See :class:`SuffixIndex`.
+
+    With ``scheduler``, the address or the scheduler file of a Dask cluster that sees the index under the same path, its
+    workers answer, see :class:`suffixindex.distributed.queries.ClusterIndex`.
+    """
+    if scheduler is not None:
+        from suffixindex.distributed.queries import ClusterIndex
+
+        return ClusterIndex(path, scheduler)
     from suffixindex.index import SuffixIndex
 
     return SuffixIndex(path)

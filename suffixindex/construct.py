@@ -108,7 +108,7 @@ def build(
 
     Raises
     ------
-    CorpusError, TokenizerError, BuildError, MissingDependencyError
+    CorpusError, TokenizerError, BuildError, ClusterError, MissingDependencyError
         With what is finished kept, so that the same call can go on.
     """
     folder = Path(index)

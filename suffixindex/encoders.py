@@ -84,10 +84,9 @@ def stored_encoder(entry: Mapping[str, Any], index: Path, engine: str | None = N
     TokenizerError
         This process would encode otherwise: its Python has other tables of characters, or the file is another one.
     """
-    encoder: Encoder
     if entry["kind"] == "huggingface":
-        encoder = HuggingFaceEncoder(entry["name"], _stored_tokenizer(str(index / TOKENIZER_FILE), entry["sha256"], engine))
-        encoder.entry = {**encoder.entry, "revision": entry["revision"]}
+        path = str(index / TOKENIZER_FILE)
+        encoder: Encoder = _stored_huggingface(path, entry["name"], entry["revision"], entry["sha256"], engine)
     else:
         encoder = choose_encoder(entry["kind"])
     if encoder.entry != entry:
@@ -95,9 +94,11 @@ def stored_encoder(entry: Mapping[str, Any], index: Path, engine: str | None = N
     return encoder
 
 
-@lru_cache(maxsize=2)  # 0.1 s to load, megabytes
-def _stored_tokenizer(path: str, content_hash: str, engine: str | None) -> HuggingFaceTokenizer:
-    return HuggingFaceTokenizer.load(path, engine=engine)
+@lru_cache(maxsize=2)  # a tenth of a second and megabytes; and a process checks its first documents once, not of every part
+def _stored_huggingface(path: str, name: str, revision: str | None, content_hash: str, engine: str | None) -> "HuggingFaceEncoder":
+    tokenizer = HuggingFaceTokenizer.load(path, engine=engine)
+    tokenizer.revision = revision
+    return HuggingFaceEncoder(name, tokenizer)
 
 
 class _StaticEncoder:

@@ -40,7 +40,7 @@ from suffixindex.readers import RecordOptions
 from suffixindex.shard_build import sort_shard
 from suffixindex.tokens import TokenWriter, cut, too_long
 
-PART_BYTES = 1 << 26  # of files that one part takes, unless one file is larger
+PART_BYTES = 1 << 22  # of files that one part takes, unless one file is larger: compressed, a second's work
 PART_MARKER = "part.json"
 NUMBERS = "numbers.u32"
 UNLIMITED = 1 << 62
@@ -88,7 +88,7 @@ def clear_room(index: Path) -> None:
 @contextmanager
 def _attempt(index: Path, target: Path, marker: str) -> Iterator[Path]:
     """A folder to fill that becomes ``target``, unless another attempt was faster; ``marker`` is the last file in it."""
-    folder = index / WORK / "attempts" / f"{target.name}-{uuid4().hex}"
+    folder = index / WORK / "attempts" / f"{target.parent.name}-{target.name}-{uuid4().hex}"
     folder.mkdir()
     try:
         yield folder

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
-from suffixindex.errors import BuildError, MissingDependencyError, SuffixIndexError
+from suffixindex.errors import BuildError, ClusterError, MissingDependencyError, SuffixIndexError
 from suffixindex.plan import fixed_bytes
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ def connect(scheduler: str | None, workers: int | None = None, threads: int = 1)
     Raises
     ------
     BuildError
-        Both are given, or nothing answers there.
-    MissingDependencyError
+        Both are given.
+    ClusterError, MissingDependencyError
+        Nothing answers there; Dask is not installed.
     """
     if (scheduler is None) == (workers is None):
         raise BuildError("scheduler and workers both name a cluster: give one")
@@ -100,7 +101,7 @@ def open_client(scheduler: str | None, workers: int | None = None, threads: int 
     try:
         client = Client(**where, set_as_default=False, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
-        raise BuildError(f"no Dask scheduler answers at {scheduler}: start one with dask scheduler ({error})") from error
+        raise ClusterError(f"no Dask scheduler answers at {scheduler}: start one with dask scheduler ({error})") from error
     with client:
         yield client
 
@@ -149,9 +150,11 @@ class Cluster:
         Raises
         ------
         BuildError
-            A task failed three times, no worker has the memory for it, or the scheduler is gone.
+            A task failed three times, or no worker has the memory for it.
         CorpusError, TokenizerError
             As the task says.
+        ClusterError
+            The scheduler is gone.
         """
         waiting = deque(range(len(tasks)))
         running: dict[Future, int] = {}
@@ -247,7 +250,7 @@ class Cluster:
                 f"{error.last_worker.address}; give workers more memory, or start anew with smaller --shard-tokens"
             ) from error
         except Exception as error:
-            raise BuildError(
+            raise ClusterError(
                 f"the scheduler at {self.client.scheduler.address} lost {name} ({type(error).__name__}: {error}): start it "
                 "again, then run the same command, it goes on"
             ) from error

@@ -3,7 +3,8 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -24,8 +25,17 @@ from suffixindex.tokenizers import Tokenizer, open_tokenizer
 class OpenIndex:
     """The shards of an index on disk, and what turns text into ids."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, shards: tuple[int, int] | None = None, threads: int | None = None) -> None:
         """Open an index: reads the manifest and compares file sizes, no more. O(shards).
+
+        Parameters
+        ----------
+        path
+            Folder of the index.
+        shards
+            Only shards ``[first, last)``, as an index of the documents in them, which count from 0; sizes are not compared.
+        threads
+            Cores that bulk calls use; all by default.
 
         Raises
         ------
@@ -35,19 +45,22 @@ class OpenIndex:
         self.path = Path(path).absolute()
         try:
             self.manifest = Manifest.read(self.path)
-            self.manifest.check_sizes(self.path)
+            if shards is None:
+                self.manifest.check_sizes(self.path)
         except PermissionError as error:
             raise NoIndexError(f"{error.filename} may not be read: {error.strerror}; ask its owner for access") from error
+        first, last = shards or (0, len(self.manifest.shards))
+        self.manifest = replace(self.manifest, shards=self.manifest.shards[first:last])
         self.separator = self.manifest.separator
         self.vocabulary_size = self.manifest.vocabulary_size
         self.dtype = TOKEN_TYPES[self.manifest.token_type]
         self.num_documents = self.manifest.num_documents
         self.num_tokens = self.manifest.num_tokens
-        shards = self.manifest.shards
         types = self.manifest.token_type, self.vocabulary_size
-        self.shards = [Shard(shard_folder(self.path, i), shard, *types) for i, shard in enumerate(shards)]
-        self._first_document = np.cumsum([0] + [shard.num_documents for shard in shards])
-        self._cores = cpu_count()
+        self.shards = [Shard(shard_folder(self.path, i), entry, *types) for i, entry in enumerate(self.manifest.shards, first)]
+        self._first_document = np.cumsum([0] + [shard.num_documents for shard in self.shards])
+        self._range = shards
+        self._cores = threads or cpu_count()
         self._lock = Lock()
         self._threads: ThreadPoolExecutor | None = None
         self._checker = NgramChecker(self.encode, self.vocabulary_size, self.separator)
@@ -58,8 +71,8 @@ class OpenIndex:
         )
         return f"{type(self).__name__}({str(self.path)!r}: {self.manifest.tokenizer['kind']} tokenizer, {size})"
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
-        return type(self), (self.path,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), shards=self._range), (self.path,)
 
     def __enter__(self) -> Self:
         return self
