@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from suffixindex.errors import (
     BuildError,
+    ClusterError,
     CorpusError,
     FormatError,
     MissingDependencyError,
@@ -63,6 +64,7 @@ _LAZY = {
 __all__ = [
     "BuildError",
     "BuildReport",
+    "ClusterError",
     "Concordance",
     "CorpusError",
     "Document",
@@ -95,7 +97,9 @@ __all__ = [
 ]
 
 
-def open(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], **said: Any) -> "SuffixIndex":
+def open(
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], scheduler: str | None = None, **said: Any
+) -> "SuffixIndex":
     """Open an index for questions; costs a ``stat`` a file. See :class:`SuffixIndex`.
 
     Parameters
@@ -103,6 +107,9 @@ def open(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], **said
     path
         An index of ours. Or one of infini-gram, versions 4 to 6: a folder, or a list of folders. Or one of tokengrams: a pair
         of files ``.bin`` and ``.idx``, named by either, or a folder of pairs. Those are read as they lie, nothing is copied.
+    scheduler
+        Address or scheduler file of a Dask cluster that sees the index, one of ours, under the same path: its workers answer,
+        see :class:`suffixindex.distributed.queries.ClusterIndex`.
     said
         What the files of another engine do not say; it is remembered beside them or in the user's cache.
         ``tokenizer``: ``bytes``, or a Hugging Face name, folder or ``tokenizer.json``, for questions in text.
@@ -115,6 +122,12 @@ def open(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], **said
     NoIndexError, UnfinishedIndexError, FormatError, TokenizerError
         With what to do about it.
     """
+    if scheduler is not None:
+        if said or not isinstance(path, (str, os.PathLike)):
+            raise QueryError("a cluster answers for one index of ours: open another engine's without a scheduler")
+        from suffixindex.distributed.queries import ClusterIndex
+
+        return ClusterIndex(path, scheduler)
     from suffixindex.index import SuffixIndex
 
     return SuffixIndex(path, **said)

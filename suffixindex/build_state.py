@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from suffixindex.errors import BuildError, FormatError, SuffixIndexError
 from suffixindex.files import remove, write_bytes
-from suffixindex.format import BUILD_STATE, MANIFEST, PROVENANCE, SOURCES, Manifest
+from suffixindex.format import BUILD_STATE, MANIFEST, PROVENANCE, SOURCES, WORK, Manifest
 from suffixindex.hub import TOKENIZER_FILE
 from suffixindex.words import VOCABULARY_FILES
 
@@ -31,6 +31,8 @@ class BuildState:
     checkpoint: dict[str, Any] | None = None
     encoded: dict[str, Any] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int = 0
+    """Of workers on other machines; 0 if there are none."""
 
     @classmethod
     def read(cls, index: Path) -> "BuildState | None":
@@ -98,7 +100,7 @@ def take_up(folder: Path, settings: dict[str, Any], largest_shard: int | None) -
 
 def clear(folder: Path) -> None:
     """Remove an index or an unfinished build, and nothing else."""
-    names = {MANIFEST, PROVENANCE, SOURCES, BUILD_STATE, TOKENIZER_FILE, *VOCABULARY_FILES, "shards", LOCK}
+    names = {MANIFEST, PROVENANCE, SOURCES, BUILD_STATE, TOKENIZER_FILE, *VOCABULARY_FILES, "shards", WORK, LOCK}
     for entry in folder.iterdir():
         if entry.name.removesuffix(".tmp") not in names:
             raise BuildError(f"{folder} holds {entry.name}, which is no part of an index: choose another folder")

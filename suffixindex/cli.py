@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,8 @@ def main() -> None:
     default=True,
     help="Go on with an unfinished build, or start anew.  [default: resume]",
 )
+@click.option("--scheduler", metavar="ADDRESS", help="Build on the Dask cluster of tcp://host:port, or of a scheduler file.")
+@click.option("--workers", type=click.IntRange(1), help="Build on so many processes of this machine.")
 @click.option("--dry-run", is_flag=True, help="Only estimate shards, disk, memory and time, from a sample.")
 def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **settings: Any) -> None:
     """Build an index of CORPUS: files, folders, globs, - for stdin, hf:NAME for a Hugging Face dataset.
@@ -97,8 +100,15 @@ def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **se
     from suffixindex.construct import estimate_build
 
     if dry_run:
+        if settings.pop("scheduler") is not None or settings.pop("workers") is not None:
+            raise click.UsageError("--dry-run estimates a build on one machine: leave --scheduler and --workers out")
         emit([estimate_build(corpus, **settings)._asdict()], None)
         return
+    if settings["scheduler"] or settings["workers"]:
+        with suppress(ImportError):
+            import distributed
+
+            logging.getLogger(distributed.__name__).setLevel(logging.ERROR)  # importing it chose another level
     try:
         report = build_index(corpus, index, restart=not resume, **settings)
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from suffixindex.corpus import Source
 from suffixindex.encoders import Encoder
@@ -58,10 +59,13 @@ def encode_corpus(
     threads: int,
     checkpoint: Callable[[], None],
     checkpoint_seconds: float,
-    progress: bool | None,
+    reach: Callable[..., None],
+    places: Sequence[Source] | None = None,
 ) -> None:
     """Encode everything from ``counts.cursor`` on and append it; calls ``checkpoint`` now and then.
 
+    ``reach(done, documents=…, tokens=…)`` is told how many bytes of the sources' files are read.
+    ``places`` are the sources as this process finds them, where that is not by the paths that the documents' metadata keep.
     Memory: about ``LOOKAHEAD`` batches a thread, a few times their text each.
     """
 
@@ -70,15 +74,10 @@ def encode_corpus(
         encoded = encoder.encode(documents.texts)
         return _Batch(encoded, documents.metadata, documents.skipped, sum(piece.num_bytes for piece in pieces))
 
-    total = sum(source.bytes or 0 for source in sources)
-    known = all(source.bytes is not None for source in sources)
-    before = np.cumsum([0] + [source.bytes or 0 for source in sources])
+    before = bytes_before(sources)
     saved = time.monotonic()
-    with (
-        ThreadPoolExecutor(threads, "encode") as pool,
-        Bar("encode", total if known else None, "B", progress, int(before[counts.cursor[0]])) as bar,
-    ):
-        batches = _batches(read_pieces(sources, counts.cursor))
+    with ThreadPoolExecutor(threads, "encode") as pool:
+        batches = _batches(read_pieces(places or sources, counts.cursor))
         for pieces, batch in _map_in_order(pool, work, batches, LOOKAHEAD * threads):
             tokens, lengths = encoder.number(batch.encoded)
             writer.append(tokens, lengths, batch.metadata)
@@ -88,10 +87,22 @@ def encode_corpus(
             counts.tokens += len(tokens) - len(lengths)
             counts.text_bytes += batch.text_bytes
             counts.skipped += batch.skipped
-            bar.reach(int(before[last.source]) + last.consumed, documents=counts.documents, tokens=counts.tokens)
+            reach(int(before[last.source]) + last.consumed, documents=counts.documents, tokens=counts.tokens)
             if time.monotonic() - saved >= checkpoint_seconds:
                 checkpoint()
                 saved = time.monotonic()
+
+
+def encoding_bar(sources: Sequence[Source], counts: Counts, progress: bool | None) -> Bar:
+    """The progress of encoding in bytes of the sources' files, from ``counts.cursor`` on."""
+    before = bytes_before(sources)
+    known = all(source.bytes is not None for source in sources)
+    return Bar("encode", int(before[-1]) if known else None, "B", progress, int(before[counts.cursor[0]]))
+
+
+def bytes_before(sources: Sequence[Source]) -> NDArray[np.int64]:
+    """Bytes of the files before each source, and of all."""
+    return np.cumsum([0] + [source.bytes or 0 for source in sources])
 
 
 def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:

@@ -5,6 +5,7 @@ import os
 import unicodedata
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import CorpusError, TokenizerError
-from suffixindex.files import write_bytes
+from suffixindex.files import write_blocks, write_bytes
 from suffixindex.format import TOKEN_TYPES, separator_of, token_type
 from suffixindex.hub import TOKENIZER_FILE
 from suffixindex.huggingface import HuggingFaceTokenizer
@@ -54,6 +55,12 @@ class Encoder(Protocol):
     def finish(self) -> None:
         """Write what is known only at the end of the corpus."""
 
+    def hand_over(self, part: Path) -> None:
+        """Write what has grown, for another encoder to adopt."""
+
+    def adopt(self, part: Path) -> NDArray[np.uint32] | None:
+        """Grow by what another encoder, of the next documents, handed over: the id here of each of its ids; None if equal."""
+
 
 def choose_encoder(tokenizer: str, revision: str | None = None, engine: str | None = None) -> Encoder:
     """The encoder for ``bytes``, ``words``, or a Hugging Face name, folder or ``tokenizer.json``.
@@ -78,6 +85,31 @@ def end_documents(ids: NDArray[Any], lengths: NDArray[np.int64], token_type: str
     return np.insert(ids.astype(dtype, copy=False), np.cumsum(lengths), dtype.type(separator_of(token_type)))
 
 
+def stored_encoder(entry: Mapping[str, Any], index: Path, engine: str | None = None) -> Encoder:
+    """Another encoder of the kind that an index under way says, from its files; for another process of the same build.
+
+    Raises
+    ------
+    TokenizerError
+        This process would encode otherwise: its Python has other tables of characters, or the file is another one.
+    """
+    if entry["kind"] == "huggingface":
+        path = str(index / TOKENIZER_FILE)
+        encoder: Encoder = _stored_huggingface(path, entry["name"], entry["revision"], entry["sha256"], engine)
+    else:
+        encoder = choose_encoder(entry["kind"])
+    if encoder.entry != entry:
+        raise TokenizerError(f"here the tokenizer is {dict(encoder.entry)}, expected {dict(entry)}: use the same Python everywhere")
+    return encoder
+
+
+@lru_cache(maxsize=2)  # a tenth of a second and megabytes; and a process checks its first documents once, not of every part
+def _stored_huggingface(path: str, name: str, revision: str | None, content_hash: str, engine: str | None) -> "HuggingFaceEncoder":
+    tokenizer = HuggingFaceTokenizer.load(path, engine=engine)
+    tokenizer.revision = revision
+    return HuggingFaceEncoder(name, tokenizer)
+
+
 class _StaticEncoder:
     """A vocabulary that is fixed before the build: nothing grows, nothing remains to be written."""
 
@@ -93,6 +125,12 @@ class _StaticEncoder:
         return 0
 
     def finish(self) -> None:
+        return
+
+    def hand_over(self, part: Path) -> None:
+        return
+
+    def adopt(self, part: Path) -> None:
         return
 
 
@@ -243,3 +281,11 @@ class WordEncoder:
     def finish(self) -> None:
         self.checkpoint()
         self._words.write_lookup(self._index)
+
+    def hand_over(self, part: Path) -> None:
+        write_blocks(part / VOCABULARY, iter([self._words.pool()]))
+
+    def adopt(self, part: Path) -> NDArray[np.uint32]:
+        from suffixindex.vocabulary import words_of
+
+        return self._words.assign(words_of((part / VOCABULARY).read_bytes()))

@@ -32,6 +32,10 @@ class BuildError(SuffixIndexError, RuntimeError):
     """A build cannot start or go on; what is finished on disk is kept."""
 
 
+class ClusterError(SuffixIndexError, RuntimeError):
+    """A Dask cluster cannot be reached, or went away."""
+
+
 class QueryError(SuffixIndexError, ValueError):
     """A question that has no exact answer: an id outside the vocabulary, a separator inside an n-gram."""
 

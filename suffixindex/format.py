@@ -25,9 +25,9 @@ shards in order. ``vocabulary.txt`` has one word a line, the line number is the 
 byte of each line and the size, ``vocabulary_order`` the ids in the order of their words' bytes.
 
 Everything but ``provenance.json`` is a function of the corpus and the settings: two builds are equal byte for byte.
-A build in progress keeps ``build.json`` and has no manifest. A version is raised when an older reader would misread;
-readers refuse what is newer and read every older one. Version 1 had no ``search_tree`` and no ``document_blocks``; both
-follow from the other arrays, and an index without them answers the same, slower.
+A build in progress keeps ``build.json``, on a cluster a folder ``work`` too, and has no manifest. A version is raised when
+an older reader would misread; readers refuse what is newer and read every older one. Version 1 had no ``search_tree`` and
+no ``document_blocks``; both follow from the other arrays, and an index without them answers the same, slower.
 """
 
 import json
@@ -47,6 +47,7 @@ MANIFEST = "manifest.json"
 PROVENANCE = "provenance.json"
 SOURCES = "sources.jsonl"
 BUILD_STATE = "build.json"
+WORK = "work"
 SHARD_MARKER = "shard.json"
 SUFFIX_ARRAY = "suffix_array.u32"
 DOCUMENT_OFFSETS = "document_offsets.u64"

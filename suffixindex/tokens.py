@@ -1,7 +1,7 @@
 """Append documents to shards. Every file only grows, so a checkpoint is its length, and resuming is truncating to it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -64,19 +64,14 @@ class TokenWriter:
         BuildError
             A document is longer than a shard may be.
         """
-        ends = np.cumsum(lengths + 1)
-        first = 0
-        while first < len(lengths):
-            start = int(ends[first - 1]) if first else 0
-            room = self._capacity - self.state.length
-            last = int(np.searchsorted(ends, start + room, side="right"))
+        offsets = np.append(0, np.cumsum(lengths + 1))
+        for first, last, fresh in cut(offsets, self._capacity, self.state.length):
             if last == first:
-                if not self.state.documents:
-                    raise BuildError(self._too_long(int(lengths[first]), metadata[first] if metadata else b""))
+                raise BuildError(too_long(int(lengths[first]), self._capacity, metadata[first] if metadata else b""))
+            if fresh:
                 self._close_shard()
-                continue
-            self._append_here(tokens[start : int(ends[last - 1])], ends[first:last] - start, metadata[first:last])
-            first = last
+            start, stop = offsets[first], offsets[last]
+            self._append_here(tokens[start:stop], offsets[first + 1 : last + 1] - start, metadata[first:last])
 
     def checkpoint(self) -> dict[str, Any]:
         """Make everything so far durable and say how far that is."""
@@ -148,8 +143,30 @@ class TokenWriter:
         if array.size:
             self._files[name].write(memoryview(np.ascontiguousarray(array)).cast("B"))
 
-    def _too_long(self, length: int, metadata: bytes) -> str:
-        return (
-            f"a document of {length:,} tokens does not fit a shard of {self._capacity:,}, and a shard holds whole documents: "
-            f"raise --memory or --shard-tokens ({metadata[:200].decode(errors='replace') or 'no metadata kept'})"
-        )
+
+def cut(offsets: NDArray[Any], capacity: int, length: int) -> Iterator[tuple[int, int, bool]]:
+    """Where documents go, as ``(first, last, fresh)``: those of one shard, the open one of ``length`` tokens or a fresh one.
+
+    ``offsets`` is the first token of each document, then the end of the last. An empty range is a document longer than a
+    shard may be. O(shards log documents).
+    """
+    first, count = 0, len(offsets) - 1
+    while first < count:
+        start = int(offsets[first])
+        last = int(np.searchsorted(offsets, start + capacity - length, side="right")) - 1
+        fresh = last == first and length > 0
+        if fresh:
+            last = int(np.searchsorted(offsets, start + capacity, side="right")) - 1
+        yield first, last, fresh
+        if last == first:
+            return
+        length = int(offsets[last]) - start + (0 if fresh else length)
+        first = last
+
+
+def too_long(length: int, capacity: int, metadata: bytes) -> str:
+    """What to say of a document that no shard can hold."""
+    return (
+        f"a document of {length:,} tokens does not fit a shard of {capacity:,}, and a shard holds whole documents: "
+        f"raise --memory or --shard-tokens ({metadata[:200].decode(errors='replace') or 'no metadata kept'})"
+    )

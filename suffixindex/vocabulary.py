@@ -53,6 +53,17 @@ def split_batch(texts: Sequence[str]) -> SplitWords:
     return SplitWords(ids[:tokens], lengths, hashes, starts, pool)
 
 
+def words_of(content: bytes) -> SplitWords:
+    """A text file of distinct words, one a line, as a batch that says each of them once. O(bytes)."""
+    pool = np.frombuffer(content, np.uint8)
+    starts = np.concatenate([[0], np.flatnonzero(pool == ord("\n")) + 1])
+    words = len(starts) - 1
+    hashes = np.empty(words, np.uint64)
+    with np.errstate(over="ignore"):
+        hash_words(words, starts, pool, hashes)
+    return SplitWords(np.arange(words, dtype=np.uint32), np.array([words]), hashes, starts, pool)
+
+
 def _encode(text: str) -> bytes:
     if not text.isascii() and any(character in text for character in CONTEXTUAL_CASE):
         text = normalize(text)
@@ -106,14 +117,12 @@ class VocabularyBuilder:
         write_array(folder / VOCABULARY_ORDER, np.array(order, "<u4"))
 
     def _load(self, content: bytes) -> None:
-        pool = np.frombuffer(content, np.uint8)
-        starts = np.concatenate([[0], np.flatnonzero(pool == ord("\n")) + 1])
-        words = len(starts) - 1
-        self._reserve(words, len(pool))
-        self._pool[: len(pool)] = pool
-        self._starts[: words + 1] = starts
-        with np.errstate(over="ignore"):
-            hash_words(words, self._starts, self._pool, self._hashes)
+        batch = words_of(content)
+        words = len(batch.hashes)
+        self._reserve(words, len(batch.pool))
+        self._pool[: len(batch.pool)] = batch.pool
+        self._starts[: words + 1] = batch.starts
+        self._hashes[:words] = batch.hashes
         self._slots[:] = 0
         place_words(words, self._slots, self._hashes)
         self.num_words = words

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
@@ -29,6 +30,8 @@ class OpenIndex:
         self,
         path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
+        shards: tuple[int, int] | None = None,
+        threads: int | None = None,
         tokenizer: str | None = None,
         token_dtype: str | None = None,
         reversed: bool | None = None,
@@ -41,6 +44,11 @@ class OpenIndex:
         ----------
         path
             An index of ours; or a folder of infini-gram's, or a list of them; or a folder or one file of tokengrams' pairs.
+        shards
+            Only shards ``[first, last)`` of an index of ours, as an index of the documents in them, which count from 0; sizes
+            are not compared.
+        threads
+            Cores that bulk calls use; all by default.
         tokenizer, token_dtype, reversed, separator, vocabulary_size
             What the files of another engine do not say: see :func:`suffixindex.open`.
 
@@ -62,7 +70,7 @@ class OpenIndex:
             "vocabulary_size": vocabulary_size,
         }
         try:
-            self.shards = self._open()
+            self.shards = self._open(shards)
         except PermissionError as error:
             raise NoIndexError(f"{error.filename} may not be read: {error.strerror}; ask its owner for access") from error
         self.separator = self.manifest.separator
@@ -71,23 +79,27 @@ class OpenIndex:
         self.num_documents = self.manifest.num_documents
         self.num_tokens = self.manifest.num_tokens
         self._first_document = np.cumsum([0] + [shard.num_documents for shard in self.shards])
-        self._cores = cpu_count()
+        self._range = shards
+        self._cores = threads or cpu_count()
         self._lock = Lock()
         self._threads: ThreadPoolExecutor | None = None
         self._checker = NgramChecker(
             self.encode, self.vocabulary_size, self.separator, self.manifest.settings.get("stored_separator")
         )
 
-    def _open(self) -> list[Shard]:
+    def _open(self, chosen: tuple[int, int] | None) -> list[Shard]:
         """Set what depends on whose index it is: ``manifest``, ``kind`` and ``tokenizer_folder``; returns the shards."""
         if len(self._named) == 1 and not is_foreign(self.path):
             self.manifest = Manifest.read(self.path)
-            self.manifest.check_sizes(self.path)
+            if chosen is None:
+                self.manifest.check_sizes(self.path)
+            first, last = chosen or (0, len(self.manifest.shards))
+            self.manifest = replace(self.manifest, shards=self.manifest.shards[first:last])
             if given := [name for name, value in self._said.items() if value is not None]:
                 raise FormatError(f"{self.path} is an index of ours, whose manifest says its {given[0]}: leave that out")
             self.kind, self.tokenizer_folder = "suffixindex", self.path
             types = self.manifest.token_type, self.manifest.vocabulary_size
-            return [Shard(shard_folder(self.path, i), shard, *types) for i, shard in enumerate(self.manifest.shards)]
+            return [Shard(shard_folder(self.path, i), shard, *types) for i, shard in enumerate(self.manifest.shards, first)]
         from suffixindex.foreign.opening import open_paths
 
         opened = open_paths(self._named, **self._said)
@@ -101,7 +113,8 @@ class OpenIndex:
         return f"{type(self).__name__}({str(self.path)!r}: {self.manifest.tokenizer['kind']} tokenizer, {size})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(type(self), **self._said), (self._named if len(self._named) > 1 else self.path,)
+        said = {**self._said, "shards": self._range} if self._range else self._said
+        return partial(type(self), **said), (self._named if len(self._named) > 1 else self.path,)
 
     def __enter__(self) -> Self:
         return self

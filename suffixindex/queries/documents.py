@@ -7,7 +7,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.cooccurrence import count_one, count_together, count_within, in_pieces, number_pairs, number_questions
+from suffixindex.cooccurrence import (
+    Questions,
+    count_one,
+    count_together,
+    count_within,
+    in_pieces,
+    number_pairs,
+    number_questions,
+)
 from suffixindex.errors import QueryError
 from suffixindex.groups import Value, Where
 from suffixindex.ngrams import Clause, Ngram, aliases, check_not_negative, join
@@ -137,6 +145,9 @@ class DocumentQueries(OccurrenceQueries):
             raise QueryError(f"a window of {window} tokens: expected 0 or more")
         checker = self._checker
         questions = number_questions(pairs, checker) if ngrams is None else number_pairs(pairs, checker.batch(ngrams))
+        return self._together(questions, window, where)
+
+    def _together(self, questions: Questions, window: int | None, where: Where | None = None) -> NDArray[np.int64]:
         total = np.zeros(questions.size, np.int64)
         for shard, low, high in self._within(questions.ngrams, where):
             if window is None:

@@ -72,6 +72,9 @@ class OccurrenceQueries(OpenIndex):
         ids = self._checker.ngram(context)
         if len(ids) and ids[-1] == self.separator:
             raise QueryError("the context ends with the separator: nothing follows a document's end")
+        return self._next_tokens(ids, where)
+
+    def _next_tokens(self, ids: NDArray[np.int64], where: Where | None = None) -> NextTokens:
         if where is None:
             found = [(shard, shard.interval(ids)) for shard in self.shards]
         else:
@@ -85,6 +88,9 @@ class OccurrenceQueries(OpenIndex):
         ends = batch.ids[batch.stops[batch.starts < batch.stops] - 1] == self.separator
         if ends.any():
             raise QueryError("a context ends with the separator: nothing follows a document's end")
+        return self._bulk_next_tokens(batch)
+
+    def _bulk_next_tokens(self, batch: NgramBatch) -> list[NextTokens]:
         lengths = (batch.stops - batch.starts).tolist()
         found = [(low.tolist(), high.tolist()) for low, high in self._intervals(batch)]
 

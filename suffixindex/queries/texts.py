@@ -6,7 +6,7 @@ import numpy as np
 
 from suffixindex.errors import QueryError
 from suffixindex.groups import Where
-from suffixindex.matching import Matches, portions
+from suffixindex.matching import Matches, Texts, portions
 from suffixindex.ngrams import Ngram, check_not_negative, check_positive
 from suffixindex.queries.documents import DocumentQueries
 from suffixindex.results import (
@@ -123,7 +123,10 @@ class TextQueries(DocumentQueries):
             raise QueryError("expected a list of texts, found one: put it in a list")
         checked = [self._checker.text(text) for text in texts]
         for portion in portions(checked, len(self.shards)):
-            yield Matches(self.shards, portion, self._pool, self._cores)
+            yield self._match(portion)
+
+    def _match(self, texts: Texts) -> Matches:
+        return Matches(self.shards, texts, self._pool, self._cores)
 
     # ---- spellings -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,183 @@
+"""A build on a cluster: the driver hands out parts of the corpus, then shards, and writes only what is small.
+
+Parts of the corpus are encoded first; a part is a file, or some small ones, so one large file is one task. The driver
+numbers their vocabularies as one and gives the documents to shards; then shards are put together and sorted. What is
+finished lies on disk and is not done again: driver, scheduler and workers may be killed at any time.
+"""
+
+import json
+import os
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from suffixindex.build_state import BuildState, Clock
+from suffixindex.corpus import HUGGING_FACE, Source
+from suffixindex.distributed.cluster import Cluster, Task
+from suffixindex.encode import bytes_before
+from suffixindex.errors import BuildError
+from suffixindex.files import remove
+from suffixindex.format import BUILD_STATE, SHARD_MARKER, ShardEntry, shard_folder, token_type
+from suffixindex.job import Job
+from suffixindex.parts import (
+    PART_MARKER,
+    Piece,
+    ShardPlan,
+    clear_room,
+    encode_part,
+    group_sources,
+    join_parts,
+    make_room,
+    make_shard,
+    part_folder,
+    plan_shards,
+    read_part,
+)
+from suffixindex.plan import bytes_per_token
+from suffixindex.progress import Bar
+
+
+def build_on(cluster: Cluster, job: Job, engine: str | None) -> list[ShardEntry]:
+    """Encode and sort on the workers of a cluster, from where an earlier run was stopped.
+
+    Raises
+    ------
+    BuildError
+        The earlier run was one of this machine alone, an input is no file, or a task failed three times.
+    CorpusError, TokenizerError
+        As in a build on one machine.
+    """
+    job = replace(job, folder=job.folder.absolute())
+    for source in job.sources:
+        if source.bytes is None and not source.path.startswith(HUGGING_FACE):
+            raise BuildError(f"{source.path} is no file: workers of a cluster cannot read it; write it to one first")
+    if job.state.encoded is None:
+        _begin(job)
+    elif "pieces" not in job.state.encoded:
+        raise _not_ours(job.folder)
+    cluster.check_seen(job.folder / BUILD_STATE)
+    if job.state.encoded is None:
+        _encode(cluster, job, engine)
+    entries = _sort(cluster, job)
+    clear_room(job.folder)
+    return entries
+
+
+def _begin(job: Job) -> None:
+    """Note the parts before any is begun."""
+    state = job.state
+    if state.checkpoint is None:
+        remove(job.folder / "shards")  # of a build on one machine that was stopped before its first checkpoint
+        state.checkpoint = {"parts": group_sources(job.sources)}
+    elif "parts" not in state.checkpoint:
+        raise _not_ours(job.folder)
+    make_room(job.folder)
+    job.encoder.begin(job.folder, 0)
+    state.write(job.folder)
+
+
+def _not_ours(folder: Path) -> BuildError:
+    return BuildError(
+        f"{folder} holds an unfinished build of one machine: go on without --scheduler and --workers, or throw it away with "
+        "--restart"
+    )
+
+
+def _encode(cluster: Cluster, job: Job, engine: str | None) -> None:
+    """Encode every part that is not there, then number and divide them as one corpus."""
+    state = job.state
+    assert state.checkpoint is not None
+    ranges = state.checkpoint["parts"]
+    parts: dict[int, dict[str, Any]] = {}
+    for number in range(len(ranges)):
+        if (part_folder(job.folder, number) / PART_MARKER).exists():
+            parts[number] = read_part(job.folder, number)
+    todo = [number for number in range(len(ranges)) if number not in parts]
+    places = [_place(source) for source in job.sources]
+    tasks = [
+        Task(
+            f"part {number}",
+            encode_part,
+            (
+                job.folder,
+                number,
+                job.sources[slice(*ranges[number])],
+                places[slice(*ranges[number])],
+                job.encoder.entry,
+                engine,
+                job.options,
+            ),
+        )
+        for number in todo
+    ]
+    before = bytes_before(job.sources)
+    sizes = [int(before[last] - before[first]) for first, last in ranges]
+    known = all(source.bytes is not None for source in job.sources)
+    clock = Clock(state.seconds, "encode")
+    with Bar("encode", sum(sizes) if known else None, "B", job.progress) as bar:
+
+        def reach(under_way: dict[int, float]) -> None:
+            counts = [part["counts"] for part in parts.values()]
+            done = sum(sizes[number] for number in parts) + int(sum(under_way.values()))
+            bar.reach(done, documents=sum(c["documents"] for c in counts), tokens=sum(c["tokens"] for c in counts))
+
+        for place, part in cluster.run(tasks, reach):
+            parts[todo[place]] = part
+            _lap(state, clock, part["peak_memory_bytes"], job.folder)
+    in_order = [parts[number] for number in range(len(ranges))]
+    counts = join_parts(job.folder, in_order, job.encoder)
+    counts.cursor = (len(job.sources), 0)
+    planned = plan_shards(job.folder, in_order, state.settings["shard_capacity"])
+    pieces = [pieces for _, _, pieces in planned]
+    job.encoded([(documents, length) for documents, length, _ in planned], counts, pieces=pieces)
+    _lap(state, clock, 0, job.folder)
+
+
+def _place(source: Source) -> Source:
+    """A source as other machines find it."""
+    return source if source.bytes is None else replace(source, path=os.path.abspath(source.path))
+
+
+def _lap(state: BuildState, clock: Clock, peak_memory: int, folder: Path) -> None:
+    clock.lap()
+    state.peak_memory_bytes = max(state.peak_memory_bytes, peak_memory)
+    state.write(folder)
+
+
+def _sort(cluster: Cluster, job: Job) -> list[ShardEntry]:
+    """Make every shard that is not there. A part is removed as soon as no shard needs it any more."""
+    state = job.state
+    assert state.encoded is not None
+    size = state.encoded["vocabulary_size"]
+    width = token_type(size)
+    plans = [
+        ShardPlan(number, documents, length, [Piece(*piece) for piece in pieces], job.encoder.token_type, width, size)
+        for number, ((documents, length), pieces) in enumerate(zip(state.encoded["shards"], state.encoded["pieces"], strict=True))
+    ]
+    entries: dict[int, ShardEntry] = {}
+    for plan in plans:
+        marker = shard_folder(job.folder, plan.number) / SHARD_MARKER
+        if marker.exists():
+            entries[plan.number] = ShardEntry.from_json(json.loads(marker.read_bytes()))
+    todo = [plan for plan in plans if plan.number not in entries]
+    needed = Counter(piece.part for plan in todo for piece in plan.pieces)
+    tasks = [
+        Task(f"shard {plan.number}", make_shard, (job.folder, plan), int(plan.length * bytes_per_token(width))) for plan in todo
+    ]
+    clock = Clock(state.seconds, "sort")
+    with Bar("sort", sum(plan.length for plan in plans), "token", job.progress) as bar:
+
+        def reach(under_way: dict[int, float]) -> None:
+            done = sum(plans[number].length for number in entries)
+            bar.reach(done + int(sum(todo[place].length * share for place, share in under_way.items())))
+
+        for place, (entry, peak_memory) in cluster.run(tasks, reach):
+            entries[todo[place].number] = entry
+            for piece in todo[place].pieces:
+                needed[piece.part] -= 1
+                if not needed[piece.part]:
+                    remove(part_folder(job.folder, piece.part))
+            _lap(state, clock, peak_memory, job.folder)
+        reach({})
+    return [entries[plan.number] for plan in plans]

@@ -1,0 +1,266 @@
+"""A connection to a Dask cluster: what its workers offer, and how tasks are run there until all are done."""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+from suffixindex.errors import BuildError, ClusterError, MissingDependencyError, SuffixIndexError
+from suffixindex.plan import fixed_bytes
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+log = logging.getLogger(__name__)
+
+RESOURCE = "suffixindex_memory"
+ATTEMPTS = 3
+POLL_SECONDS = 0.5
+LOOK_SECONDS = 2.0  # between two looks at which workers there are
+CONNECT_SECONDS = 30
+SEEN_SECONDS = 30  # that a network filesystem may take to show a new file everywhere
+
+
+class Task(NamedTuple):
+    """A call of ``function(*arguments, threads, tell)`` on some worker; ``tell(done)`` says how much of it is done."""
+
+    name: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    memory: int = 0
+    """Bytes of a worker's that it takes while it runs."""
+
+
+class Failure(NamedTuple):
+    """What a task that went wrong returns: of its error, only the text is sure to survive the way to another process."""
+
+    worker: str
+    text: str
+    final: SuffixIndexError | None
+    """An error that every other worker would find too."""
+
+
+class Worker(NamedTuple):
+    """What a worker offers to tasks."""
+
+    nthreads: int
+    memory: int
+
+    def slots(self, memory: int) -> int:
+        """Tasks of so many bytes that it takes at once."""
+        return min(self.nthreads, self.memory // memory) if memory else self.nthreads
+
+
+@contextmanager
+def connect(scheduler: str | None, workers: int | None = None, threads: int = 1) -> "Iterator[Cluster]":
+    """A cluster: of the scheduler at an address or in a scheduler file, or of ``workers`` processes on this machine.
+
+    Raises
+    ------
+    BuildError
+        Both are given.
+    ClusterError, MissingDependencyError
+        Nothing answers there; Dask is not installed.
+    """
+    if (scheduler is None) == (workers is None):
+        raise BuildError("scheduler and workers both name a cluster: give one")
+    if workers is not None and workers < 1:
+        raise BuildError(f"workers is {workers}: expected 1 or more")
+    with open_client(scheduler, workers, threads) as client:
+        from suffixindex.distributed.worker import MemoryOffer
+
+        client.register_plugin(MemoryOffer())
+        yield Cluster(client)
+
+
+@contextmanager
+def open_client(scheduler: str | None, workers: int | None = None, threads: int = 1) -> "Iterator[Client]":
+    """A Dask client that is nobody's default."""
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise MissingDependencyError("a cluster needs dask.distributed: pip install 'suffixindex[distributed]'") from error
+    if scheduler is None:
+        assert workers is not None
+        cores = max(threads // workers, 1)
+        with (
+            LocalCluster(
+                n_workers=workers, threads_per_worker=cores, dashboard_address=None, silence_logs=logging.ERROR
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            yield client
+        return
+    where = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
+    try:
+        client = Client(**where, set_as_default=False, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise ClusterError(f"no Dask scheduler answers at {scheduler}: start one with dask scheduler ({error})") from error
+    with client:
+        yield client
+
+
+class Cluster:
+    """The workers of a Dask cluster, which may come and go."""
+
+    def __init__(self, client: "Client") -> None:
+        self.client = client
+        self.workers = self._look()
+        if not self.workers:
+            log.warning("%s has no workers yet: waiting for the first", client.scheduler.address)
+        while not self.workers:
+            time.sleep(POLL_SECONDS)
+            self.workers = self._look()
+
+    @property
+    def threads(self) -> int:
+        """Threads of the largest worker."""
+        return max(worker.nthreads for worker in self.workers.values())
+
+    @property
+    def memory(self) -> int:
+        """What a build may take if every worker is to hold its largest shard, one at a time."""
+        return min(worker.memory for worker in self.workers.values()) + fixed_bytes(self.threads)
+
+    def check_seen(self, path: Path) -> None:
+        """Make sure that every worker reads what this process wrote.
+
+        Raises
+        ------
+        BuildError
+        """
+        from suffixindex.distributed.worker import sees
+
+        for address, seen in self.client.run(sees, str(path), path.read_bytes(), SEEN_SECONDS).items():
+            if not seen:
+                raise BuildError(f"the worker {address} does not see {path}: every worker must see the index, under one path")
+
+    def run(self, tasks: Sequence[Task], reach: Callable[[dict[int, float]], None]) -> Iterator[tuple[int, Any]]:
+        """(number, result) of every task, as they end.
+
+        ``reach`` is told how much the tasks under way say is done. A task whose worker dies is begun anew elsewhere; no
+        more are handed out than the workers take at once, so one that joins gets work at once.
+
+        Raises
+        ------
+        BuildError
+            A task failed three times, or no worker has the memory for it.
+        CorpusError, TokenizerError
+            As the task says.
+        ClusterError
+            The scheduler is gone.
+        """
+        waiting = deque(range(len(tasks)))
+        running: dict[Future, int] = {}
+        ended: SimpleQueue[Future] = SimpleQueue()
+        failures: Counter[int] = Counter()
+        told: dict[int, float] = {}
+        largest = max((task.memory for task in tasks), default=0)
+        topic = f"suffixindex-{uuid4().hex}"
+        self.client.subscribe_topic(topic, lambda event: told.update([event[1]]))
+        looked = 0.0
+        try:
+            while waiting or running:
+                if time.monotonic() - looked > LOOK_SECONDS:
+                    self._take_up(tasks, running, topic, ended)
+                    self._check_room(largest, tasks)
+                    looked = time.monotonic()
+                room = sum(worker.slots(largest) for worker in self.workers.values())
+                while waiting and len(running) < max(room, 1):
+                    number = waiting.popleft()
+                    running[self._submit(tasks[number], number, topic, ended)] = number
+                for future in _taken(ended):
+                    if future not in running:  # handed out again meanwhile
+                        continue
+                    number = running.pop(future)
+                    told.pop(number, None)
+                    result = self._result(future, tasks[number].name)
+                    if not isinstance(result, Failure):
+                        yield number, result
+                        continue
+                    failures[number] += 1
+                    if result.final is not None:
+                        raise result.final
+                    log.warning("%s failed on %s: %s", tasks[number].name, result.worker, result.text)
+                    if failures[number] == ATTEMPTS:
+                        raise BuildError(
+                            f"{tasks[number].name} failed {ATTEMPTS} times, the last time on {result.worker}: {result.text}"
+                        )
+                    waiting.appendleft(number)
+                reach({number: share for number, share in told.items() if number in running.values()})
+        finally:
+            self.client.unsubscribe_topic(topic)
+            self.client.cancel(list(running))
+
+    def _look(self) -> dict[str, Worker]:
+        """The workers that are there and have said what they offer."""
+        there = self.client.scheduler_info(n_workers=-1)["workers"]
+        return {
+            address: Worker(about["nthreads"], int(about["resources"][RESOURCE]))
+            for address, about in there.items()
+            if RESOURCE in about["resources"]
+        }
+
+    def _submit(self, task: Task, number: int, topic: str, ended: "SimpleQueue[Future]") -> "Future":
+        from suffixindex.distributed.worker import attempt
+
+        key = f"{task.name.replace(' ', '-')}-{uuid4().hex}"
+        resources = {RESOURCE: task.memory} if task.memory else None
+        future = self.client.submit(attempt, task, number, topic, key=key, pure=False, resources=resources)
+        future.add_done_callback(ended.put)
+        return future
+
+    def _take_up(self, tasks: Sequence[Task], running: "dict[Future, int]", topic: str, ended: "SimpleQueue[Future]") -> None:
+        """Look who is there. Tasks that found no worker are handed out again when one joins.
+
+        Dask gives such tasks to a worker that registers, but not to one that says a moment later what it offers.
+        """
+        before, self.workers = self.workers, self._look() or self.workers
+        if self.workers.keys() <= before.keys() or not running:
+            return
+        given = set(chain.from_iterable(self.client.processing().values()))
+        for future in [future for future in running if future.key not in given and not future.done()]:
+            number = running.pop(future)
+            self.client.cancel([future])
+            running[self._submit(tasks[number], number, topic, ended)] = number
+
+    def _check_room(self, largest: int, tasks: Sequence[Task]) -> None:
+        most = max(worker.memory for worker in self.workers.values())
+        if largest > most:
+            name = max(tasks, key=lambda task: task.memory).name
+            raise BuildError(
+                f"{name} takes {largest / 2**20:,.0f} MiB to sort, the largest worker has {max(most, 0) / 2**20:,.0f} MiB for "
+                "it: use workers with more memory (dask worker --memory-limit), or start anew with smaller --shard-tokens"
+            )
+
+    def _result(self, future: "Future", name: str) -> Any:
+        from distributed import KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker as error:
+            raise BuildError(
+                f"{name}: {error.allowed_failures + 1} workers died while they worked on it, the last was "
+                f"{error.last_worker.address}; give workers more memory, or start anew with smaller --shard-tokens"
+            ) from error
+        except Exception as error:
+            raise ClusterError(
+                f"the scheduler at {self.client.scheduler.address} lost {name} ({type(error).__name__}: {error}): start it "
+                "again, then run the same command, it goes on"
+            ) from error
+
+
+def _taken(queue: "SimpleQueue[Future]") -> "Iterator[Future]":
+    """All that is in a queue, and the first of it that comes within ``POLL_SECONDS``."""
+    try:
+        yield queue.get(timeout=POLL_SECONDS)
+        while True:
+            yield queue.get_nowait()
+    except Empty:
+        return
