@@ -86,7 +86,7 @@ def process(*arguments: str, stdin: bytes = b"", **options: Any) -> subprocess.C
 def test_there_are_the_commands_that_this_file_tests() -> None:
     queries = {"count", "next", "docs", "concordance", "cooccur", "top", "statistics", "duplicates"}
     queries |= {"infgram", "score", "spans", "bench"}
-    assert set(main.commands) == {"build", "info", "verify", "demo", *queries}
+    assert set(main.commands) == {"build", "info", "verify", "demo", "adopt", "export", *queries}
 
 
 @pytest.mark.parametrize("name", [None, *main.commands])
