@@ -95,7 +95,7 @@ def _start_process() -> None:
     from transformers.utils import logging as messages
 
     torch.set_num_threads(1)
-    messages.disable_progress_bar()  # type: ignore[no-untyped-call]  # else one for each saved checkpoint
+    messages.disable_progress_bar()  # else one for each saved checkpoint
 
 
 def _cores() -> int:
