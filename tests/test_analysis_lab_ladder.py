@@ -83,12 +83,15 @@ def test_names_of_facts_take_as_many_tokens_however_often_they_are_told(lab: Pat
     assert {token for token in tokenizer.get_vocab() if token == "<|endoftext|>"} and tokenizer.token_to_id("<|endoftext|>") == 0
 
 
-@pytest.mark.parametrize(("length", "epochs"), [(2, 1.0), (37, 1.0), (65, 1.0), (37, 2.5), (13, 3.0)])
+@pytest.mark.parametrize(
+    ("length", "epochs"), [(2, 1.0), (37, 1.0), (65, 1.0), (37, 2.5), (13, 3.0), (13, 0.001), (14, 7 * 12 / 13)]
+)
 def test_a_step_reads_what_the_definition_says(length: int, epochs: float) -> None:
     recipe = Recipe(4, 3, epochs, ())
     tokens = np.arange(100, 100 + length, dtype=np.uint16)
     asked = [(int(tokens[i]), int(tokens[i + 1])) for _ in range(math.ceil(epochs)) for i in range(length - 1)]
-    asked = asked[: math.ceil(epochs * (length - 1))]
+    asked = asked[: max(1, round(epochs * (length - 1)))]
+    assert recipe.num_steps(length) == math.ceil(len(asked) / 12)
     read = []
     for step in range(recipe.num_steps(length)):
         inputs, targets = batch(torch.from_numpy(tokens.astype(np.int64)), step, recipe)

@@ -53,9 +53,13 @@ class Recipe:
         """Positions whose next token a step learns."""
         return self.batch * self.sequence
 
+    def num_targets(self, tokens: int) -> int:
+        """Next tokens that a training on a stream of ``tokens`` learns, each as often as there are epochs; one at least."""
+        return max(1, round(self.epochs * (tokens - 1)))
+
     def num_steps(self, tokens: int) -> int:
         """Optimizer steps of a training on a stream of ``tokens``; the last one may be short of tokens."""
-        return math.ceil(self.epochs * (tokens - 1) / self.tokens_per_step)
+        return -(-self.num_targets(tokens) // self.tokens_per_step)
 
     def rate(self, peak: float, step: int, steps: int) -> float:
         """Learning rate of a step: a linear warm-up, then a cosine from ``peak`` to a tenth of it."""

@@ -54,10 +54,10 @@ def _epochs(index: Path, size: Size, recipe: Recipe, minutes: float) -> float:
         stream = torch.from_numpy(token_stream(opened).astype("int64"))
     with tempfile.TemporaryDirectory() as folder:
         run = Run(size, index / TOKENIZER, Path(folder), recipe, seed=0)
-        started = 0.0
+        started, forever = 0.0, replace(recipe, epochs=1 + (WARM_STEPS + TIMED_STEPS) * recipe.tokens_per_step)
         for step in range(WARM_STEPS + TIMED_STEPS):
             if step == WARM_STEPS:
                 started = time.perf_counter()
-            run.step(*batch(stream, step, replace(recipe, epochs=float("inf"))), 0.0)  # reading its loss waits for the device
+            run.step(*batch(stream, step, forever), 0.0)  # reading its loss waits for the device
         seconds = (time.perf_counter() - started) / TIMED_STEPS
     return max(1, int(60 * minutes / seconds)) * recipe.tokens_per_step / (len(stream) - 1)

@@ -150,7 +150,7 @@ def batch(stream: Any, step: int, recipe: Recipe) -> tuple[Any, Any]:
 
     size, last = recipe.tokens_per_step, len(stream) - 1
     positions = torch.arange(step * size, (step + 1) * size)
-    targets = torch.where(positions < recipe.epochs * last, stream[positions % last + 1], -100)
+    targets = torch.where(positions < recipe.num_targets(len(stream)), stream[positions % last + 1], -100)
     shape = (recipe.batch, recipe.sequence)
     return stream[positions % last].view(shape), targets.view(shape)
 
