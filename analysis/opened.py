@@ -9,6 +9,7 @@ from typing import Any, Self
 import suffixindex as si
 from analysis.config import Config, Model, Task
 from analysis.embeddings import Encoder, open_encoder
+from analysis.errors import ConfigError
 from analysis.models import CausalModel, open_model
 
 
@@ -91,9 +92,18 @@ def weights_of(config: Config, model: Model, revision: str) -> list[Any]:
 
 
 def build_index(config: Config) -> Path:
-    """The study's index, built of its sources unless it is there; an interrupted build goes on."""
+    """The study's index, built of its sources unless it is there; an interrupted build goes on.
+
+    Raises
+    ------
+    ConfigError
+        The index is of other sources, or they cannot be read.
+    """
     path = config.path(config.index.path)
     if config.index.sources:
         sources = [name if name.startswith("hf:") else str(config.path(name)) for name in config.index.sources]
-        si.build(sources, path, tokenizer="words", memory=config.index.memory or None, text_field=config.index.text_field)
+        try:
+            si.build(sources, path, tokenizer="words", memory=config.index.memory or None, text_field=config.index.text_field)
+        except si.BuildError as error:
+            raise ConfigError(f"{error}; without index.sources the study takes the index as it is") from error
     return path

@@ -76,9 +76,8 @@ def clustered_bootstrap(
     *expanded percentile interval* (Hesterberg 2015, "What teachers should know about the bootstrap", section 5.3): quantiles
     of the resampled values at levels a little outside the nominal ones, by Student's t and √(n / (n - 1)), since resamples of
     n clusters vary too little if n is small. Clusters of unequal size give t the degrees of freedom of
-    (Σ size)² / Σ size² clusters of one size (Kish). In
-    ``benchmarks/coverage.py`` it holds the truth as often as it says, within 2 points, from 20 clusters on. Plain percentiles
-    hold it 2 points too seldom with 30 clusters, and BCa intervals 5.
+    (Σ size)² / Σ size² clusters of one size (Kish). In ``benchmarks/coverage.py`` 95 % intervals hold the truth in 93 to 97 %
+    of simulations, with 20 to 200 clusters, ties or none. Of 30 clusters, plain percentiles held it in 93 %, BCa's in 90 %.
 
     Parameters
     ----------

@@ -141,15 +141,20 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--gamma", type=float, default=0.5)
-    parser.add_argument("--limit", type=int, help="examples of each subset")
+    parser.add_argument("--largest-n", type=int, default=5, help="leave out longer n-grams")
+    parser.add_argument("--limit", action="append", default=[], metavar="TASK=N", help="examples of each subset of a task")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if not (options.index / "manifest.json").exists():
         si.build(str(options.corpus), options.index, tokenizer="words")
     index = si.open(options.index)
     encoder = open_encoder(options.encoder, cache=options.cache, device=options.device, precision=options.precision)
-    tables = {task.name: load_task(task.name, [getattr(options, task.name)], limit=options.limit) for task in TASKS}
-    results = {task.name: [measure(task, n, tables[task.name], index, encoder, options.gamma) for n in task.ns] for task in TASKS}
+    limits = {name: int(number) for name, _, number in (one.partition("=") for one in options.limit)}
+    tables = {task.name: load_task(task.name, [getattr(options, task.name)], limit=limits.get(task.name)) for task in TASKS}
+    results = {
+        task.name: [measure(task, n, tables[task.name], index, encoder, options.gamma) for n in task.ns if n <= options.largest_n]
+        for task in TASKS
+    }
     million = million_pairs(tables["gsm8k"], 3, MILLION)
     counts, seconds = timed(lambda: count_pairs(million, index))
     fresh = open_encoder(options.encoder, device=options.device, precision=options.precision)

@@ -32,7 +32,7 @@ class Ladder:
     vocabulary: int
     """Tokens of the tokenizer that is trained on the world; at least 257."""
     processes: int = 0
-    """Models trained at the same time, each on one core; 0: as many as there are cores, or 1 on a GPU."""
+    """Models trained at the same time, if several each on one core; 0: as many as there are cores, or 1 on a GPU."""
 
 
 def train_ladder(world: WorldFiles, folder: Path, *, ladder: Ladder, seed: int) -> list[Path]:
@@ -69,7 +69,7 @@ def train_on_index(
     """Train models on the documents of any index by a Hugging Face tokenizer; their folders, in the order of ``sizes``.
 
     Several at a time, each in a process of one thread: small models gain little from a second one, and a sum of floats
-    comes out the same on any number of cores.
+    comes out the same on any number of cores. One at a time, in this process, has all threads of torch, or the GPU.
     """
     jobs = [(size, index, folder / size.name, recipe, seed) for size in sizes]
     workers = min(len(jobs), processes or _cores())
@@ -95,7 +95,7 @@ def _start_process() -> None:
     from transformers.utils import logging as messages
 
     torch.set_num_threads(1)
-    messages.disable_progress_bar()  # type: ignore[no-untyped-call]  # else one for each saved checkpoint
+    messages.disable_progress_bar()  # else one for each saved checkpoint
 
 
 def _cores() -> int:

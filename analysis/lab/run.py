@@ -35,7 +35,7 @@ class Run:
         from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
         self.folder, self.recipe = folder, recipe
-        self.tokenizer: Any = PreTrainedTokenizerFast(tokenizer_file=str(tokenizer))  # type: ignore[no-untyped-call]
+        self.tokenizer: Any = PreTrainedTokenizerFast(tokenizer_file=str(tokenizer))
         end = self.tokenizer.convert_ids_to_tokens(END_ID)
         self.tokenizer.add_special_tokens({"bos_token": end, "eos_token": end, "unk_token": end})
         self.device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -83,6 +83,8 @@ def draw_figures(told: Sequence[Section], folder: Path) -> dict[str, str]:
     with drawing():
         for figure in (figure for section in told for figure in section.figures):
             drawn = figure.draw()
+            drawn.draw_without_rendering()
+            drawn.set_layout_engine("none")  # places are found once for all three files
             for kind in ("png", "pdf"):
                 _replace(folder / f"{figure.name}.{kind}", _bytes(drawn, kind))
             pictures[figure.name] = base64.b64encode(_bytes(drawn, "svg")).decode()
