@@ -13,7 +13,7 @@ from analysis.errors import ConfigError
 from analysis.settings import read_toml, setting, settings_from
 
 Statistic = Literal["spearman", "pearson", "kendall_distance", "partial_spearman"]
-CorpusModel = Literal["taskgram", "infgram", "kneser_ney", "stupid_backoff", "unigram"]
+CorpusModel = Literal["taskgram", "taskgram_smoothed", "infgram", "kneser_ney", "stupid_backoff", "unigram"]
 Metric = Literal["", "exact_match", "accuracy", "bleu", "final_answer"]
 FILES = (".jsonl", ".csv", ".json", ".parquet", ".txt", ".gz", ".zst")
 
@@ -134,7 +134,7 @@ class CorpusModels:
     """The models of the corpus that are compared with the language models."""
 
     names: tuple[CorpusModel, ...] = setting("Which.", ("taskgram", "infgram", "unigram"))
-    smoothing: float = setting("Added to the counts of the task-gram model.", 0.0)
+    smoothing: float = setting("Weight of the base rate in taskgram_smoothed, in documents.", 1.0)
     order: int = setting("Order of kneser_ney and stupid_backoff.", 5)
 
 

@@ -1,16 +1,17 @@
 """Models of the corpus: log P(s^y | s^x) of each pair by counts alone.
 
-=================  =============================================================================================
-``taskgram``       C(s^x, s^y) / C(s^x), documents by documents (arXiv 2407.14985, section 3); ``smoothing`` below
-``infgram``        ∞-gram: the words of s^y after all that stands before them in prompt and target, each after the
-                   longest context that the corpus holds; words of probability zero are left out (section 3)
-``kneser_ney``     interpolated modified Kneser-Ney of ``order`` words, the same context
-``stupid_backoff`` stupid backoff of ``order`` words, the same context; scores, which are no probabilities
-``unigram``        the words of s^y, each by its share of the corpus's words, without context
-=================  =============================================================================================
+=====================  =========================================================================================
+``taskgram``           C(s^x, s^y) / C(s^x), documents by documents (arXiv 2407.14985, section 3)
+``taskgram_smoothed``  the same with every pair above zero; see below
+``infgram``            ∞-gram: the words of s^y after all that stands before them in prompt and target, each after the
+                       longest context that the corpus holds; words of probability zero are left out (section 3)
+``kneser_ney``         interpolated modified Kneser-Ney of ``order`` words, the same context
+``stupid_backoff``     stupid backoff of ``order`` words, the same context; scores, which are no probabilities
+``unigram``            the words of s^y, each by its share of the corpus's words, without context
+=====================  =========================================================================================
 
-Zero counts: ``zero`` is True and ``log_prob`` -inf where no document holds the pair; "paper" mode drops these rows, and they
-can be smoothed instead. With ``smoothing`` α > 0 the task-gram model is
+Zero counts: ``zero`` is True and ``log_prob`` -inf where no document holds the pair, and measures leave these rows out. The
+smoothed task-gram model, with a ``smoothing`` α > 0, leaves out none:
 
     P(s^y | s^x) = (C(s^x, s^y) + α p(s^y)) / (C(s^x) + α),    p(s^y) = (C(s^y) + 1/2) / (documents + 1)
 
@@ -36,7 +37,7 @@ from analysis.word_index import WordIds
 
 log = logging.getLogger(__name__)
 
-MODELS = ("taskgram", "infgram", "kneser_ney", "stupid_backoff", "unigram")
+MODELS = ("taskgram", "taskgram_smoothed", "infgram", "kneser_ney", "stupid_backoff", "unigram")
 
 Scored = tuple[NDArray[np.float64], NDArray[np.bool_]]
 """log_prob and zero of each row."""
@@ -49,7 +50,7 @@ def score_pairs(
     index: si.SuffixIndex,
     *,
     models: Sequence[str] = ("taskgram", "infgram", "unigram"),
-    smoothing: float = 0.0,
+    smoothing: float = 1.0,
     order: int = 5,
 ) -> pa.Table:
     """The log-probability of each pair under each model: a table of ``CORPUS_SCORES``, model after model.
@@ -63,20 +64,20 @@ def score_pairs(
     models
         See the table above.
     smoothing
-        α of the task-gram model; 0: none, so that a zero count has log-probability -inf.
+        α of ``taskgram_smoothed``, in documents.
     order
         Words of an n-gram of ``kneser_ney`` and ``stupid_backoff``.
 
     Returns
     -------
     pyarrow.Table
-        ``zero``: of ``taskgram``, no document holds the pair, smoothed or not; of the others, a word of s^y has probability
-        zero. The ∞-gram leaves such words out, and its ``log_prob`` is -inf only if all have.
+        ``zero``: of ``taskgram``, no document holds the pair; of ``taskgram_smoothed``, never; of the others, a word of s^y
+        has probability zero. The ∞-gram leaves such words out, and its ``log_prob`` is -inf only if all have.
 
     Raises
     ------
     ConfigError
-        An unknown model, a negative smoothing, an order below 1, an index of other tokens.
+        An unknown model, a smoothing that is not above 0, an order below 1, an index of other tokens.
     TableError
         A pair without counts or without its example.
 
@@ -87,13 +88,13 @@ def score_pairs(
     """
     if unknown := [model for model in models if model not in MODELS]:
         raise ConfigError(f"{unknown[0]!r} is no model of the corpus: expected {', '.join(MODELS)}")
-    if smoothing < 0 or order < 1:
-        raise ConfigError(f"smoothing is {smoothing} and order {order}: expected 0 or more, and 1 or more")
+    if smoothing <= 0 or order < 1:
+        raise ConfigError(f"smoothing is {smoothing} and order {order}: expected above 0, and 1 or more")
     words = WordIds(index)
     parts = []
     for model in models:
-        if model == "taskgram":
-            scored = taskgram(pairs, counts, index.num_documents, smoothing)
+        if model in ("taskgram", "taskgram_smoothed"):
+            scored = taskgram(pairs, counts, index.num_documents, smoothing if model == "taskgram_smoothed" else 0.0)
         else:
             scored = _of_words(pairs, examples, words, _word_model(model, index, order), skip=model == "infgram")
         zeros = int(scored[1].sum())
@@ -104,7 +105,7 @@ def score_pairs(
 
 
 def taskgram(pairs: pa.Table, counts: pa.Table, num_documents: int, smoothing: float = 0.0) -> Scored:
-    """log C(s^x, s^y) / C(s^x) of each row, or the smoothed one of the module's text.
+    """log C(s^x, s^y) / C(s^x) of each row, or with ``smoothing`` the smoothed one of the module's text.
 
     Without smoothing and without a document that holds s^x the probability is not defined: the row is a zero like the others.
     """
@@ -113,7 +114,7 @@ def taskgram(pairs: pa.Table, counts: pa.Table, num_documents: int, smoothing: f
     base = (y + 0.5) / (num_documents + 1)
     with np.errstate(divide="ignore"):
         scores = np.log(both + smoothing * base) - np.log(x + smoothing) if smoothing else np.log(both) - np.log(np.maximum(x, 1))
-    return scores, both == 0
+    return scores, (both == 0) & (smoothing == 0)
 
 
 class Text(NamedTuple):

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 TASKGRAM = "taskgram"
 SMOOTHED = "taskgram_smoothed"
+"""Gives every pair a probability, so that those which no document holds are not left out."""
 ALL_MINED = -1.0
 """As γ: no threshold, every pair of the table."""
 LEAST_PAIRS = 3
@@ -62,7 +63,6 @@ def correlate(
     permutations: int | None = None,
     seed: int = 0,
     by_subset: bool = False,
-    smoothing: float = 0.0,
 ) -> pa.Table:
     """Correlations of what the corpus says with what each model says: for each task, n, γ and model of the corpus.
 
@@ -85,9 +85,6 @@ def correlate(
         test, nan.
     by_subset
         Rows for each subset too.
-    smoothing
-        Above 0: rows of ``taskgram_smoothed`` too, P = (C(pair) + s) / (C(x) + 2 s) wherever x occurs, so that pairs that
-        no document holds are not left out.
 
     Returns
     -------
@@ -113,7 +110,7 @@ def correlate(
     aligned = align_pairs(pairs, counts, examples)
     models = align_model_scores(pairs, model_scores)
     rows = []
-    selections = list(select(aligned, align_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset, smoothing))
+    selections = list(select(aligned, align_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset))
     if not any(len(selection.places) for selection in selections):
         raise MeasureError(_nothing_left(selections))
     permutations = resamples if permutations is None else permutations
@@ -142,7 +139,6 @@ def drops(
     *,
     mode: str | Mode = "strict",
     gammas: Gammas = None,
-    smoothing: float = 0.0,
 ) -> pa.Table:
     """What :func:`correlate` leaves out: a table of DROPS.
 
@@ -152,7 +148,7 @@ def drops(
     chosen_mode = find_mode(mode)
     aligned = align_pairs(pairs, counts)
     rows = []
-    for selection in select(aligned, align_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, True, smoothing):
+    for selection in select(aligned, align_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, True):
         parted = aligned.task == selection.task
         if not selection.subset and aligned.subset[parted].any():
             continue  # the whole task is the sum of its subsets
@@ -170,17 +166,16 @@ def select(
     mode: Mode,
     gammas: Gammas,
     by_subset: bool,
-    smoothing: float,
 ) -> Iterator[Selection]:
     """The pairs of each task, subset, n, γ and model of the corpus."""
-    scores = {**taskgram_scores(aligned, mode, smoothing), **{name: corpus[name] for name in corpus if name != TASKGRAM}}
+    scores = {TASKGRAM: taskgram_score(aligned, mode), **{name: corpus[name] for name in corpus if name != TASKGRAM}}
     pair_counts, _ = mode.pair_counts(aligned.counts)
     for task, subset, n, of_group in aligned.groups(by_subset):
         listed = gammas.get(n, ()) if isinstance(gammas, Mapping) else gammas
         for gamma in [ALL_MINED] if listed is None else sorted({mode.threshold(gamma) for gamma in listed}):
             similar = np.ones(len(of_group), bool) if listed is None else aligned.similarity > gamma
             for name, (log_prob, zero) in scores.items():
-                without = ~np.isfinite(log_prob) | (zero & ~mode.skip_zero_tokens if name not in (TASKGRAM, SMOOTHED) else zero)
+                without = ~np.isfinite(log_prob) | (zero & ~mode.skip_zero_tokens if name != TASKGRAM else zero)
                 if mode.nonzero_pairs and name != SMOOTHED:
                     without |= pair_counts == 0
                 places = np.flatnonzero(of_group & similar & ~without)
@@ -188,18 +183,12 @@ def select(
                 yield Selection(task, subset, n, gamma, name, places, log_prob[places], *left_out)
 
 
-def taskgram_scores(aligned: Pairs, mode: Mode, smoothing: float) -> dict[str, CorpusScore]:
-    """log C(pair) - log C(x) of each pair: P_{n,D} of the paper, and its smoothed form if asked for."""
+def taskgram_score(aligned: Pairs, mode: Mode) -> CorpusScore:
+    """log C(pair) - log C(x) of each pair: P_{n,D} of the paper."""
     pair, context = (counts.astype(np.float64) for counts in mode.pair_counts(aligned.counts))
-    scores = {}
+    zero = (pair == 0) | (context == 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        log_prob = np.log(pair) - np.log(context)
-        zero = (pair == 0) | (context == 0)
-        scores[TASKGRAM] = CorpusScore(np.where(zero, -np.inf, log_prob), zero)
-        if smoothing > 0:
-            log_prob = np.log(pair + smoothing) - np.log(context + 2 * smoothing)
-            scores[SMOOTHED] = CorpusScore(np.where(context == 0, -np.inf, log_prob), context == 0)
-    return scores
+        return CorpusScore(np.where(zero, -np.inf, np.log(pair) - np.log(context)), zero)
 
 
 def comparison(

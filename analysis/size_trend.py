@@ -38,7 +38,6 @@ def size_trend(
     resamples: int = 2000,
     seed: int = 0,
     by_subset: bool = False,
-    smoothing: float = 0.0,
 ) -> pa.Table:
     """How the correlation of corpus and model changes with the logarithm of the model's parameters.
 
@@ -52,7 +51,7 @@ def size_trend(
 
     Parameters
     ----------
-    pairs, …, smoothing
+    pairs, …, by_subset
         As for :func:`analysis.correlate.correlate`. Revisions are compared only with models of the same revision.
 
     Returns
@@ -79,7 +78,7 @@ def size_trend(
     if not ladders:
         raise MeasureError(f"a trend needs models of at least {LEAST_MODELS} sizes at one revision: score more models")
     rows: list[dict[str, Any]] = []
-    for selection in select(aligned, align_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset, smoothing):
+    for selection in select(aligned, align_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset):
         for revision, some in ladders.items():
             sizes = np.log10([model.columns["num_parameters"] for model in some])
             compared = [comparison(aligned, selection, model, chosen_mode) for model in some]

@@ -96,12 +96,17 @@ def test_subsets_and_gammas_of_each_n() -> None:
 
 def test_smoothing_keeps_pairs_that_no_document_holds() -> None:
     study = Study()
-    found = correlate(*tables(study), statistics=["spearman"], smoothing=0.5, **FAST).to_pylist()
-    (smoothed,) = (row for row in found if row["corpus_model"] == "taskgram_smoothed" and row["model"] == "large")
+    pairs, counts, corpus_scores, *others = tables(study)
     corpus = [log(row["pair_documents"] + 0.5) - log(row["x_documents"] + 1) for row in study.rows]
-    model = [study.log_prob(row, 1) for row in study.rows]
-    assert smoothed["num_pairs"] == len(study.rows)
-    assert smoothed["estimate"] == pytest.approx(stats.spearmanr(corpus, model).statistic)
+    columns = {"row": pairs["row"], "corpus_model": ["taskgram_smoothed"] * len(corpus), "log_prob": corpus}
+    smoothed = pa.table({**columns, "zero": [False] * len(corpus)}, schema=corpus_scores.schema)
+    for mode in ("strict", "paper"):
+        scores = pa.concat_tables([corpus_scores, smoothed])
+        rows = correlate(pairs, counts, scores, *others, mode=mode, statistics=["spearman"], **FAST).to_pylist()
+        (found,) = (row for row in rows if row["corpus_model"] == "taskgram_smoothed" and row["model"] == "large")
+        model = [study.log_prob(row, 1) for row in study.rows]
+        assert found["num_pairs"] == len(study.rows) > rows[0]["num_pairs"]
+        assert found["estimate"] == pytest.approx(stats.spearmanr(corpus, model).statistic)
 
 
 def test_difficulty_is_no_memorization() -> None:
@@ -165,7 +170,7 @@ def two_pairs(mode: str) -> list[tuple[float, float]]:
     pairs, counts, scores, model, _ = tables(study)
     aligned = align_pairs(pairs, counts)
     chosen = find_mode(mode)
-    selection = next(select(aligned, align_corpus_scores(pairs, scores), chosen, [0.4], False, 0.0))
+    selection = next(select(aligned, align_corpus_scores(pairs, scores), chosen, [0.4], False))
     assert selection.corpus_model == "taskgram"
     (by_model, by_corpus, *_), _ = comparison(aligned, selection, align_model_scores(pairs, model)[0], chosen)
     assert len(by_model) == len(by_corpus)

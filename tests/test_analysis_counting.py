@@ -211,16 +211,16 @@ def test_kneser_ney_is_the_index_s_model_in_context(pairs, examples, index):
         assert not scored["zero"] and math.isfinite(scored["log_prob"])
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.5, 2.0])
-def test_taskgram_by_its_formula(pairs, examples, index, smoothing):
+@pytest.mark.parametrize(("model", "smoothing"), [("taskgram", 1.0), ("taskgram_smoothed", 0.5), ("taskgram_smoothed", 2.0)])
+def test_taskgram_by_its_formula(pairs, examples, index, model, smoothing):
     counts = count_pairs(pairs, index)
-    scores = score_pairs(pairs, counts, examples, index, models=["taskgram"], smoothing=smoothing).to_pylist()
+    scores = score_pairs(pairs, counts, examples, index, models=[model], smoothing=smoothing).to_pylist()
     counted = {(row["n"], row["x"], row["y"]): row for row in counts.to_pylist()}
     for row, scored in zip(pairs.to_pylist(), scores, strict=True):
         one = counted[row["n"], row["x"], row["y"]]
         both, x, y = one["pair_documents"], one["x_documents"], one["y_documents"]
-        assert scored["zero"] == (both == 0)
-        if smoothing:
+        assert scored["zero"] == (both == 0 and model == "taskgram")
+        if model == "taskgram_smoothed":
             prob = (both + smoothing * (y + 0.5) / (len(CORPUS) + 1)) / (x + smoothing)
             assert scored["log_prob"] == pytest.approx(math.log(prob)) and scored["log_prob"] < 0
         else:
@@ -229,7 +229,7 @@ def test_taskgram_by_its_formula(pairs, examples, index, smoothing):
 
 def test_models_that_are_not_there(pairs, examples, index):
     counts = count_pairs(pairs, index)
-    with pytest.raises(ConfigError, match="'trigram' is no model of the corpus: expected taskgram, infgram"):
+    with pytest.raises(ConfigError, match="'trigram' is no model of the corpus: expected taskgram, taskgram_smoothed"):
         score_pairs(pairs, counts, examples, index, models=["trigram"])
     with pytest.raises(ConfigError, match="smoothing is -1"):
         score_pairs(pairs, counts, examples, index, smoothing=-1)
