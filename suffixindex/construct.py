@@ -46,11 +46,10 @@ from suffixindex.format import (
     shard_folder,
     token_type,
 )
-from suffixindex.memory import cpu_count, peak_memory
+from suffixindex.memory import MAX_TOKENS, cpu_count, peak_memory
 from suffixindex.plan import BuildEstimate, estimate, shard_capacity
 from suffixindex.progress import Bar
 from suffixindex.readers import RecordOptions
-from suffixindex.suffix_sort import MAX_TOKENS, suffix_array
 from suffixindex.tables import document_blocks, grow_search_tree
 from suffixindex.tokens import TokenWriter, WriterState
 
@@ -286,6 +285,8 @@ class _Job:
         tokens = map_array(tokens_path, dtype)
         if len(tokens) != length:
             raise FormatError(f"{tokens_path} has {len(tokens):,} tokens, expected {length:,}: start anew with --restart")
+        from suffixindex.suffix_sort import suffix_array
+
         array = suffix_array(tokens, separator=separator_of(width), threads=self.threads, progress=progress)
         names = [tokens_path.name, DOCUMENT_OFFSETS]
         if (folder / METADATA).exists():
