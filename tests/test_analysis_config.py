@@ -1,12 +1,11 @@
 """A study's configuration: what is read, and the sentence for each thing that cannot be."""
 
-import dataclasses
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from analysis.config import Config, check_inputs, load_config, lowest_gammas
+from analysis.config import Config, check_inputs, is_path, load_config, lowest_gammas
 from analysis.errors import ConfigError
 from analysis.settings import described
 
@@ -103,7 +102,10 @@ def test_every_setting_says_what_it_means():
             tomllib.loads(f"key = {default}")
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
-def test_configurations_that_come_with_the_package(path):
-    config = load_config(path)
-    assert dataclasses.asdict(config)["tasks"]
+def test_configurations_that_come_with_the_package(tmp_path):
+    paper = load_config(CONFIGS / "paper.toml")
+    assert [task.name for task in paper.tasks] == ["triviaqa", "mmlu-knowledge", "mmlu-reasoning", "wmt09", "gsm8k"]
+    assert len(paper.models) == 9
+    assert not any(is_path(name) for task in paper.tasks if task.name != "wmt09" for name in (*task.source, *task.mine_from))
+    lab = load(tmp_path, (CONFIGS / "lab.toml").read_text() + '[[models]]\nname = "ladder/14m"\n')  # the lab adds its models
+    assert [task.name for task in lab.tasks] == ["facts", "translation", "arithmetic"]
