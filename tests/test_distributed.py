@@ -1,15 +1,11 @@
 """Builds on a Dask cluster: the bytes of a build on one machine, whatever fails on the way.
 
-Most tests run a cluster inside this process; those of kills start a scheduler, workers and drivers as commands.
+The cluster runs inside this process; ``test_distributed_kills.py`` has one of processes that die.
 """
 
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -291,102 +287,3 @@ def test_attempts_that_were_given_up_do_no_harm(tmp_path: Path, address: str) ->
         (late / "shard.json").write_text("late")
     assert os.listdir(index) == ["shards"]
     assert os.listdir(index / "shards") == ["00000"]
-
-
-# ---- kill -9 ------------------------------------------------------------------------------------------------------
-
-PRELOAD = """
-import os, time
-from pathlib import Path
-from suffixindex import parts
-parts.PART_BYTES = 200
-real = parts.sort_shard
-def held(folder, *given, **named):
-    (Path({folder!r}) / f"{{os.getpid()}}-sorts").touch()
-    while not (Path({folder!r}) / "go").exists():
-        time.sleep(0.05)
-    return real(folder, *given, **named)
-parts.sort_shard = held
-"""
-
-
-class Commands:
-    """A scheduler, workers and drivers as processes of their own; each worker waits in mid-shard until it is let go."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.processes: list[subprocess.Popen[bytes]] = []
-        (folder / "preload.py").write_text(PRELOAD.format(folder=str(folder)))
-        self.scheduler_file = folder / "scheduler.json"
-        self.start("-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
-        if command[0] == "-m" and "distributed" in command[1]:
-            command = (*command, "--scheduler-file", str(self.scheduler_file))
-        with open(self.folder / f"log-{len(self.processes)}", "wb") as log:
-            process = subprocess.Popen([sys.executable, *command], stdout=log, stderr=log)
-        self.processes.append(process)
-        return process
-
-    def worker(self) -> subprocess.Popen[bytes]:
-        options = ["--nthreads", "1", "--no-nanny", "--memory-limit", "2GiB", "--no-dashboard"]
-        local = ["--local-directory", str(self.folder), "--preload", str(self.folder / "preload.py")]
-        return self.start("-m", "distributed.cli.dask_worker", *options, *local)
-
-    def driver(self, corpus: Path, index: Path, tokenizer: str) -> subprocess.Popen[bytes]:
-        options = ["--tokenizer", tokenizer, "--shard-tokens", str(SHARD_TOKENS[tokenizer]), "--on-error", "skip"]
-        command = ["-m", "suffixindex", "build", str(corpus), "-o", str(index), *options]
-        return self.start(*command, "--scheduler", str(self.scheduler_file))
-
-    def wait_for(self, there: Any) -> None:
-        while not there():
-            running = [process for process in self.processes if process.poll() is None]
-            assert running, self.logs()
-            time.sleep(0.05)
-
-    def sorting(self, process: subprocess.Popen[bytes]) -> bool:
-        assert process.poll() is None, self.logs()
-        return (self.folder / f"{process.pid}-sorts").exists()
-
-    def logs(self) -> str:
-        return "\n".join(path.read_text(errors="replace")[-2000:] for path in sorted(self.folder.glob("log-*")))
-
-    def stop(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
-
-
-@pytest.fixture
-def commands(tmp_path: Path) -> Iterator[Commands]:
-    folder = tmp_path / "cluster"
-    folder.mkdir()
-    started = Commands(folder)
-    yield started
-    started.stop()
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-@pytest.mark.parametrize("tokenizer", TOKENIZERS)
-def test_workers_and_the_driver_killed_in_mid_shard(tmp_path: Path, commands: Commands, tokenizer: str) -> None:
-    corpus = write_corpus(tmp_path / "corpus", 60)
-    build(corpus, tmp_path / "one", tokenizer)
-    index = tmp_path / "many"
-    first, second = commands.worker(), commands.worker()
-    driver = commands.driver(corpus, index, tokenizer)
-    commands.wait_for(lambda: commands.sorting(first) and commands.sorting(second))
-    first.kill()
-    driver.kill()
-    driver.wait()
-    assert (index / "build.json").exists()
-    driver = commands.driver(corpus, index, tokenizer)
-    third = commands.worker()
-    commands.wait_for(lambda: commands.sorting(third))
-    second.kill()
-    third.kill()  # no worker is left; the build waits for one
-    fourth = commands.worker()
-    commands.wait_for(lambda: commands.sorting(fourth))
-    (commands.folder / "go").touch()
-    assert driver.wait() == 0, commands.logs()
-    assert content_of(index) == content_of(tmp_path / "one")
-    assert sorted(os.listdir(index)) == sorted(os.listdir(tmp_path / "one"))
