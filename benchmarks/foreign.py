@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import suffixindex as si
-from benchmarks.tables import save
+from benchmarks.tables import ROOT, insert, markdown, save
 from suffixindex.exporting import export
 
 CONTENDER = Path(__file__).with_name("foreign_contender.py")
@@ -310,6 +310,39 @@ def speed(indexes: dict[str, si.SuffixIndex], ngrams: list[list[int]], contexts:
     return results
 
 
+def page(result: dict[str, Any]) -> str:
+    """The results as tables."""
+    header = ["built by infini-gram", "tokens", "shards", "intervals as the engine's", "counts as the engine's", "ours as the scan"]
+    header += ["its `AND` counts off, window 1000", "its next tokens off by, all said to be exact", "lost by sampling"]
+    rows = []
+    for found in result["indexes"]:
+        theirs, equal = found["theirs, where not exact"], found["equal to brute force"]
+        intervals, counts = (found[f"{kind} equal to the engine's"] for kind in ("intervals", "counts"))
+        rows.append(
+            [
+                f"{found['kind'].removeprefix('infini-gram ')}, {found['token_type']}",
+                f"{found['tokens']:,}",
+                found["shards"],
+                f"{intervals:,} of {found['intervals']:,}",
+                f"{counts:,} of {found['ngrams']:,}",
+                f"{sum(equal.values())} of {len(equal)} kinds",
+                f"{theirs['co-occurrences that differ from brute force']['1000']} of {theirs['pairs']}",
+                f"{100 * theirs['largest total variation of ntd without a limit']:.0f} %",
+                f"{theirs['continuations lost at the usual limit']:,} of {theirs['continuations']:,}",
+            ]
+        )
+    kinds = list(result["microseconds"]["ours"])
+    times = [[kind, *(f"{row[kind]:,.2f}" for row in result["microseconds"].values())] for kind in kinds]
+    exported = result["exports"]
+    columns = ["µs a question, of one corpus, asked here", "our format", "infini-gram's", "tokengrams'"]
+    return (
+        f"{markdown(header, rows)}\n\nOurs, exported: {exported['infini-gram']:,} of {exported['ngrams']:,} counts are equal in "
+        f"infini-gram, {exported['tokengrams']:,} in tokengrams.\n\n"
+        f"{markdown(columns, times)}\n\n"
+        f"{result['tokens']:,} tokens; medians of {ROUNDS} rounds after a first."
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", required=True)
@@ -348,6 +381,7 @@ def main() -> None:
         result["tokens"] = own.num_tokens
         print(json.dumps({key: result[key] for key in ("microseconds", "times as long as our format")}, indent=1))
         save("foreign", result)
+        insert(ROOT / "benchmarks" / "README.md", "foreign", page(result))
 
 
 if __name__ == "__main__":

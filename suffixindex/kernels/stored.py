@@ -136,10 +136,15 @@ def place(tokens, token):
     return tokens.place(token) if hasattr(tokens, "place") else token
 
 
-@overload(place)
+@overload(place, inline="always")  # a call with array arguments costs more than what it does
 def _place(tokens, token):
+    return None if isinstance(tokens, StoredTokens) else lambda tokens, token: token
+
+
+@overload(place)
+def _stored_place(tokens, token):
     if not isinstance(tokens, StoredTokens):
-        return lambda tokens, token: token
+        return None
     if tokens.width == 2 and tokens.swapped:
         return lambda tokens, token: ((token & 0xFF) << 8) | (token >> 8)
     if tokens.width == 4 and tokens.swapped:
