@@ -149,9 +149,9 @@ def _novelty(tables: Tables, study: Study) -> Section:
     if not rows:
         return _absent(title, "novelty")
     text = (
-        "Shares of n-grams, and of pairs of an n-gram of the input and one of the output, that the corpus does not hold. Broken text "
-        "is novel too, so beside them stand the shares among those whose parts the corpus does hold, and, dotted, those of the "
-        "right answers."
+        "Shares of n-grams, and of pairs of an n-gram of the input and one of the output, that the corpus does not hold. Broken "
+        "text is novel too, so beside them stand the shares among those whose parts the corpus does hold, and, dotted, those of "
+        "the right answers."
     )
     figures = []
     for task in distinct(rows, "task"):
