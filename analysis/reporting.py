@@ -37,7 +37,7 @@ def report_study(config: Config, stages: Sequence[Stage], settings: str) -> Path
         config.folder / "report",
         overview=[listings.tasks(_tasks(config, finished)), listings.models(_models(config, tables))],
         origins=[_origin(stage, config.folder) for stage in finished],
-        inputs=_inputs(finished, config.folder),
+        inputs=_inputs(finished, config),
         versions=list(versions().items()),
         settings=settings,
     )
@@ -88,10 +88,12 @@ def _origin(stage: Stage, folder: Path) -> Origin:
     return Origin(stage.name, str(stage.output.relative_to(folder)), told["rows"], told["seconds"], told["sha256"])
 
 
-def _inputs(stages: Sequence[Stage], folder: Path) -> list[tuple[str, str]]:
-    """What the study read and did not make: (path, sha256), each once."""
+def _inputs(stages: Sequence[Stage], config: Config) -> list[tuple[str, str]]:
+    """What the study read and did not make: (path, from the configuration's folder where it is there; sha256), each once."""
     found: dict[str, str] = {}
     for stage in stages:
         known = provenance(stage.output)["made_from"]["inputs"]
-        found |= {str(path): known[role] for role, path in stage.inputs.items() if folder not in path.parents and role in known}
+        for role, path in stage.inputs.items():
+            if config.folder not in path.parents and role in known:
+                found[str(path.relative_to(config.base) if path.is_relative_to(config.base) else path)] = known[role]
     return sorted(found.items())

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.report.selection import (
+    ALL_STATES,
     METRICS,
     ModelChoice,
     Row,
@@ -25,8 +26,8 @@ GROUPS = {"pair": "documents with x and y", "output_only": "documents with y alo
 def summed(rows: Sequence[Row], study: Study) -> list[Row]:
     """Influence as the paper sums it: over all states of a model; of a model with one state, that."""
     shown = whole(rows)
-    with_sum = {row["model"] for row in shown if row["revision"] == "all"}
-    return [row for row in shown if row["revision"] == "all" or row["model"] not in with_sum]
+    with_sum = {row["model"] for row in shown if row["revision"] == ALL_STATES}
+    return [row for row in shown if row["revision"] == ALL_STATES or row["model"] not in with_sum]
 
 
 def influence_by_group(rows: Sequence[Row], study: Study) -> Any:
@@ -76,7 +77,7 @@ def _doses(rows: Sequence[Row], label: Any, series: str, title: str) -> Any:
                 line(axis, at, ordered, colour=colour, marker=MARKERS[i % 10], style=LINES[i % 4], label=label(ordered[0]))
         axis.set_xscale("symlog", linthresh=1, linscale=0.4)
         doses = sorted(set(distinct(here, "documents")))
-        axis.set_xticks(doses, [short(dose) for dose in doses])
+        axis.set_xticks(doses, [short(dose) for dose in doses], rotation=45 if len(doses) > 4 else 0)
         axis.set_xticks([], minor=True)
         axis.set_xlabel("documents planted with the fact")
         axis.set_title(task)
@@ -85,9 +86,14 @@ def _doses(rows: Sequence[Row], label: Any, series: str, title: str) -> Any:
     return figure
 
 
+def with_pairs(rows: Sequence[Row], task: str) -> list[Row]:
+    """Rows of a task that count any pair: where texts are too short for n words there is none to show."""
+    return [row for row in picked(rows, task=task) if row["num_pairs"]]
+
+
 def drop_bars(rows: Sequence[Row], study: Study) -> Any:
     """A panel for each task and n: how many pairs each reason took, and how many were kept."""
-    wanted = [(task.name, n) for task in study.tasks for n in sorted(distinct(picked(rows, task=task.name), "n"))]
+    wanted = [(task.name, n) for task in study.tasks for n in sorted(distinct(with_pairs(rows, task.name), "n"))]
     reasons = distinct(rows, "reason")
     figure, axes = panels(len(wanted), columns=2, share_y=False, height=0.7 + 0.13 * len(reasons))
     for axis, (task, n) in zip(axes, wanted, strict=True):

@@ -64,7 +64,7 @@ def correlations(rows: Sequence[Row]) -> Listing:
         [
             _TASK,
             _N,
-            _column("γ", lambda row: f"{row['gamma']:.2f}", True),
+            _column("γ", lambda row: number(row["gamma"]), True),
             _column("corpus model", lambda row: named(CORPUS_MODELS, row["corpus_model"])),
             _MODEL,
             _SIZE,
@@ -235,7 +235,7 @@ def tasks(rows: Sequence[Row]) -> Listing:
         _EXAMPLES,
         _column("pairs mined", lambda row: f"{row['num_pairs']:,}", True),
         _column("of these distinct", lambda row: f"{row['num_distinct']:,}", True),
-        _column("n: γ", lambda row: ", ".join(f"{n}: {gamma:g}" for n, gamma in row["gamma"].items())),
+        _column("n: γ", lambda row: ", ".join(f"{n}: {number(gamma)}" for n, gamma in row["gamma"].items())),
         _column("score", lambda row: named(METRICS, row["metric"]) if row["metric"] else "–"),
     ]
     return listing("The tasks.", columns, rows)

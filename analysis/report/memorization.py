@@ -37,7 +37,7 @@ from analysis.report.style import (
 
 def by_model_size(rows: Sequence[Row], study: Study) -> Any:
     """A panel for each task and n: the main statistic against model size, a line for each model of the corpus."""
-    wanted = [(task, n) for task in _tasks_of(rows, study) for n in task.gamma]
+    wanted = [(task, n) for task in _tasks_of(rows, study) for n in task.gamma if picked(main_rows(rows, study, task), n=n)]
     figure, axes = panels(len(wanted), share_y=len({task.statistic for task, _ in wanted}) == 1)
     names = [name for name in CORPUS_MODELS if name in distinct(rows, "corpus_model")]
     for axis, (task, n) in zip(axes, wanted, strict=True):

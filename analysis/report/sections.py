@@ -1,6 +1,7 @@
 """The report's sections in order: which figures and tables each has, and the sentence where a run has none."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from analysis.report import behaviour, causes, listings, memorization
@@ -147,16 +148,17 @@ def _novelty(tables: Tables, study: Study) -> Section:
     rows = final(whole(tables.get("novelty", ())), study)
     if not rows:
         return _absent(title, "novelty")
-    caption = (
-        "share of n-grams, and of pairs of an n-gram of the input and one of the output, that the corpus does not hold. Broken "
+    text = (
+        "Shares of n-grams, and of pairs of an n-gram of the input and one of the output, that the corpus does not hold. Broken "
         "text is novel too, so beside them stand the shares among those whose parts the corpus does hold, and, dotted, those of "
-        f"the right answers. {_interval(study)} {_sizes(rows, 'num_ngrams')}"
+        "the right answers."
     )
-    figures = [
-        Figure(f"novelty-{task}", f"{task}: {caption}", lambda task=task: behaviour.novelty_by_size(rows, task))  # type: ignore[misc]
-        for task in distinct(rows, "task")
-    ]
-    return Section(title, "", figures, [listings.novelty(rows)])
+    figures = []
+    for task in distinct(rows, "task"):
+        caption = f"What models write in {task} that the corpus does not hold. {_interval(study)} "
+        caption += _sizes(picked(rows, task=task), "num_ngrams")
+        figures.append(Figure(f"novelty-{task}", caption, partial(behaviour.novelty_by_size, rows, task)))
+    return Section(title, text, figures, [listings.novelty(rows)])
 
 
 def _dose(tables: Tables, study: Study) -> Section:
@@ -176,7 +178,7 @@ def _dose(tables: Tables, study: Study) -> Section:
     for model in reversed(study.models):
         if any((model.name, revision) in states for revision in model.checkpoints):
             caption = f"The same along the training of the largest model that has checkpoints. {tail}"
-            figures.append(Figure("dose-by-step", caption, lambda model=model: causes.dose_by_step(rows, study, model)))  # type: ignore[misc]
+            figures.append(Figure("dose-by-step", caption, partial(causes.dose_by_step, rows, study, model)))
             break
     text = "Facts were planted in the corpus at known frequencies, so that the response has no other cause than the dose."
     lists = [listings.doses(final(rows, study))]

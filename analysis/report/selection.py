@@ -41,6 +41,10 @@ Tables = Mapping[str, Sequence[Row]]
 """Kind of table -> its rows, of all tasks and models; a kind that this run has not is absent."""
 
 
+ALL_STATES = "all"
+"""The revision of rows that sum over a model's states."""
+
+
 def rows_of(table: pa.Table) -> list[Row]:
     """The rows as records; null numbers are nan."""
     columns = {
@@ -110,6 +114,8 @@ def task_label(row: Row) -> str:
 def model_label(row: Row) -> str:
     """A model's own name, without the folder or owner, and its revision."""
     name = PurePath(row["model"]).name
+    if row["revision"] == ALL_STATES:
+        return f"{name}, all states"
     return f"{name} @ {row['revision']}" if row["revision"] else name
 
 
