@@ -24,10 +24,9 @@ from suffixindex.errors import BuildError
 from suffixindex.files import hash_file, remove, write_bytes
 from suffixindex.format import BUILD_STATE, PROVENANCE, SOURCES, FileEntry, Manifest, ShardEntry, token_type
 from suffixindex.job import Job, build_here
-from suffixindex.memory import cpu_count, peak_memory
+from suffixindex.memory import MAX_TOKENS, cpu_count, peak_memory
 from suffixindex.plan import BuildEstimate, estimate, shard_capacity
 from suffixindex.readers import RecordOptions
-from suffixindex.suffix_sort import MAX_TOKENS
 
 if TYPE_CHECKING:
     from suffixindex.distributed.cluster import Cluster

@@ -7,6 +7,8 @@ rarer clause are listed once, those of each more frequent one stamped once, for 
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -192,8 +194,7 @@ def count_one(
     shard: Shard, clauses: Sequence[Sequence[NDArray[np.int64]]], intervals: Sequence[Sequence[Interval]], stamps: Stamps
 ) -> int:
     """Documents of one shard that hold an n-gram of every clause, given the interval of each."""
-    from suffixindex.kernels.occurrences import Clauses, count_holding_all, count_reading
-
+    kernels = _kernels()
     sizes = [sum([high - low for low, high in clause]) for clause in intervals]
     order = sorted(range(len(sizes)), key=sizes.__getitem__)
     rarest, others = order[0], order[1:]
@@ -205,14 +206,18 @@ def count_one(
     if to_read < STAMPING * (sum(sizes) - sizes[rarest]) and all(map(len, ngrams)):
         documents = shard.documents(intervals[rarest]).astype(np.uint32)
         of_clauses = np.cumsum([0, *(len(clauses[clause]) for clause in others)])
-        return int(count_reading(shard.tokens, shard.document_offsets, documents, *join(ngrams), of_clauses))
-    offsets = [0]
-    bounds: list[Interval] = []
-    for clause in order:
-        bounds += intervals[clause]
-        offsets.append(len(bounds))
-    chosen = Clauses(np.array([low for low, _ in bounds]), np.array([high for _, high in bounds]), np.array(offsets))
-    return int(count_holding_all(shard.postings, chosen, stamps.array, stamps.take(len(order))))
+        return int(kernels.count_reading(shard.tokens, shard.document_offsets, documents, *join(ngrams), of_clauses))
+    ranks = np.array([interval for clause in order for interval in intervals[clause]])
+    of_clauses = np.array([0, *accumulate(len(intervals[clause]) for clause in order)])
+    return int(kernels.count_holding_all(*shard.postings, ranks, of_clauses, stamps.array, stamps.take(len(order))))
+
+
+@cache
+def _kernels() -> Any:
+    """The kernels of one question, loaded with the first: an import statement is a microsecond of each."""
+    from suffixindex.kernels import occurrences
+
+    return occurrences
 
 
 def _count_pairs(

@@ -52,7 +52,8 @@ def find_duplicates(
     if not len(stretches.tokens):
         return Duplicates([], 0, 0)
     from suffixindex.kernels.duplicates import count_repeated, find_repeats, permuted_lcp
-    from suffixindex.suffix_sort import MAX_TOKENS, suffix_array
+    from suffixindex.memory import MAX_TOKENS
+    from suffixindex.suffix_sort import suffix_array
 
     if len(stretches.tokens) > MAX_TOKENS:
         raise QueryError(

@@ -79,12 +79,12 @@ def encode_corpus(
     with ThreadPoolExecutor(threads, "encode") as pool:
         batches = _batches(read_pieces(places or sources, counts.cursor))
         for pieces, batch in _map_in_order(pool, work, batches, LOOKAHEAD * threads):
-            ids, lengths = encoder.number(batch.encoded)
-            writer.append(ids, lengths, batch.metadata)
+            tokens, lengths = encoder.number(batch.encoded)
+            writer.append(tokens, lengths, batch.metadata)
             last = pieces[-1]
             counts.cursor = (last.source, last.first + last.num_records)
             counts.documents += len(lengths)
-            counts.tokens += len(ids)
+            counts.tokens += len(tokens) - len(lengths)
             counts.text_bytes += batch.text_bytes
             counts.skipped += batch.skipped
             reach(int(before[last.source]) + last.consumed, documents=counts.documents, tokens=counts.tokens)

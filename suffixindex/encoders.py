@@ -8,22 +8,25 @@ from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.errors import TokenizerError
+from suffixindex.errors import BuildError
 from suffixindex.files import write_blocks, write_bytes
-from suffixindex.format import token_type
+from suffixindex.format import TOKEN_TYPES, separator_of, token_type
 from suffixindex.hub import TOKENIZER_FILE
 from suffixindex.huggingface import HuggingFaceTokenizer
 from suffixindex.tokenizers import Bytes
-from suffixindex.vocabulary import SplitWords, VocabularyBuilder, split_batch, words_of
 from suffixindex.words import VOCABULARY, VOCABULARY_FILES
+
+if TYPE_CHECKING:
+    from suffixindex.vocabulary import SplitWords
 
 log = logging.getLogger(__name__)
 
+SEPARATOR_BYTE = b"\xff"
 CHECKED_FIRST = 64  # documents that every build checks against the reference tokenizer
 CHECKED_SHARE = 512  # and of all others one in so many, chosen by their content
 
@@ -32,7 +35,7 @@ class Encoder(Protocol):
     """``encode`` on any thread, then ``number`` in the order of the corpus; the rest on one thread."""
 
     entry: Mapping[str, Any]  # what the manifest says of the tokenizer
-    token_type: str  # of the ids that ``number`` returns; an index may narrow it to its vocabulary
+    token_type: str  # of the tokens that ``number`` returns; an index may narrow it to its vocabulary
     files: tuple[str, ...]  # its files in the index
 
     @property
@@ -44,7 +47,7 @@ class Encoder(Protocol):
     def encode(self, texts: list[str]) -> Any: ...
 
     def number(self, encoded: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Ids of all documents one after the other, and how many each has."""
+        """Tokens of all documents, a separator after each, and how many each has without it."""
 
     def checkpoint(self) -> int:
         """Make what has grown durable, and say how far it is."""
@@ -81,8 +84,8 @@ def stored_encoder(entry: Mapping[str, Any], index: Path, engine: str | None = N
 
     Raises
     ------
-    TokenizerError
-        This process would encode otherwise: its Python has other tables of characters, or the file is another one.
+    BuildError
+        This process would encode otherwise: its Python has other tables of characters, or it sees another file.
     """
     if entry["kind"] == "huggingface":
         path = str(index / TOKENIZER_FILE)
@@ -90,7 +93,7 @@ def stored_encoder(entry: Mapping[str, Any], index: Path, engine: str | None = N
     else:
         encoder = choose_encoder(entry["kind"])
     if encoder.entry != entry:
-        raise TokenizerError(f"here the tokenizer is {dict(encoder.entry)}, expected {dict(entry)}: use the same Python everywhere")
+        raise BuildError(f"the tokenizer is {dict(encoder.entry)} here, expected {dict(entry)}: use the same Python everywhere")
     return encoder
 
 
@@ -99,6 +102,12 @@ def _stored_huggingface(path: str, name: str, revision: str | None, content_hash
     tokenizer = HuggingFaceTokenizer.load(path, engine=engine)
     tokenizer.revision = revision
     return HuggingFaceEncoder(name, tokenizer)
+
+
+def end_documents(ids: NDArray[Any], lengths: NDArray[np.int64], token_type: str) -> NDArray[Any]:
+    """Ids of documents one after the other -> tokens, a separator after each document. Half a nanosecond a token."""
+    dtype = TOKEN_TYPES[token_type]
+    return np.insert(ids.astype(dtype, copy=False), np.cumsum(lengths), dtype.type(separator_of(token_type)))
 
 
 class _StaticEncoder:
@@ -133,7 +142,9 @@ class BytesEncoder(_StaticEncoder):
     vocabulary_size = Bytes.vocabulary_size
 
     def encode(self, texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        return Bytes().encode_batch(texts)
+        encoded = [text.encode() for text in texts]
+        tokens = np.frombuffer(SEPARATOR_BYTE.join([*encoded, b""]), np.uint8)
+        return tokens, np.array([len(content) for content in encoded], np.int64)
 
 
 class HuggingFaceEncoder(_StaticEncoder):
@@ -170,7 +181,7 @@ class HuggingFaceEncoder(_StaticEncoder):
             ends = np.cumsum(lengths)
             chosen = [ids[ends[place] - lengths[place] : ends[place]] for place in sample]
             self.tokenizer.check_sample([texts[place] for place in sample], np.concatenate(chosen), lengths[sample])
-        return ids, lengths
+        return end_documents(ids, lengths, self.token_type), lengths
 
     def _content(self) -> bytes:
         return self.tokenizer.to_json().encode()
@@ -187,6 +198,8 @@ class WordEncoder:
     files: tuple[str, ...] = VOCABULARY_FILES
 
     def __init__(self) -> None:
+        from suffixindex.vocabulary import VocabularyBuilder
+
         self.entry: Mapping[str, Any] = {"kind": "words", "unicode": unicodedata.unidata_version}
         self._words = VocabularyBuilder()
         self._written = 0
@@ -200,13 +213,15 @@ class WordEncoder:
         self._index = index
         self._written = checkpoint
         if checkpoint:
-            self._words = VocabularyBuilder.restore((index / VOCABULARY).read_bytes()[:checkpoint])
+            self._words = type(self._words).restore((index / VOCABULARY).read_bytes()[:checkpoint])
 
-    def encode(self, texts: list[str]) -> SplitWords:
+    def encode(self, texts: list[str]) -> "SplitWords":
+        from suffixindex.vocabulary import split_batch
+
         return split_batch(texts)
 
-    def number(self, encoded: SplitWords) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        return self._words.assign(encoded), encoded.lengths
+    def number(self, encoded: "SplitWords") -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        return end_documents(self._words.assign(encoded), encoded.lengths, self.token_type), encoded.lengths
 
     def checkpoint(self) -> int:
         with open(self._index / VOCABULARY, "r+b" if self._written else "wb") as file:
@@ -226,4 +241,6 @@ class WordEncoder:
         write_blocks(part / VOCABULARY, iter([self._words.pool()]))
 
     def adopt(self, part: Path) -> NDArray[np.uint32]:
+        from suffixindex.vocabulary import words_of
+
         return self._words.assign(words_of((part / VOCABULARY).read_bytes()))

@@ -6,9 +6,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import psutil
+from numpy.typing import DTypeLike
 
 from suffixindex.errors import BuildError
+
+MAX_TOKENS = 2**32 - 2
+"""Tokens that one suffix array may have."""
 
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -81,3 +86,15 @@ def cpu_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def sort_bytes_per_token(dtype: DTypeLike) -> float:
+    """Bytes a token that a suffix sort takes at most, the suffix array included, the tokens not.
+
+    Besides, it takes up to 64 MiB and another 48 MiB a thread. Ids that fill the dtype (65,535 of 16 bits, say) rank
+    as the next wider ones.
+
+    >>> sort_bytes_per_token(np.uint16)
+    10.0
+    """
+    return 11.5 if np.dtype(dtype).itemsize == 4 else 10.0

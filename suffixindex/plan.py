@@ -13,9 +13,8 @@ from suffixindex.corpus import Source
 from suffixindex.encoders import Encoder
 from suffixindex.errors import BuildError, CorpusError
 from suffixindex.format import TOKEN_TYPES, separator_of
-from suffixindex.memory import parse_count, parse_size, total_memory
+from suffixindex.memory import MAX_TOKENS, parse_count, parse_size, sort_bytes_per_token, total_memory
 from suffixindex.readers import Piece, RecordOptions, parse, read_pieces
-from suffixindex.suffix_sort import MAX_TOKENS, sort_bytes_per_token, suffix_array
 from suffixindex.tables import TABLE_BYTES
 
 FIXED_BYTES = 360 << 20  # interpreter, compiled kernels, a tokenizer, the sort's tables
@@ -101,14 +100,16 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
     encode_seconds = time.perf_counter() - started
     documents = sum(len(lengths) for _, lengths in numbered)
     separator = separator_of(encoder.token_type)
-    tokens = np.concatenate([np.append(ids, [separator]) for ids, _ in numbered]).astype(TOKEN_TYPES[encoder.token_type])
+    tokens = np.concatenate([tokens for tokens, _ in numbered])
+    from suffixindex.suffix_sort import suffix_array
+
     suffix_array(tokens[:1000], separator=separator, threads=threads)
     started = time.perf_counter()
     suffix_array(tokens, separator=separator, threads=threads)
     sort_seconds = time.perf_counter() - started
     text_bytes = sum(piece.num_bytes for piece in pieces)
     scale = max(sum(source.bytes or 0 for source in sources) / max(read, 1), 1.0)
-    length = len(tokens) - len(numbered) + documents
+    length = len(tokens)
     shards = ceil(length * scale / capacity)
     growth = 1 + GROWTH_PER_DECADE * max(0.0, log10(length * scale / shards / len(tokens)))
     width = TOKEN_TYPES[encoder.token_type].itemsize

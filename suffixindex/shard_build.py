@@ -24,7 +24,6 @@ from suffixindex.format import (
     ShardEntry,
     separator_of,
 )
-from suffixindex.suffix_sort import suffix_array
 from suffixindex.tables import document_blocks, grow_search_tree
 
 
@@ -47,6 +46,8 @@ def sort_shard(
     tokens = map_array(tokens_path, TOKEN_TYPES[width])
     if len(tokens) != length:
         raise FormatError(f"{tokens_path} has {len(tokens):,} tokens, expected {length:,}: start anew with --restart")
+    from suffixindex.suffix_sort import suffix_array
+
     array = suffix_array(tokens, separator=separator_of(width), threads=threads, progress=progress)
     files: dict[str, FileEntry] = dict(known or {})
     names = [tokens_path.name, DOCUMENT_OFFSETS]

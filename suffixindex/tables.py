@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from suffixindex.kernels import BLOCK_SHIFT, FANOUT
 
 SPACING = 64
-"""Ranks between two leaves: 32 costs twice the bytes and saves 5 % of a search (benchmarks/README.md)."""
+"""Ranks between two leaves: 32 costs twice the bytes and saves 16 % of a search (benchmarks/README.md)."""
 TABLE_BYTES = 8 / SPACING * FANOUT / (FANOUT - 1) + 4 / (1 << BLOCK_SHIFT)
 """Bytes a token of both tables."""
 PADDING = np.uint64(2**64 - 1)

@@ -39,10 +39,6 @@ class Bytes:
     def encode(self, text: str) -> NDArray[np.uint8]:
         return np.frombuffer(text.encode(), np.uint8)
 
-    def encode_batch(self, texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        encoded = [text.encode() for text in texts]
-        return np.frombuffer(b"".join(encoded), np.uint8), np.array([len(content) for content in encoded], np.int64)
-
     def decode(self, ids: ArrayLike) -> str:
         return np.asarray(ids, np.uint8).tobytes().decode(errors="replace")
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from suffixindex.errors import BuildError
 from suffixindex.files import fsync_folder, remove
-from suffixindex.format import DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, TOKEN_TYPES, separator_of, shard_folder
-from suffixindex.kernels.documents import append_separators
+from suffixindex.format import DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, TOKEN_TYPES, shard_folder
 
 BUFFER_BYTES = 1 << 22  # each write lets go of the interpreter, and to get it back from busy threads takes milliseconds
 
@@ -46,7 +45,6 @@ class TokenWriter:
         self._index = index
         self._token_type = token_type
         self._dtype = TOKEN_TYPES[token_type]
-        self._separator = separator_of(token_type)
         self._capacity = capacity
         self._keep_metadata = keep_metadata
         self._files: dict[str, IO[bytes]] = {}
@@ -58,16 +56,14 @@ class TokenWriter:
             remove(shard_folder(index, number))
             number += 1
 
-    def append(self, ids: NDArray[Any], lengths: NDArray[np.int64], metadata: Sequence[bytes]) -> None:
-        """Append ``len(lengths)`` documents whose ids lie one after the other; metadata is a line each, or empty.
+    def append(self, tokens: NDArray[Any], lengths: NDArray[np.int64], metadata: Sequence[bytes]) -> None:
+        """Append ``len(lengths)`` documents, a separator after each, not counted in its length; metadata: a line each, or none.
 
         Raises
         ------
         BuildError
             A document is longer than a shard may be.
         """
-        tokens = np.empty(len(ids) + len(lengths), self._dtype)
-        append_separators(ids, lengths, self._dtype.type(self._separator), tokens)
         offsets = np.append(0, np.cumsum(lengths + 1))
         for first, last, fresh in cut(offsets, self._capacity, self.state.length):
             if last == first:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.files import write_array
-from suffixindex.kernels.documents import renumber
-from suffixindex.kernels.words import SPACE, hash_words, intern_words, place_words, split_words
+from suffixindex.kernels.words import SPACE, hash_words, intern_words, place_words, renumber, split_words
 from suffixindex.words import VOCABULARY_OFFSETS, VOCABULARY_ORDER, normalize
 
 FOLDING_LIMIT = 0x20000  # beyond lie only ideographs, tags and private use: no case, no punctuation

@@ -63,8 +63,8 @@ def write_index(
             part = documents[first:last]
             room = capacity or sum(len(document) + 1 for document in part)
             writer = TokenWriter(folder, token_type, room, metadata is not None, WriterState(written))
-            ids = np.array([token for document in part for token in document], TOKEN_TYPES[token_type])
-            writer.append(ids, np.array([len(document) for document in part], np.int64), lines[first:last])
+            ended = np.array([token for document in part for token in [*document, separator]], TOKEN_TYPES[token_type])
+            writer.append(ended, np.array([len(document) for document in part], np.int64), lines[first:last])
             written = writer.finish()
         names = [f"tokens.{token_type}", DOCUMENT_OFFSETS, *((METADATA, METADATA_OFFSETS) if metadata is not None else ())]
         for number, (num_documents, length) in enumerate(written):

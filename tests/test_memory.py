@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 import suffixindex as si
 from suffixindex import memory
-from suffixindex.memory import cpu_count, parse_count, parse_size, peak_memory, total_memory
+from suffixindex.memory import MAX_TOKENS, cpu_count, parse_count, parse_size, peak_memory, total_memory
 from suffixindex.plan import shard_capacity
-from suffixindex.suffix_sort import MAX_TOKENS
 
 
 @pytest.mark.parametrize(

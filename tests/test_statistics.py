@@ -161,7 +161,7 @@ def test_documents_that_are_repeated_many_times(tmp_path: Path) -> None:
 
 def test_too_much_to_compare_is_a_sentence(tmp_path: Path) -> None:
     index = building.write_index(tmp_path / "index", [[1, 2, 3], [1, 2, 3]])
-    with mock.patch("suffixindex.suffix_sort.MAX_TOKENS", 7), pytest.raises(si.QueryError, match="ask for longer ones"):
+    with mock.patch("suffixindex.memory.MAX_TOKENS", 7), pytest.raises(si.QueryError, match="ask for longer ones"):
         index.duplicates(2)
 
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from suffixindex.memory import sort_bytes_per_token
 from suffixindex.suffix_check import check_suffix_array
-from suffixindex.suffix_sort import DEFAULT_CONFIG, SortConfig, sort_bytes_per_token, suffix_array
+from suffixindex.suffix_sort import DEFAULT_CONFIG, SortConfig, suffix_array
 from suffixindex.suffix_sort_divsufsort import divsufsort_suffix_array
 
 needs_jit = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="too slow without the JIT")

