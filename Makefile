@@ -16,7 +16,7 @@ lab: .venv/dev
 	$(BIN)/python -m analysis lab lab-run --seed 0
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """What builds far larger than any machine here would take on a cluster, from measured figures and stated hardware.
 
     python -m benchmarks.projection [--nodes 16 --cores 64 --memory 256GiB --network 3.1GB --read 20GB --write 10GB …]
-    python -m benchmarks.projection --check CORPUS --link 2MB
+    python -m benchmarks.projection --check 12MB --link 2MB
 
 The first computes the table of the page from ``results/scaling.json``: core seconds of encoding a byte of text and of sorting
 a token, bytes a token. The model is that of :func:`project`: a slot of a worker reads, computes and writes in turn, as the
@@ -14,14 +14,15 @@ import argparse
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, log10
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import suffixindex as si
 from benchmarks.tables import ROOT, insert, load, machine, markdown, save
+from suffixindex.demo import standard_library
 from suffixindex.distributed.worker import SHARE
 from suffixindex.format import TOKEN_TYPES
 from suffixindex.memory import cpu_count, parse_size
@@ -167,15 +168,19 @@ tokens.TokenWriter._write, parts._blocks = write, read
 """
 
 
-def check(corpus: Sequence[str], tokenizer: str, link: float, shards: int) -> list[dict[str, Any]]:
+def check(text_bytes: int, link: float, shards: int) -> list[dict[str, Any]]:
     """Builds by 1, 2 and 4 workers, and what the model says of 2 and 4 given the core seconds of 1."""
     from distributed import LocalCluster
 
     rows: list[dict[str, Any]] = []
     costs: Costs
-    with tempfile.TemporaryDirectory() as folder:
-        length = si.estimate_build(corpus, tokenizer=tokenizer, on_error="skip").num_tokens
-        size = ceil(length * 1.05 / shards)
+    corpus, total = [], 0
+    for path in standard_library():
+        if total < text_bytes and os.path.getsize(path) < text_bytes / shards / 4:
+            corpus.append(path)
+            total += os.path.getsize(path)
+    size = ceil(total * 1.01 / shards)
+    with tempfile.TemporaryDirectory() as folder, mock.patch("suffixindex.parts.PART_BYTES", size):
         for workers in (1, 1, 2, 4):  # the first compiles what is not compiled
             preload = SLOW_LINK.format(link=link)
             with LocalCluster(
@@ -183,7 +188,7 @@ def check(corpus: Sequence[str], tokenizer: str, link: float, shards: int) -> li
             ) as cluster:
                 index = Path(folder) / f"index-{workers}"
                 options: dict[str, Any] = {"shard_tokens": size, "on_error": "skip", "restart": True, "progress": False}
-                report = si.build(corpus, index, tokenizer=tokenizer, scheduler=cluster.scheduler_address, **options)
+                report = si.build(corpus, index, tokenizer="bytes", scheduler=cluster.scheduler_address, **options)
             tokens = report.num_tokens + report.num_documents
             hardware = Hardware(workers, 1, 1 << 40, link, float("inf"), float("inf"))
             if workers == 1:
@@ -213,17 +218,14 @@ def main() -> None:
     parser.add_argument("--efficiency", type=float, default=0.5, help="of a core when all of its node work")
     parser.add_argument("--compression", type=float, default=3.0, help="of the corpus on disk")
     parser.add_argument("--tokenizer", default="pythia", help="row of results/scaling.json")
-    parser.add_argument("--check", nargs="*", metavar="CORPUS", help="hold the model against builds here")
-    parser.add_argument("--check-tokenizer", default="bytes")
+    parser.add_argument("--check", metavar="SIZE", help="hold the model against builds of so much text here")
     parser.add_argument("--link", default="2MB", help="a second and worker, of the simulated link")
-    parser.add_argument("--shards", type=int, default=8)
+    parser.add_argument("--shards", type=int, default=16, help="of the check, and parts")
     options = parser.parse_args()
     kept = load("projection")
     if options.check:
-        link = parse_size(options.link)
-        rows = check(options.check, options.check_tokenizer, link, options.shards)
-        size = sum(os.path.getsize(path) for path in options.check)
-        kept["check"] = {"link": link, "text": f"{size / 1e6:.0f} MB of files by {options.check_tokenizer}", "rows": rows}
+        link, size = parse_size(options.link), parse_size(options.check)
+        kept["check"] = {"link": link, "text_bytes": size, "rows": check(size, link, options.shards)}
     scaling = load("scaling")
     row = next(row for row in scaling["rows"] if row["tokenizer"] == options.tokenizer)
     costs = measured(row, scaling["machine"]["cores"])
@@ -244,11 +246,12 @@ def main() -> None:
         f"text compressed {options.compression:g} times."
     )
     if "check" in kept:
-        rows = [[row["workers"], f"{row['measured']:.1f} s", f"{row['model']:.1f} s"] for row in kept["check"]["rows"]]
+        checked = kept["check"]
+        rows = [[row["workers"], f"{row['measured']:.1f} s", f"{row['model']:.1f} s"] for row in checked["rows"]]
         page += (
-            f"\n\n{markdown(['workers', 'measured', 'model'], rows)}\n\nThe model against builds of {kept['check']['text']}: "
-            f"workers of one thread, each behind a link of {kept['check']['link'] / 1e6:g} MB/s, on {machine()['cores']} cores. "
-            "Its core seconds are those of one worker."
+            f"\n\n{markdown(['workers', 'measured', 'model'], rows)}\n\nThe model against builds of "
+            f"{checked['text_bytes'] / 1e6:.0f} MB by `bytes`: workers of one thread, each behind a link of "
+            f"{checked['link'] / 1e6:g} MB/s, on {machine()['cores']} cores. Its core seconds are those of one worker."
         )
     save("projection", {"costs": vars(costs), **({"check": kept["check"]} if "check" in kept else {})})
     insert(ROOT / "benchmarks" / "README.md", "projection", page)

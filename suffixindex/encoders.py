@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.errors import CorpusError, TokenizerError
+from suffixindex.errors import BuildError, CorpusError, TokenizerError
 from suffixindex.files import write_blocks, write_bytes
 from suffixindex.format import TOKEN_TYPES, separator_of, token_type
 from suffixindex.hub import TOKENIZER_FILE
@@ -90,8 +90,8 @@ def stored_encoder(entry: Mapping[str, Any], index: Path, engine: str | None = N
 
     Raises
     ------
-    TokenizerError
-        This process would encode otherwise: its Python has other tables of characters, or the file is another one.
+    BuildError
+        This process would encode otherwise: its Python has other tables of characters, or it sees another file.
     """
     if entry["kind"] == "huggingface":
         path = str(index / TOKENIZER_FILE)
@@ -99,7 +99,7 @@ def stored_encoder(entry: Mapping[str, Any], index: Path, engine: str | None = N
     else:
         encoder = choose_encoder(entry["kind"])
     if encoder.entry != entry:
-        raise TokenizerError(f"here the tokenizer is {dict(encoder.entry)}, expected {dict(entry)}: use the same Python everywhere")
+        raise BuildError(f"the tokenizer is {dict(encoder.entry)} here, expected {dict(entry)}: use the same Python everywhere")
     return encoder
 
 

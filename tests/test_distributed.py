@@ -6,6 +6,7 @@ The cluster runs inside this process; ``test_distributed_kills.py`` has one of p
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from test_resume import SHARD_TOKENS, content_of, write_corpus
 
 import suffixindex as si
 from suffixindex import parts
+from suffixindex.plan import bytes_per_token
 from suffixindex.tokens import cut
 
 distributed = pytest.importorskip("distributed", reason="the extra distributed is not installed")
@@ -212,6 +214,30 @@ def test_a_build_of_one_machine_and_one_of_a_cluster_do_not_take_each_other_up(
         build(corpus, tmp_path / "many", scheduler=address, restart=True)
     build(corpus, tmp_path / "many", restart=True)
     assert content_of(tmp_path / "many") == content_of(tmp_path / "whole")
+
+
+def test_a_worker_takes_no_more_shards_at_once_than_its_memory_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = write_corpus(tmp_path / "corpus", 60)
+    build(corpus, tmp_path / "one")
+    needed = SHARD_TOKENS["words"] * bytes_per_token("u8")
+    real, under_way, most = parts.sort_shard, [], []
+
+    def watched(folder: Path, *given: Any, **named: Any) -> Any:
+        under_way.append(folder)
+        most.append(len(under_way))
+        time.sleep(0.2)
+        under_way.remove(folder)
+        return real(folder, *given, **named)
+
+    monkeypatch.setattr(parts, "sort_shard", watched)
+    for at_once in (1, 2):
+        most.clear()
+        options: dict[str, Any] = {"processes": False, "dashboard_address": None, "silence_logs": "ERROR"}
+        options["resources"] = {"suffixindex_memory": int((at_once + 0.5) * needed)}
+        with distributed.LocalCluster(n_workers=1, threads_per_worker=4, **options) as cluster:
+            build(corpus, tmp_path / f"many-{at_once}", scheduler=cluster.scheduler_address)
+        assert max(most) == at_once
+        assert content_of(tmp_path / f"many-{at_once}") == content_of(tmp_path / "one")
 
 
 # ---- failures -----------------------------------------------------------------------------------------------------
