@@ -34,7 +34,7 @@ bench-build: .venv/dev
 	$(BIN)/python -m benchmarks.build --tokens $(TOKENS) $(if $(PEERS),--peers $(PEERS))
 
 clean:
-	rm -rf .venv demo-index
+	rm -rf .venv demo-index lab-run
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
