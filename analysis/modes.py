@@ -50,7 +50,10 @@ class Mode:
     average_by_target: bool = False
     """[correlate] One row for each s^y of an example: the mean of the log-probabilities of the pairs that share it."""
     scaled_similarity: bool = False
-    """[mine, correlate] Compare 100 · cosine with 0.2 in place of γ, as the released code does for E5: keeps almost all pairs."""
+    """[correlate] Compare 100 · cosine with 0.2 in place of γ, as the released code does for E5: keeps almost all pairs.
+
+    Asks for pairs that were mined with γ = 0.002 or less; where they were not, the pipeline turns this switch off, by name.
+    """
     mask_to_end: bool = False
     """[score] s^y is everything from its first match in the target to the end of the text, not the n-gram alone."""
 

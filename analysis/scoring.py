@@ -36,6 +36,7 @@ def score_spans(
     batch_tokens: int = 8192,
     cache: Path | None = None,
     too_long: TooLong = "error",
+    to_end: bool = False,
 ) -> pa.Table:
     """log P_LLM(s^y | s^x) = Σ_{t ∈ s^y} log P(t | u ⊕ x ⊕ y before it), of each pair's n-gram at its place in the target.
 
@@ -54,6 +55,8 @@ def score_spans(
     too_long
         What to do with an example that is longer than the model's context: "error", or "truncate_left", which drops the
         start of its prompt.
+    to_end
+        Count every token from s^y on to the end of the target: the loss mask of the paper's released code.
 
     Returns
     -------
@@ -75,6 +78,8 @@ def score_spans(
         raise TableError(f"a pair is of the example {missing!r}, which the table of examples does not have: mine the pairs again")
     readings = dict(zip(texts, read_texts(model, list(texts.values())), strict=True))
     spans = list(zip(*(pairs[column].to_pylist() for column in ("example_id", "y_start", "y_stop")), strict=True))
+    if to_end:
+        spans = [(name, start, len(texts[name].target)) for name, start, _ in spans]
     inside = {span: _inside(readings[span[0]], texts[span[0]].target, *span[1:]) for span in dict.fromkeys(spans)}
     scored = dict(zip(texts, _score(model, list(readings.values()), batch_tokens, cache, too_long), strict=True))
     found = {span: (math.fsum(scored[span[0]][chosen]), int(chosen.sum())) for span, chosen in inside.items()}

@@ -127,14 +127,16 @@ PAIRS = pairs_table(
 )
 
 
-@pytest.mark.parametrize("batch_tokens", [1, 40, 8192])
-def test_scores_are_those_of_one_text_at_a_time(model: CausalModel, batch_tokens: int) -> None:
-    scores = score_spans(model, EXAMPLES, PAIRS, batch_tokens=batch_tokens)
+@pytest.mark.parametrize(("batch_tokens", "to_end"), [(1, False), (40, False), (8192, False), (8192, True)])
+def test_scores_are_those_of_one_text_at_a_time(model: CausalModel, batch_tokens: int, to_end: bool) -> None:
+    scores = score_spans(model, EXAMPLES, PAIRS, batch_tokens=batch_tokens, to_end=to_end)
     assert scores.schema == MODEL_SCORES
     texts = {row["example_id"]: row for row in EXAMPLES.to_pylist()}
     for pair, found in zip(PAIRS.to_pylist(), scores.to_pylist(), strict=True):
         of = texts[pair["example_id"]]
-        expected, number = log_prob(model, of["prompt"], of["target"], pair["y_start"], pair["y_stop"])
+        expected, number = log_prob(
+            model, of["prompt"], of["target"], pair["y_start"], len(of["target"]) if to_end else pair["y_stop"]
+        )
         assert found["row"] == pair["row"] and found["num_tokens"] == number
         assert found["log_prob"] == pytest.approx(expected, abs=1e-4)
     of_model = {"model": model.name, "revision": "", "num_parameters": model.num_parameters, "step": -1}

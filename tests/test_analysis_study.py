@@ -76,6 +76,24 @@ def test_every_state_of_every_model_is_scored(study):
     assert {model: json.loads((study.parent / model / "manifest.json").read_text())["steps"] for model in last} == last
 
 
+def test_the_released_codes_mask_reads_to_the_end(study):
+    alone, to_end = (table(study, f"scores/translation/45k@last{part}") for part in ("", "-to-end"))
+    assert all(row["log_prob"] <= other["log_prob"] for row, other in zip(to_end, alone, strict=True))
+    assert any(row["num_tokens"] > other["num_tokens"] for row, other in zip(to_end, alone, strict=True))
+    assert {row["mode"] for row in table(study, "correlations/translation/reference-code")} == {"reference-code"}
+
+
+def test_pairs_that_were_mined_above_gamma_are_not_said_to_be_the_released_codes(study, tmp_path):
+    path = study.with_name("narrower.toml")
+    mined = "gamma = {1 = -1.0}\nsensitivity = [0.0, 0.1, 0.2]"
+    assert mined in study.read_text()
+    path.write_text(study.read_text().replace(mined, "gamma = {1 = 0.5}"))
+    config = load_config(path)
+    outputs = {str(stage.output.relative_to(config.folder)) for stage in plan(config, Opened(config))}
+    assert "correlations/arithmetic/reference-code-scaled_similarity.parquet" in outputs
+    assert "correlations/facts/reference-code.parquet" in outputs
+
+
 def test_the_report_leaves_nothing_out(study):
     text = (study.parent / "study" / "report" / "report.html").read_text(encoding="utf-8")
     assert "Left out" not in text

@@ -9,6 +9,7 @@ import pyarrow as pa
 from analysis import schemas
 from analysis.correlate import correlate, drops
 from analysis.drop_report import whole_task
+from analysis.modes import find_mode
 from analysis.novelty import novelty
 from analysis.performance import performance
 from analysis.pipeline import Stage
@@ -23,10 +24,10 @@ def correlations(of: TaskStages) -> Iterator[Stage]:
     modes, the other γ, and the earlier checkpoints.
     """
     task, chosen = of.task, of.config.correlate
-    first, *others = chosen.modes
+    first, *others = (_of_pairs(of, mode) for mode in chosen.modes)
     main = {n: [gamma] for n, gamma in task.gamma.items()}
-    last = [of.scores[model.name, model.revision] for model in of.config.models]
-    earlier = [of.scores[model.name, revision] for model in of.config.models for revision in model.checkpoints]
+    last = [(model.name, model.revision) for model in of.config.models]
+    earlier = [(model.name, revision) for model in of.config.models for revision in model.checkpoints]
     statistics = tuple(dict.fromkeys([task.statistic, *chosen.statistics]))
     yield _correlation(of, first, last, first, main, statistics)
     for mode in others:
@@ -48,10 +49,11 @@ def correlations(of: TaskStages) -> Iterator[Stage]:
 def trends(of: TaskStages) -> Iterator[Stage]:
     """Whether memorization grows with the size of the model, where there are three or more sizes."""
     task, study = of.task, of.config.study
-    last = [of.scores[model.name, model.revision] for model in of.config.models]
+    mode = _of_pairs(of, of.config.correlate.modes[0])
+    last = _scores(of, mode, [(model.name, model.revision) for model in of.config.models])
     if len(last) < LEAST_MODELS:
         return
-    settings: dict[str, Any] = {"mode": of.config.correlate.modes[0], "gammas": {n: [gamma] for n, gamma in task.gamma.items()}}
+    settings: dict[str, Any] = {"mode": mode, "gammas": {n: [gamma] for n, gamma in task.gamma.items()}}
     settings |= {"statistics": (task.statistic,), "by_subset": of.config.correlate.by_subset, "confidence": study.confidence}
     settings |= {"resamples": study.resamples, "seed": study.seed}
     reads = {**of.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": last}
@@ -60,7 +62,12 @@ def trends(of: TaskStages) -> Iterator[Stage]:
 
 
 def _correlation(
-    of: TaskStages, part: str, scores: Sequence[Stage], mode: str, gammas: Mapping[int, Sequence[float]], statistics: Sequence[str]
+    of: TaskStages,
+    part: str,
+    states: Sequence[tuple[str, str]],
+    mode: str,
+    gammas: Mapping[int, Sequence[float]],
+    statistics: Sequence[str],
 ) -> Stage:
     study = of.config.study
     settings: dict[str, Any] = {
@@ -70,9 +77,26 @@ def _correlation(
         "by_subset": of.config.correlate.by_subset,
     }
     settings |= {"confidence": study.confidence, "resamples": study.resamples, "seed": study.seed}
-    reads = {**of.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": scores}
+    reads = {**of.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": _scores(of, mode, states)}
     about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "correlations"}
     return of.stage("correlate", schemas.CORRELATIONS, partial(correlate, **settings), folder="correlations", part=part, **about)
+
+
+def _scores(of: TaskStages, mode: str, states: Sequence[tuple[str, str]]) -> list[Stage]:
+    """The log-probabilities that a mode compares, of states (model, revision)."""
+    scores = of.scores_to_end if find_mode(mode).mask_to_end else of.scores
+    return [scores[state] for state in states]
+
+
+def _of_pairs(of: TaskStages, mode: str) -> str:
+    """The mode without the switch that would keep almost all pairs, where mining has kept those above the study's γ alone.
+
+    Its name in every result then says so: ``reference-code-scaled_similarity``.
+    """
+    found, task = find_mode(mode), of.task
+    least = min([*task.gamma.values(), *task.sensitivity])
+    narrower = found.scaled_similarity and not task.pairs and least > found.threshold(least)
+    return f"{mode}-scaled_similarity" if narrower else mode
 
 
 def scores_by_counts(of: TaskStages) -> Iterator[Stage]:

@@ -1,6 +1,7 @@
 """Stages of the language models' side: what they say of pairs, and what they write."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 from analysis import schemas
 from analysis.config import Config, Model
 from analysis.generation import generate
+from analysis.modes import find_mode
 from analysis.opened import weights_of
 from analysis.pipeline import Stage
 from analysis.plan.task_stages import TaskStages
@@ -17,20 +19,22 @@ from analysis.task_scores import choice_accuracy, score_generations
 
 
 def score(of: TaskStages, model: Model, revision: str) -> Iterator[Stage]:
-    """log P of each pair by one state of a model."""
+    """log P of each pair by one state of a model; and of all from s^y on, where a mode asks for that: the model reads once."""
 
-    def make(examples: pa.Table, pairs: pa.Table) -> pa.Table:
+    def make(examples: pa.Table, pairs: pa.Table, to_end: bool = False) -> pa.Table:
         opened = of.opened.model(model, revision)
-        how: Mapping[str, Any] = {"batch_tokens": model.batch_tokens, "too_long": model.too_long}
+        how: Mapping[str, Any] = {"batch_tokens": model.batch_tokens, "too_long": model.too_long, "to_end": to_end}
         return score_spans(opened, examples, pairs, cache=of.opened.cache / "scores", **how)
 
-    about: Mapping[str, Any] = {
-        "part": state_name(model, revision),
-        "reads": of.reads("examples", "pairs"),
-        "settings": state_settings(of.config, model, revision) | {"too_long": model.too_long},
-    }
-    of.scores[model.name, revision] = of.stage("score", schemas.MODEL_SCORES, make, folder="scores", **about)
+    reads, name = of.reads("examples", "pairs"), state_name(model, revision)
+    settings = state_settings(of.config, model, revision) | {"too_long": model.too_long}
+    about: dict[str, Any] = {"folder": "scores", "part": name, "reads": reads, "settings": settings}
+    of.scores[model.name, revision] = of.stage("score", schemas.MODEL_SCORES, make, **about)
     yield of.scores[model.name, revision]
+    if any(find_mode(mode).mask_to_end for mode in of.config.correlate.modes):
+        about |= {"part": f"{name}-to-end", "settings": settings | {"to_end": True}}
+        of.scores_to_end[model.name, revision] = of.stage("score", schemas.MODEL_SCORES, partial(make, to_end=True), **about)
+        yield of.scores_to_end[model.name, revision]
 
 
 def write(of: TaskStages, model: Model) -> Iterator[Stage]:

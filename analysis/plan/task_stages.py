@@ -21,6 +21,8 @@ class TaskStages:
         self.by_role: dict[str, Stage] = {}
         self.scores: dict[tuple[str, str], Stage] = {}
         """(model, revision) -> its log-probabilities."""
+        self.scores_to_end: dict[tuple[str, str], Stage] = {}
+        """The same of everything from s^y on, for modes that ask for it."""
         self.generations: list[Stage] = []
 
     @property
