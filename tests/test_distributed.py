@@ -147,8 +147,12 @@ def test_bad_input_is_the_sentence_of_one_machine(tmp_path: Path, address: str) 
     corpus = write_corpus(tmp_path / "corpus", 24)
     empty = tmp_path / "empty.jsonl"
     empty.write_text('{"no": "text"}\n')
+    lame = tmp_path / "lame"  # one bad record: of several, a cluster names the first that any worker finds
+    lame.mkdir()
+    for number in range(4):
+        (lame / f"{number}.jsonl").write_text('{"text": "a b c"}\n' * 30 + '{"no": "text"}\n' * (number == 2))
     wrong: list[tuple[Any, dict[str, Any]]] = [
-        (corpus, {"on_error": "raise"}),
+        (lame, {"on_error": "raise"}),
         (corpus, {"shard_tokens": 10}),
         (empty, {}),
     ]

@@ -46,7 +46,7 @@ def build_on(cluster: Cluster, job: Job, engine: str | None) -> list[ShardEntry]
     BuildError
         The earlier run was one of this machine alone, an input is no file, or a task failed three times.
     CorpusError, TokenizerError
-        As in a build on one machine.
+        As in a build on one machine; of several bad records, the first that any worker finds.
     """
     job = replace(job, folder=job.folder.absolute())
     for source in job.sources:
