@@ -32,6 +32,9 @@ class Study:
     seed: int = setting("Of every sample and resampling.", 0)
     confidence: float = setting("Level of all intervals.", 0.95)
     resamples: int = setting("Bootstrap and permutation resamples.", 2000)
+    scheduler: str = setting(
+        "Dask cluster that builds the index, embeds n-grams and counts, as tcp://host:8786; none if empty.", ""
+    )
 
     def __post_init__(self) -> None:
         _check(0 < self.confidence < 1, "study.confidence", self.confidence, "a number between 0 and 1, as 0.95")

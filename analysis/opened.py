@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import suffixindex as si
+from analysis.cluster_encoder import cluster_encoder
 from analysis.config import Config, Model, Task
 from analysis.embeddings import Encoder, open_encoder
 from analysis.errors import ConfigError
@@ -37,15 +38,15 @@ class Opened:
 
     def index(self) -> si.SuffixIndex:
         """The corpus, by words."""
-        return self._open(self._config.index.path)
+        return self._open(self._config.index.path, self._config.study.scheduler or None)
 
     def texts(self) -> si.SuffixIndex | None:
         """The corpus by a model's tokens, from which a document can be read as it is; None where there is none."""
         return self._open(self._config.index.texts) if self._config.index.texts else None
 
-    def _open(self, name: str) -> si.SuffixIndex:
+    def _open(self, name: str, scheduler: str | None = None) -> si.SuffixIndex:
         if name not in self._indexes:
-            self._indexes[name] = self._exit.enter_context(si.open(self._config.path(name)))
+            self._indexes[name] = self._exit.enter_context(si.open(self._config.path(name), scheduler=scheduler))
         return self._indexes[name]
 
     def encoder(self, task: Task) -> Encoder:
@@ -53,13 +54,16 @@ class Opened:
         mining = self._config.mining
         name = task.encoder or mining.encoder
         if name not in self._encoders:
-            self._encoders[name] = open_encoder(
-                self._config.place(name),
-                cache=self.cache / "embeddings",
-                device=mining.device,
-                prefix=mining.prefix if name == mining.encoder else "",
-                batch_size=mining.batch_size,
-            )
+            how: dict[str, Any] = {
+                "cache": self.cache / "embeddings",
+                "device": mining.device,
+                "prefix": mining.prefix if name == mining.encoder else "",
+                "batch_size": mining.batch_size,
+            }
+            if scheduler := self._config.study.scheduler:
+                self._encoders[name] = self._exit.enter_context(cluster_encoder(scheduler, self._config.place(name), **how))
+            else:
+                self._encoders[name] = open_encoder(self._config.place(name), **how)
         return self._encoders[name]
 
     def model(self, model: Model, revision: str) -> CausalModel:
@@ -103,7 +107,14 @@ def build_index(config: Config) -> Path:
     if config.index.sources:
         sources = [name if name.startswith("hf:") else str(config.path(name)) for name in config.index.sources]
         try:
-            si.build(sources, path, tokenizer="words", memory=config.index.memory or None, text_field=config.index.text_field)
+            si.build(
+                sources,
+                path,
+                tokenizer="words",
+                memory=config.index.memory or None,
+                text_field=config.index.text_field,
+                scheduler=config.study.scheduler or None,
+            )
         except si.BuildError as error:
             raise ConfigError(f"{error}; without index.sources the study takes the index as it is") from error
     return path
