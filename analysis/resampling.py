@@ -76,7 +76,7 @@ def clustered_bootstrap(
     *expanded percentile interval* (Hesterberg 2015, "What teachers should know about the bootstrap", section 5.3): quantiles
     of the resampled values at levels a little outside the nominal ones, by Student's t and √(n / (n - 1)), since resamples of
     n clusters vary too little if n is small. Clusters of unequal size give t the degrees of freedom of
-    (Σ size)² / Σ size² clusters of one size (Kish). In ``benchmarks/coverage.py`` 95 % intervals hold the truth in 93 to 97 %
+    (Σ size)² / Σ size² clusters of one size (Kish). In ``benchmarks/intervals.py`` 95 % intervals hold the truth in 93 to 97 %
     of simulations, with 20 to 200 clusters, ties or none. Of 30 clusters, plain percentiles held it in 93 %, BCa's in 90 %.
 
     Parameters
@@ -149,7 +149,7 @@ def permutation_p(
     exchangeable, every such exchange is as likely as what was observed, and the test is exact (p ≤ α with probability at
     most α). Where fewer than 10 examples have some number of rows, some ten such examples of next sizes exchange: of a longer
     one the first values are taken, those of a shorter one are repeated in their order. That is exact no more, but nearly;
-    ``benchmarks/coverage.py`` measures both. One example alone has nothing to exchange: p = 1.
+    ``benchmarks/intervals.py`` measures both. One example alone has nothing to exchange: p = 1.
 
     ``p = (1 + #{|t* - t₀| ≥ |t - t₀|}) / (1 + permutations)``, where t₀ is the statistic's value under independence (Phipson
     and Smyth 2010): never 0. One-sided, t* ≥ t ("greater") or t* ≤ t ("less") is counted. With controls, residuals are

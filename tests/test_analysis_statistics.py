@@ -195,7 +195,7 @@ def test_permutation_p_of_all_arrangements() -> None:
     assert np.isnan(permutation_p(SPEARMAN, (a, np.ones(10)), a, permutations=99, seed=0))
 
 
-# ---- do they hold what they promise? (benchmarks/coverage.py does it at length) -------------------------------------
+# ---- do they hold what they promise? (benchmarks/intervals.py does it at length) -------------------------------------
 
 SIMULATIONS = 400 if building.COMPILED else 40
 

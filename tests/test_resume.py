@@ -17,6 +17,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -453,7 +454,9 @@ def test_a_disk_that_is_really_full(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_ctrl_c_on_the_command_line_is_a_sentence(tmp_path: Path) -> None:
     index = tmp_path / "index"
     command = [sys.executable, "-m", "suffixindex", "build", "-", "-o", str(index), "--tokenizer", "words"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a background job of a shell inherits deafness to it
+    with subprocess.Popen(command, preexec_fn=heard, **pipes) as process:
         assert process.stdin is not None
         process.stdin.write(b'{"text": "begun"}\n')
         process.stdin.flush()

@@ -1,10 +1,10 @@
 """Do intervals hold the truth as often as they say, and do tests reject a true null hypothesis as seldom as they say?
 
-    python -m benchmarks.coverage [--simulations 1000] [--check | --table]
+    python -m benchmarks.intervals [--simulations 1000] [--check | --table]
 
 Draws examples whose pairs depend on each other (half of the variance is the example's), of 1 to some 15 pairs each, with and
 without ties. The truth is scipy's statistic of a million pairs. ``clustered`` is what ``analysis.statistics`` does; ``rows``
-forgets the examples and draws single pairs. Writes ``benchmarks/results/coverage.json`` and the table of ``README.md``: some
+forgets the examples and draws single pairs. Writes ``benchmarks/results/intervals.json`` and the table of ``README.md``: some
 three minutes of one core for 1,000 simulations.
 """
 
@@ -133,7 +133,7 @@ def rejections(simulations: int) -> Iterator[dict[str, object]]:
 
 def table() -> str:
     """Shares in percent: what intervals hold and tests reject, by number of examples."""
-    results = load("coverage")
+    results = load("intervals")
     percent = "{:.1f}".format
     header = ["examples", "r", "ties", *(statistic.name for statistic in STATISTICS), "spearman, single pairs"]
     worlds = {(row["clusters"], row["correlation"], row["ties"]): {} for row in results["intervals"]}
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="only write the table of the figures that are kept")
     options = parser.parse_args()
     if options.table:
-        insert(ROOT / "benchmarks" / "README.md", "coverage", table())
+        insert(ROOT / "benchmarks" / "README.md", "intervals", table())
         return
     started = time.perf_counter()
     intervals, tests = [], []
@@ -183,8 +183,8 @@ def main() -> None:
     kept = {"nominal": NOMINAL, "simulations": options.simulations, "resamples": RESAMPLES, "permutations": PERMUTATIONS}
     kept["seconds"] = round(time.perf_counter() - started)
     if not options.check:
-        save("coverage", {**kept, "intervals": intervals, "tests": tests})
-        insert(ROOT / "benchmarks" / "README.md", "coverage", table())
+        save("intervals", {**kept, "intervals": intervals, "tests": tests})
+        insert(ROOT / "benchmarks" / "README.md", "intervals", table())
 
 
 if __name__ == "__main__":
