@@ -456,7 +456,7 @@ def test_ctrl_c_on_the_command_line_is_a_sentence(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "suffixindex", "build", "-", "-o", str(index), "--tokenizer", "words"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a background job of a shell inherits deafness to it
-    with subprocess.Popen(command, preexec_fn=heard, **pipes) as process:
+    with subprocess.Popen(command, preexec_fn=heard, **pipes) as process:  # noqa: PLW1509 - no thread runs here
         assert process.stdin is not None
         process.stdin.write(b'{"text": "begun"}\n')
         process.stdin.flush()
