@@ -1,6 +1,8 @@
 """Questions to a Dask cluster: the answers of the index itself, which other tests hold against the oracle."""
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -118,6 +120,15 @@ def test_an_index_that_was_built_anew_or_is_gone(tmp_path: Path, address: str) -
     with pytest.raises(si.ClusterError, match=r"sees another index at .*: open it again"):
         far.count("the")
     far.close()
+
+
+def test_a_process_that_closes_nothing_ends_in_silence(tmp_path: Path) -> None:
+    index = write_index(tmp_path / "index", [[1, 2], [1, 3]]).path
+    options: dict[str, Any] = {"processes": False, "protocol": "tcp", "dashboard_address": None, "silence_logs": "ERROR"}
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, **options) as cluster:
+        code = f"import suffixindex as si; index = si.open({str(index)!r}, {cluster.scheduler_address!r}); print(index.count([1]))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
 
 
 def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 from uuid import uuid4
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,14 +60,14 @@ class ClusterIndex(SuffixIndex):
             except TimeoutError as error:
                 raise ClusterError(f"the scheduler at {scheduler} has no workers: start some with dask worker") from error
             self._held_by = self._divide(sorted(self._client.scheduler_info(n_workers=-1)["workers"]))
-            self._connection = opening.pop_all()
+            self._leave = finalize(self, opening.pop_all().close)  # also when the interpreter ends, while threads still run
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path, self.scheduler)
 
     def close(self) -> None:
         """Leave the cluster, and stop this process's threads."""
-        self._connection.close()
+        self._leave()
         super().close()
 
     def _divide(self, workers: Sequence[str]) -> list[tuple[str, int, int]]:
