@@ -95,6 +95,7 @@ def open_client(scheduler: str | None, workers: int | None = None, threads: int 
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
+            cluster.scheduler.allowed_failures = ATTEMPTS - 1  # of workers too; another scheduler has Dask's setting for it
             yield client
         return
     where = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
