@@ -184,7 +184,7 @@ def check(text_bytes: int, link: float, shards: int) -> list[dict[str, Any]]:
         for workers in (1, 1, 2, 4):  # the first compiles what is not compiled
             preload = SLOW_LINK.format(link=link)
             with LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR, preload=[preload]
+                n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.ERROR, preload=[preload]
             ) as cluster:
                 index = Path(folder) / f"index-{workers}"
                 options: dict[str, Any] = {"shard_tokens": size, "on_error": "skip", "restart": True, "progress": False}

@@ -31,7 +31,7 @@ TOKENIZERS = ["bytes", "words"]
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """The scheduler of two workers in this process."""
-    options: dict[str, Any] = {"processes": False, "dashboard_address": None, "silence_logs": "ERROR"}
+    options: dict[str, Any] = {"processes": False, "dashboard_address": ":0", "silence_logs": "ERROR"}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster:
         yield cluster.scheduler_address
 
@@ -184,7 +184,7 @@ def test_what_a_cluster_cannot_do_is_said(tmp_path: Path, address: str) -> None:
 
 
 def build_with_little_memory(corpus: Path, index: Path) -> None:
-    options: dict[str, Any] = {"processes": False, "dashboard_address": None, "silence_logs": "ERROR"}
+    options: dict[str, Any] = {"processes": False, "dashboard_address": ":0", "silence_logs": "ERROR"}
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, resources={"suffixindex_memory": 100}, **options) as cluster:
         build(corpus, index, scheduler=cluster.scheduler_address)
 
@@ -236,7 +236,7 @@ def test_a_worker_takes_no_more_shards_at_once_than_its_memory_allows(tmp_path: 
     monkeypatch.setattr(parts, "sort_shard", watched)
     for at_once in (1, 2):
         most.clear()
-        options: dict[str, Any] = {"processes": False, "dashboard_address": None, "silence_logs": "ERROR"}
+        options: dict[str, Any] = {"processes": False, "dashboard_address": ":0", "silence_logs": "ERROR"}
         options["resources"] = {"suffixindex_memory": int((at_once + 0.5) * needed)}
         with distributed.LocalCluster(n_workers=1, threads_per_worker=4, **options) as cluster:
             build(corpus, tmp_path / f"many-{at_once}", scheduler=cluster.scheduler_address)

@@ -23,7 +23,7 @@ distributed = pytest.importorskip("distributed", reason="the extra distributed i
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """The scheduler of two workers in this process."""
-    options: dict[str, Any] = {"processes": False, "dashboard_address": None, "silence_logs": "ERROR"}
+    options: dict[str, Any] = {"processes": False, "dashboard_address": ":0", "silence_logs": "ERROR"}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster:
         yield cluster.scheduler_address
 
@@ -124,7 +124,7 @@ def test_an_index_that_was_built_anew_or_is_gone(tmp_path: Path, address: str) -
 
 def test_a_process_that_closes_nothing_ends_in_silence(tmp_path: Path) -> None:
     index = write_index(tmp_path / "index", [[1, 2], [1, 3]]).path
-    options: dict[str, Any] = {"processes": False, "protocol": "tcp", "dashboard_address": None, "silence_logs": "ERROR"}
+    options: dict[str, Any] = {"processes": False, "protocol": "tcp", "dashboard_address": ":0", "silence_logs": "ERROR"}
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, **options) as cluster:
         code = f"import suffixindex as si; index = si.open({str(index)!r}, {cluster.scheduler_address!r}); print(index.count([1]))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

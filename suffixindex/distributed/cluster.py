@@ -91,7 +91,7 @@ def open_client(scheduler: str | None, workers: int | None = None, threads: int 
         cores = max(threads // workers, 1)
         with (
             LocalCluster(
-                n_workers=workers, threads_per_worker=cores, dashboard_address=None, silence_logs=logging.ERROR
+                n_workers=workers, threads_per_worker=cores, dashboard_address=":0", silence_logs=logging.ERROR
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
