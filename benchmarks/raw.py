@@ -7,9 +7,7 @@ import numpy as np
 import suffixindex as si
 from suffixindex.files import hash_file, write_array, write_bytes
 from suffixindex.format import (
-    DOCUMENT_BLOCKS,
     DOCUMENT_OFFSETS,
-    SEARCH_TREE,
     SOURCES,
     SUFFIX_ARRAY,
     FileEntry,
@@ -17,7 +15,7 @@ from suffixindex.format import (
     ShardEntry,
     shard_folder,
 )
-from suffixindex.tables import document_blocks, grow_search_tree
+from suffixindex.tables import lookup_tables
 
 
 def write_raw_index(folder: Path, tokens: np.ndarray) -> None:
@@ -32,8 +30,7 @@ def write_raw_index(folder: Path, tokens: np.ndarray) -> None:
         f"tokens.{token_type}": tokens,
         SUFFIX_ARRAY: array,
         DOCUMENT_OFFSETS: offsets,
-        SEARCH_TREE: grow_search_tree(tokens, array, separator).keys,
-        DOCUMENT_BLOCKS: document_blocks(offsets),
+        **lookup_tables(tokens, array, offsets, separator),
     }
     files = {name: FileEntry(*write_array(shard / name, content)) for name, content in arrays.items()}
     write_bytes(folder / SOURCES, b"")

@@ -27,7 +27,6 @@ from suffixindex.cli_options import (
 )
 from suffixindex.cli_texts import bench, infgram, score, spans
 from suffixindex.errors import QueryError
-from suffixindex.token_corpora import dataset_info
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -143,6 +142,7 @@ def info(index: str, style: str | None) -> None:
       suffixindex info my-index --table
     """
     from suffixindex.index import SuffixIndex
+    from suffixindex.token_corpora import dataset_info
 
     emit([dataset_info(Path(index)) or SuffixIndex(index).info()], style)
 

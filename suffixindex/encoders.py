@@ -258,7 +258,9 @@ class WordEncoder:
         self._index = index
         self._written = checkpoint
         if checkpoint:
-            self._words = type(self._words).restore((index / VOCABULARY).read_bytes()[:checkpoint])
+            from suffixindex.vocabulary import VocabularyBuilder
+
+            self._words = VocabularyBuilder.restore((index / VOCABULARY).read_bytes()[:checkpoint])
 
     def encode(self, texts: list[str]) -> "SplitWords":
         from suffixindex.vocabulary import split_batch

@@ -4,10 +4,9 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from suffixindex.errors import FormatError
 from suffixindex.files import hash_file, map_array
@@ -26,7 +25,7 @@ from suffixindex.memory import cpu_count
 from suffixindex.queries.base import is_foreign
 from suffixindex.shard import Shard
 from suffixindex.suffix_check import check_suffix_array, sample_check_suffix_array
-from suffixindex.tables import document_blocks, grow_search_tree
+from suffixindex.tables import lookup_tables
 
 BLOCK = 1 << 24
 
@@ -147,8 +146,7 @@ def _check_tables(shard: Shard, entry: ShardEntry, manifest: Manifest) -> None:
     """Lookup tables are those that the other arrays make; format version 1 has none."""
     if not {SEARCH_TREE, DOCUMENT_BLOCKS} <= entry.files.keys():
         return
-    tree = grow_search_tree(shard.tokens, shard.suffix_array, manifest.vocabulary_size)
-    expected: dict[str, NDArray[Any]] = {SEARCH_TREE: tree.keys, DOCUMENT_BLOCKS: document_blocks(shard.document_offsets)}
+    expected = lookup_tables(shard.tokens, shard.suffix_array, shard.document_offsets, manifest.vocabulary_size)
     for name, array in expected.items():
         if not np.array_equal(map_array(shard.folder / name, array.dtype), array):
             raise FormatError(f"{shard.folder / name} does not fit the other arrays; build again")

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from suffixindex.errors import FormatError
 from suffixindex.files import BLOCK_BYTES, hash_file, map_array, remove, write_array, write_blocks, write_bytes
 from suffixindex.format import (
-    DOCUMENT_BLOCKS,
     DOCUMENT_OFFSETS,
     METADATA,
     METADATA_OFFSETS,
-    SEARCH_TREE,
     SHARD_MARKER,
     SUFFIX_ARRAY,
     TOKEN_TYPES,
@@ -24,7 +22,7 @@ from suffixindex.format import (
     ShardEntry,
     separator_of,
 )
-from suffixindex.tables import document_blocks, grow_search_tree
+from suffixindex.tables import lookup_tables
 
 
 def sort_shard(
@@ -57,8 +55,7 @@ def sort_shard(
         hashes = {name: pool.submit(hash_file, folder / name) for name in names if name not in files}
         arrays: dict[str, NDArray[Any]] = {
             SUFFIX_ARRAY: array,
-            SEARCH_TREE: grow_search_tree(tokens, array, vocabulary_size).keys,
-            DOCUMENT_BLOCKS: document_blocks(map_array(folder / DOCUMENT_OFFSETS, "<u8")),
+            **lookup_tables(tokens, array, map_array(folder / DOCUMENT_OFFSETS, "<u8"), vocabulary_size),
         }
         written = {name: FileEntry(*write_array(folder / name, content)) for name, content in arrays.items()}
         files |= {name: FileEntry(*future.result()) for name, future in hashes.items()}

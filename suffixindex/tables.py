@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.format import DOCUMENT_BLOCKS, SEARCH_TREE
 from suffixindex.kernels import BLOCK_SHIFT, FANOUT
 
 SPACING = 64
@@ -103,6 +104,14 @@ def grow_search_tree(
         greatest = keys[levels[level + 1] : levels[level + 2]].reshape(-1, FANOUT)[:, -1]
         keys[levels[level] : levels[level] + len(greatest)] = greatest
     return tree
+
+
+def lookup_tables(
+    tokens: NDArray[Any], suffix_array: NDArray[np.uint32], document_offsets: NDArray[np.uint64], vocabulary_size: int
+) -> dict[str, NDArray[Any]]:
+    """The tables that go with a shard's other arrays, by file name."""
+    tree = grow_search_tree(tokens, suffix_array, vocabulary_size)
+    return {SEARCH_TREE: tree.keys, DOCUMENT_BLOCKS: document_blocks(document_offsets)}
 
 
 def document_blocks(document_offsets: NDArray[np.uint64]) -> NDArray[np.uint32]:

@@ -13,11 +13,9 @@ import numpy as np
 import suffixindex as si
 from suffixindex.files import hash_file, map_array, write_array, write_bytes
 from suffixindex.format import (
-    DOCUMENT_BLOCKS,
     DOCUMENT_OFFSETS,
     METADATA,
     METADATA_OFFSETS,
-    SEARCH_TREE,
     SHARD_MARKER,
     SOURCES,
     SUFFIX_ARRAY,
@@ -28,7 +26,7 @@ from suffixindex.format import (
     separator_of,
     shard_folder,
 )
-from suffixindex.tables import document_blocks, grow_search_tree
+from suffixindex.tables import lookup_tables
 from suffixindex.tokens import TokenWriter, WriterState
 
 COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")  # else kernels run as plain Python, a thousand times as slow
@@ -73,10 +71,9 @@ def write_index(
             write_array(shard / SUFFIX_ARRAY, si.suffix_array(tokens, separator=separator, threads=1))
             files = {name: FileEntry(*hash_file(shard / name)) for name in [*names, SUFFIX_ARRAY]}
             if tables:
-                keys = grow_search_tree(tokens, map_array(shard / SUFFIX_ARRAY, "<u4"), size).keys
-                files[SEARCH_TREE] = FileEntry(*write_array(shard / SEARCH_TREE, keys))
-                blocks = document_blocks(map_array(shard / DOCUMENT_OFFSETS, "<u8"))
-                files[DOCUMENT_BLOCKS] = FileEntry(*write_array(shard / DOCUMENT_BLOCKS, blocks))
+                arrays = map_array(shard / SUFFIX_ARRAY, "<u4"), map_array(shard / DOCUMENT_OFFSETS, "<u8")
+                for name, table in lookup_tables(tokens, *arrays, size).items():
+                    files[name] = FileEntry(*write_array(shard / name, table))
             entries.append(ShardEntry(num_documents, length, files))
             write_bytes(shard / SHARD_MARKER, json.dumps(asdict(entries[-1])).encode())
         sources = FileEntry(*write_bytes(folder / SOURCES, b""))

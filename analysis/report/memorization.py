@@ -98,17 +98,7 @@ def by_gamma(rows: Sequence[Row], study: Study) -> Any:
         here = picked(shown, task=task.name, n=n, statistic=task.statistic)
         for i, model in enumerate(models):
             ordered = sorted(picked(here, model=model), key=lambda row: row["gamma"])
-            if ordered:
-                colour = series_colours(len(models))[i]
-                line(
-                    axis,
-                    [row["gamma"] for row in ordered],
-                    ordered,
-                    colour=colour,
-                    marker=MARKERS[i % 10],
-                    style=LINES[i % 4],
-                    label=_size(ordered[0]),
-                )
+            _draw_model(axis, ordered, "gamma", i, len(models), LINES[i % 4])
         axis.axvline(task.gamma[n], color="#666666", linewidth=0.8, linestyle=(0, (1, 1)))
         axis.set_xlabel("γ")
         _labelled(axis, f"{task.name}, n = {n}", named(STATISTICS, task.statistic), here)
@@ -125,17 +115,7 @@ def by_n(rows: Sequence[Row], study: Study) -> Any:
         models = distinct(shown, "model")
         for i, model in enumerate(models):
             ordered = sorted(picked(shown, model=model, corpus_model="taskgram"), key=lambda row: row["n"])
-            if ordered:
-                colour = series_colours(len(models))[i]
-                line(
-                    axis,
-                    [row["n"] for row in ordered],
-                    ordered,
-                    colour=colour,
-                    marker=MARKERS[i % 10],
-                    style="-",
-                    label=_size(ordered[0]),
-                )
+            _draw_model(axis, ordered, "n", i, len(models), "-")
         axis.set_xticks(sorted(task.gamma))
         axis.set_xlabel("n, words")
         _labelled(axis, task.name, named(STATISTICS, task.statistic), shown)
@@ -154,17 +134,7 @@ def by_step(rows: Sequence[Row], study: Study) -> Any:
         )
         for i, model in enumerate(models):
             path = [row for row in trajectory(shown, model) if row["step"] >= 0]
-            if path:
-                colour = series_colours(len(models))[i]
-                line(
-                    axis,
-                    [row["step"] for row in path],
-                    path,
-                    colour=colour,
-                    marker=MARKERS[i % 10],
-                    style=LINES[i % 4],
-                    label=_size(path[0]),
-                )
+            _draw_model(axis, path, "step", i, len(models), LINES[i % 4])
         step_axis(axis, sorted({row["step"] for row in shown if row["step"] >= 0}))
         _labelled(axis, task.name, named(STATISTICS, task.statistic), shown)
     legend_below(figure, axes, title="parameters")
@@ -192,6 +162,13 @@ def _draw(axis: Any, rows: Sequence[Row], colour: Any, marker: str, style: str, 
     ordered = by_size(rows)
     if ordered:
         line(axis, [row["num_parameters"] for row in ordered], ordered, colour=colour, marker=marker, style=style, label=label)
+
+
+def _draw_model(axis: Any, rows: Sequence[Row], column: str, number: int, of: int, style: Any) -> None:
+    """The ``number``-th of so many models along a column."""
+    if rows:
+        colour, marker = series_colours(of)[number], MARKERS[number % 10]
+        line(axis, [row[column] for row in rows], rows, colour=colour, marker=marker, style=style, label=_size(rows[0]))
 
 
 def _finish(axis: Any, title: str, rows: Sequence[Row], statistic: str) -> None:
