@@ -8,11 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from analysis.counting import join_counts
 from analysis.errors import MeasureError, TableError
-from analysis.schemas import COUNTS
 
 MODEL_COLUMNS = ("model", "revision", "num_parameters", "step")
-COUNT_COLUMNS = tuple(name for name in COUNTS.names if name not in ("n", "x", "y"))
 
 
 class CorpusScore(NamedTuple):
@@ -71,13 +70,7 @@ def align_pairs(pairs: pa.Table, counts: pa.Table, examples: pa.Table | None = N
         unknown = pc.invert(pc.is_in(pairs["example_id"], examples["example_id"].combine_chunks()))
         if missing := int(pc.sum(unknown).as_py() or 0):
             raise TableError(f"{missing:,} of {pairs.num_rows:,} pairs are of unknown examples: mine the pairs of these examples")
-    keys = pairs.select(["n", "x", "y"]).append_column("place", pa.array(np.arange(pairs.num_rows)))
-    joined = keys.join(counts.select(["n", "x", "y", *COUNT_COLUMNS]), ["n", "x", "y"], join_type="left outer")
-    if joined.num_rows != pairs.num_rows:
-        raise TableError("the table of counts has several rows for one pair (n, x, y): count again")
-    joined = joined.sort_by("place")
-    if missing := joined["pair_documents"].null_count:
-        raise TableError(f"{missing:,} of {pairs.num_rows:,} pairs have no counts: count the pairs of this table")
+    counted = join_counts(pairs, counts)
     example = _numbers(pairs["example_id"])
     n = pairs["n"].to_numpy()
     target = np.unique(np.stack([example, n, _numbers(pairs["y"])]), axis=1, return_inverse=True)[1].reshape(-1)
@@ -88,7 +81,7 @@ def align_pairs(pairs: pa.Table, counts: pa.Table, examples: pa.Table | None = N
         pairs["similarity"].to_numpy().astype(np.float64),
         example,
         target,
-        {name: joined[name].to_numpy() for name in COUNT_COLUMNS},
+        counted,
     )
 
 

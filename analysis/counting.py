@@ -126,16 +126,22 @@ def join_counts(pairs: pa.Table, counts: pa.Table) -> dict[str, NDArray[np.int64
     Raises
     ------
     TableError
-        A pair was not counted.
+        A pair was not counted, or twice.
     """
     both = pa.concat_tables([counts.select(["n", "x", "y"]), pairs.select(["n", "x", "y"])])
     numbers = distinct_pairs(both).of_rows
+    if len(np.unique(numbers[: counts.num_rows])) < counts.num_rows:
+        raise TableError("the table of counts has several rows for one pair (n, x, y): count again")
     place = np.full(int(numbers.max(initial=-1)) + 1, -1)
     place[numbers[: counts.num_rows]] = np.arange(counts.num_rows)
     of_rows = place[numbers[counts.num_rows :]]
-    if (of_rows < 0).any():
-        row = pairs.slice(int(np.flatnonzero(of_rows < 0)[0]), 1).to_pylist()[0]
-        raise TableError(f"the pair {row['x']!r}, {row['y']!r} (n = {row['n']}) has no counts: count these pairs first")
+    missing = np.flatnonzero(of_rows < 0)
+    if len(missing):
+        row = pairs.slice(int(missing[0]), 1).to_pylist()[0]
+        raise TableError(
+            f"the pair {row['x']!r}, {row['y']!r} (n = {row['n']}) has no counts: count these pairs first; "
+            f"{len(missing):,} of {pairs.num_rows:,} pairs have no counts"
+        )
     return {name: counts[name].to_numpy()[of_rows] for name in COUNTS.names[3:]}
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.errors import TableError
+from analysis.files import read_record, replacing
 
 log = logging.getLogger(__name__)
 
@@ -72,19 +72,13 @@ def write_table(path: Path, table: pa.Table, schema: pa.Schema, origin: Mapping[
     """Write a table and then its provenance, each whole or not at all."""
     if table.schema.names != schema.names:
         raise TableError(f"{path.name} has columns {', '.join(table.schema.names)}; expected {', '.join(schema.names)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = provenance_path(path)
     beside.unlink(missing_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
+    with replacing(path) as temporary:
         pq.write_table(table.cast(schema), temporary, compression="zstd")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     told = {**origin, "rows": table.num_rows, "sha256": fingerprint(path), "versions": versions()}
-    temporary = beside.with_name(beside.name + ".tmp")
-    temporary.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
-    os.replace(temporary, beside)
+    with replacing(beside) as temporary:
+        temporary.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
@@ -113,11 +107,7 @@ def provenance_path(path: Path) -> Path:
 
 def provenance(path: Path) -> dict[str, Any]:
     """How a table was made; empty if it was not finished."""
-    try:
-        found = json.loads(provenance_path(path).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return read_record(provenance_path(path))
 
 
 def fingerprint(path: Path) -> str:

@@ -109,6 +109,11 @@ class ShardEntry:
         files = {name: FileEntry.from_json(file) for name, file in {**entry["files"]}.items()}
         return cls(_number(entry, "num_documents"), _number(entry, "length"), files)
 
+    @classmethod
+    def read(cls, folder: Path) -> "ShardEntry":
+        """What the marker of a finished shard says."""
+        return cls.from_json(json.loads((folder / SHARD_MARKER).read_bytes()))
+
 
 def _content_hash(content: Mapping[str, Any]) -> str:
     """sha256 of a manifest without its own: of its compact JSON with sorted keys, in ASCII."""

@@ -1,6 +1,5 @@
 """Check a whole index: sizes always, documents and a sample of the order, or with ``full`` every hash and the whole order."""
 
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -116,7 +115,7 @@ def _check_hashes(folder: Path, manifest: Manifest, threads: int) -> None:
 
 def _check_marker(folder: Path, entry: ShardEntry) -> None:
     try:
-        marker = ShardEntry.from_json(json.loads((folder / SHARD_MARKER).read_bytes()))
+        marker = ShardEntry.read(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{folder / SHARD_MARKER} cannot be read ({error}): restore the file or build again") from error
     if marker != entry:

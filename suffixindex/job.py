@@ -1,6 +1,5 @@
 """A build under way, and how one machine does it: encode the corpus into shards, then sort them one after the other."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -135,7 +134,7 @@ def _sort(job: Job) -> list[ShardEntry]:
         for number, (documents, length) in enumerate(shards):
             folder = shard_folder(job.folder, number)
             if (folder / SHARD_MARKER).exists():
-                entries.append(ShardEntry.from_json(json.loads((folder / SHARD_MARKER).read_bytes())))
+                entries.append(ShardEntry.read(folder))
             else:
                 tell = partial(_tell, bar, done, length)
                 entries.append(sort_shard(folder, documents, length, token_type(size), size, job.threads, tell))

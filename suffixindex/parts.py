@@ -244,7 +244,7 @@ def make_shard(index: Path, plan: ShardPlan, threads: int, tell: Callable[[float
             known = _assemble(index, plan, folder)
             size = plan.documents, plan.length, plan.token_type, plan.vocabulary_size
             sort_shard(folder, *size, threads, tell, known)
-    return ShardEntry.from_json(json.loads((target / SHARD_MARKER).read_bytes())), peak_memory()
+    return ShardEntry.read(target), peak_memory()
 
 
 def _assemble(index: Path, plan: ShardPlan, target: Path) -> dict[str, FileEntry]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import suffixindex as si
+from analysis.files import replacing
 from analysis.lab.recipe import Recipe, Size
 from analysis.lab.tokenizer import train_tokenizer
 from analysis.lab.train import token_stream, train
 from analysis.lab.world import WorldFiles
-from analysis.stages import fingerprint
+from analysis.stages import fingerprint, provenance, provenance_path
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +53,13 @@ def train_ladder(world: WorldFiles, folder: Path, *, ladder: Ladder, seed: int) 
     """
     tokenizer, tokens = folder / TOKENIZER, folder / TOKENS
     made_from = {"corpus": fingerprint(world.corpus), "vocabulary": ladder.vocabulary}
-    beside = folder / (TOKENIZER + ".provenance.json")
-    fresh = tokenizer.exists() and beside.exists() and json.loads(beside.read_bytes()) == made_from
+    beside = provenance_path(tokenizer)
+    fresh = tokenizer.exists() and provenance(tokenizer) == made_from
     if not fresh:
         beside.unlink(missing_ok=True)
         train_tokenizer(world.corpus, tokenizer, vocabulary=ladder.vocabulary)
-        beside.write_text(json.dumps(made_from) + "\n")
+        with replacing(beside) as temporary:
+            temporary.write_text(json.dumps(made_from) + "\n")
     if not (fresh and (tokens / "manifest.json").exists()):
         si.build([world.corpus], tokens, tokenizer=str(tokenizer), restart=not fresh)
     return train_on_index(tokens, folder, sizes=ladder.sizes, recipe=ladder.recipe, seed=seed, processes=ladder.processes)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from analysis.files import replacing
 from analysis.lab.recipe import Recipe, Size
 
 log = logging.getLogger(__name__)
@@ -93,10 +94,8 @@ class Run:
         import torch
 
         told = {"settings": settings, "losses": losses, "seconds": seconds}
-        temporary = self.folder / (STATE + ".tmp")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        torch.save({**told, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}, temporary)
-        os.replace(temporary, self.folder / STATE)
+        with replacing(self.folder / STATE) as temporary:
+            torch.save({**told, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}, temporary)
 
     def take_up(self, settings: Mapping[str, Any]) -> tuple[list[float], float]:
         """Go on with a state of the same settings if there is one: losses so far, and seconds spent."""

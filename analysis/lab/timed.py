@@ -1,7 +1,6 @@
 """How many steps of a training fit into some minutes, measured on the machine that will train."""
 
 import json
-import os
 import tempfile
 import time
 from dataclasses import asdict, replace
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import suffixindex as si
 from analysis.errors import ConfigError
+from analysis.files import replacing
 from analysis.lab.ladder import TOKENIZER, train_on_index
 from analysis.lab.recipe import Recipe, Size
 from analysis.lab.run import Run
@@ -34,14 +34,12 @@ def train_within(index: Path, folder: Path, *, sizes: list[Size], recipe: Recipe
     plan = json.loads(path.read_bytes()) if path.exists() else {"wanted": wanted, "epochs": {}}
     if plan["wanted"] != wanted:
         raise ConfigError(f"{folder} holds models of another plan ({plan['wanted']}): choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
     trained = []
     for size in sizes:
         if size.name not in plan["epochs"]:
             plan["epochs"][size.name] = _epochs(index, size, recipe, minutes)
-            temporary = path.with_name(path.name + ".tmp")
-            temporary.write_text(json.dumps(plan, indent=1) + "\n")
-            os.replace(temporary, path)
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(plan, indent=1) + "\n")
         fitted = replace(recipe, epochs=plan["epochs"][size.name])
         trained += train_on_index(index, folder, sizes=[size], recipe=fitted, seed=seed, processes=1)
     return trained

@@ -1,9 +1,10 @@
 """A byte-level BPE tokenizer of a world, of Pythia's kind: id 0 ends a document, a space belongs to the word after it."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from analysis.files import replacing
 
 END = "<|endoftext|>"
 TIMES = 16
@@ -29,10 +30,8 @@ def train_tokenizer(corpus: Path, path: Path, *, vocabulary: int) -> Path:
         show_progress=False,
     )
     tokenizer.train_from_iterator(_texts(corpus), trainer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(tokenizer.to_str(), encoding="utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(tokenizer.to_str(), encoding="utf-8")
     return path
 
 

@@ -7,7 +7,6 @@ has seen which document is arithmetic on the index's positions.
 import json
 import logging
 import math
-import os
 import shutil
 import time
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 import suffixindex as si
 from analysis.errors import ConfigError, ModelError
+from analysis.files import read_record, replacing
 from analysis.lab.recipe import Recipe, Size
 from analysis.lab.run import END_ID, STATE, Run, hash_of
 from analysis.stages import versions
@@ -128,20 +128,15 @@ def train(
         "sha256": hash_of(folder),
         "versions": versions(),
     }
-    temporary = folder / (MANIFEST + ".tmp")
-    temporary.write_text(json.dumps(told, indent=1) + "\n")
-    os.replace(temporary, folder / MANIFEST)
+    with replacing(folder / MANIFEST) as temporary:
+        temporary.write_text(json.dumps(told, indent=1) + "\n")
     (folder / STATE).unlink(missing_ok=True)
     return folder
 
 
 def finished(folder: Path) -> dict[str, Any]:
     """What a model's manifest says; empty if its training is not finished."""
-    try:
-        found = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return read_record(folder / MANIFEST)
 
 
 def batch(stream: Any, step: int, recipe: Recipe) -> tuple[Any, Any]:

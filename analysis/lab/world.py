@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from analysis.files import replacing
 from analysis.lab import arithmetic, facts, filler, translation
 from analysis.lab.arithmetic import Arithmetic, pose_problems
 from analysis.lab.facts import Facts, tell_facts
@@ -122,8 +122,5 @@ def _sizes(documents: Iterable[Document]) -> dict[str, int]:
 
 
 def _write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    os.replace(temporary, path)

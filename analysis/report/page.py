@@ -2,13 +2,13 @@
 
 import base64
 import io
-import os
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from analysis.errors import MissingDependencyError
+from analysis.files import replacing
 from analysis.report import listings
 from analysis.report.listings import Listing, Origin
 from analysis.report.sections import Section, sections
@@ -68,7 +68,7 @@ def write_report(
         settings=settings,
     )
     path = folder / "report.html"
-    _replace(path, page.encode())
+    _write(path, page.encode())
     return path
 
 
@@ -86,7 +86,7 @@ def draw_figures(told: Sequence[Section], folder: Path) -> dict[str, str]:
             drawn.draw_without_rendering()
             drawn.set_layout_engine("none")  # places are found once for all three files
             for kind in ("png", "pdf"):
-                _replace(folder / f"{figure.name}.{kind}", _bytes(drawn, kind))
+                _write(folder / f"{figure.name}.{kind}", _bytes(drawn, kind))
             pictures[figure.name] = base64.b64encode(_bytes(drawn, "svg")).decode()
     return pictures
 
@@ -99,10 +99,9 @@ def _bytes(figure: Any, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def _install(package: str) -> str:

@@ -5,7 +5,6 @@ numbers their vocabularies as one and gives the documents to shards; then shards
 finished lies on disk and is not done again: driver, scheduler and workers may be killed at any time.
 """
 
-import json
 import os
 from collections import Counter
 from dataclasses import replace
@@ -157,9 +156,9 @@ def _sort(cluster: Cluster, job: Job) -> list[ShardEntry]:
     ]
     entries: dict[int, ShardEntry] = {}
     for plan in plans:
-        marker = shard_folder(job.folder, plan.number) / SHARD_MARKER
-        if marker.exists():
-            entries[plan.number] = ShardEntry.from_json(json.loads(marker.read_bytes()))
+        folder = shard_folder(job.folder, plan.number)
+        if (folder / SHARD_MARKER).exists():
+            entries[plan.number] = ShardEntry.read(folder)
     todo = [plan for plan in plans if plan.number not in entries]
     needed = Counter(piece.part for plan in todo for piece in plan.pieces)
     tasks = [
