@@ -1,9 +1,11 @@
 """The first half of a build: sources -> token shards. Read in order, parse and encode on all cores, append in order."""
 
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,6 +20,7 @@ from suffixindex.tokens import TokenWriter
 
 BATCH_BYTES = 1 << 20
 LOOKAHEAD = 2  # batches under way for each thread
+SWITCH_SECONDS = 5e-4  # Python's own 5 ms are as long as a batch: whoever has read or written one would wait as long again
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -76,7 +79,7 @@ def encode_corpus(
 
     before = bytes_before(sources)
     saved = time.monotonic()
-    with ThreadPoolExecutor(threads, "encode") as pool:
+    with _switching_often(), ThreadPoolExecutor(threads if encoder.parallel else 1, "encode") as pool:
         batches = _batches(read_pieces(places or sources, counts.cursor))
         for pieces, batch in _map_in_order(pool, work, batches, LOOKAHEAD * threads):
             tokens, lengths = encoder.number(batch.encoded)
@@ -116,6 +119,17 @@ def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
             batch, size = [], 0
     if batch:
         yield batch
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    """Let threads hand the interpreter over every ``SWITCH_SECONDS``; here reading, parsing and writing share it."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, SWITCH_SECONDS))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _map_in_order(

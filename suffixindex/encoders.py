@@ -37,6 +37,7 @@ class Encoder(Protocol):
     entry: Mapping[str, Any]  # what the manifest says of the tokenizer
     token_type: str  # of the tokens that ``number`` returns; an index may narrow it to its vocabulary
     files: tuple[str, ...]  # its files in the index
+    parallel: bool  # whether `encode` lets go of the interpreter, so that several threads gain
 
     @property
     def vocabulary_size(self) -> int: ...
@@ -114,6 +115,7 @@ class _StaticEncoder:
     """A vocabulary that is fixed before the build: nothing grows, nothing remains to be written."""
 
     files: tuple[str, ...] = ()
+    parallel = True
 
     def begin(self, index: Path, checkpoint: int) -> None:
         return
@@ -151,6 +153,7 @@ class BytesEncoder(_StaticEncoder):
 
     entry: Mapping[str, Any] = {"kind": "bytes"}
     token_type = "u8"
+    parallel = False
     vocabulary_size = Bytes.vocabulary_size
 
     def encode(self, texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -241,6 +244,7 @@ class WordEncoder:
 
     token_type = "u32"  # until the vocabulary is known
     files: tuple[str, ...] = VOCABULARY_FILES
+    parallel = True
 
     def __init__(self) -> None:
         from suffixindex.vocabulary import VocabularyBuilder

@@ -20,6 +20,7 @@ from suffixindex.token_corpora import RAW, read_megatron, read_raw
 
 READ_BYTES = 1 << 20
 COMPRESSED_BYTES = 1 << 17
+BLOCK_BYTES = 1 << 19  # unpacked at once: after each block the reader waits for the interpreter
 PARQUET_ROWS = 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -211,7 +212,7 @@ class _ZstandardStream:
                     raise EOFError("the last frame is incomplete")
                 break
             while compressed:
-                self.frame = self.frame or self.decompressor.decompressobj()
+                self.frame = self.frame or self.decompressor.decompressobj(write_size=BLOCK_BYTES)
                 try:
                     blocks.append(self.frame.decompress(compressed))
                 except zstandard.ZstdError as error:
