@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from suffixindex.cli_count import counted, counted_by, counted_variants
+from suffixindex.cli_documents import concordance, cooccur, docs
 from suffixindex.cli_foreign import adopt, export
 from suffixindex.cli_options import (
     Group,
@@ -24,9 +25,9 @@ from suffixindex.cli_options import (
     typed,
     warn_of_boundaries,
     where_option,
+    with_option,
 )
 from suffixindex.cli_texts import bench, infgram, score, spans
-from suffixindex.errors import QueryError
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -176,6 +177,7 @@ def verify(index: str, full: bool, samples: int, seed: int, threads: int | None)
 @click.option("--by", metavar="FIELD", help="Count for each value of a field of the documents' metadata, as meta.source.")
 @click.option("--variants", metavar="KINDS", help="Count other spellings too, each and then all: space, case, or space,case.")
 @where_option
+@with_option
 def count(
     index: str,
     ngrams: tuple[str, ...],
@@ -185,6 +187,7 @@ def count(
     by: str | None,
     variants: str | None,
     where: Any,
+    together: tuple[str, ...],
     style: str | None,
 ) -> None:
     """How often the corpus says each of NGRAMS (- reads lines from stdin).
@@ -203,7 +206,7 @@ def count(
         raise click.UsageError("--by and --variants do not go together: count each spelling --by its own")
     with SuffixIndex(index) as opened:
         asked = read_ngrams(ngrams, file, ids)
-        mask = documents_where(opened, where)
+        mask = documents_where(opened, where, together, ids)
         if variants is not None:
             emit(counted_variants(opened, asked, variants, documents, mask), style)
             return
@@ -217,7 +220,8 @@ def count(
 @click.argument("context")
 @click.option("-k", type=click.IntRange(1), default=10, show_default=True, help="Continuations to show, the most frequent first.")
 @where_option
-def next_command(index: str, context: str, k: int, ids: bool, where: Any, style: str | None) -> None:
+@with_option
+def next_command(index: str, context: str, k: int, ids: bool, where: Any, together: tuple[str, ...], style: str | None) -> None:
     """What follows CONTEXT, exactly: each continuation with its count and probability.
 
     \b
@@ -228,122 +232,9 @@ def next_command(index: str, context: str, k: int, ids: bool, where: Any, style:
 
     with SuffixIndex(index) as opened:
         warn_of_boundaries(opened, typed([context], None, ids))
-        following = opened.next_tokens(parse_ids(context) if ids else context, documents_where(opened, where))
+        mask = documents_where(opened, where, together, ids)
+        following = opened.next_tokens(parse_ids(context) if ids else context, mask)
         emit(continuations(opened, following, k, context_count=following.context_count), style)
-
-
-@main.command()
-@query_options
-@click.argument("ngram")
-@click.option("--limit", type=click.IntRange(1), default=10, show_default=True, help="Documents to show.")
-@click.option("--offset", type=click.IntRange(0), default=0, help="Documents to pass over first.")
-@click.option("--sample", type=click.IntRange(1), help="Show this many documents drawn at random instead.")
-@click.option("--seed", default=0, show_default=True, help="Of the sample.")
-@click.option("--text", is_flag=True, help="Print each document's whole text too.")
-@where_option
-def docs(
-    index: str,
-    ngram: str,
-    limit: int,
-    offset: int,
-    sample: int | None,
-    seed: int,
-    text: bool,
-    ids: bool,
-    where: Any,
-    style: str | None,
-) -> None:
-    """The documents that hold NGRAM: where they came from and how often they say it.
-
-    \b
-    Example:
-      suffixindex docs my-index "in the beginning" --limit 3
-    """
-    from suffixindex.index import SuffixIndex
-
-    with SuffixIndex(index) as opened:
-        asked: Any = parse_ids(ngram) if ids else ngram
-        warn_of_boundaries(opened, typed([ngram], None, ids))
-        mask = documents_where(opened, where)
-        matches = opened.sample_documents(asked, sample, seed, mask) if sample else opened.documents(asked, limit, offset, mask)
-        emit(
-            [
-                {
-                    "document_id": match.document_id,
-                    "path": match.path,
-                    "line": match.line,
-                    "count": match.ngram_count,
-                    "tokens": match.num_tokens,
-                    "offsets": match.offsets.tolist(),
-                    "metadata": match.metadata,
-                    **({"text": opened.decode(opened.document(match.document_id).token_ids)} if text else {}),
-                }
-                for match in matches
-            ],
-            style,
-        )
-
-
-@main.command()
-@query_options
-@click.argument("ngram")
-@click.option("--width", type=click.IntRange(0), default=8, show_default=True, help="Tokens to show on each side.")
-@click.option("--limit", type=click.IntRange(1), default=10, show_default=True, help="Occurrences to show.")
-@click.option("--offset", type=click.IntRange(0), default=0, help="Occurrences to pass over first.")
-def concordance(index: str, ngram: str, width: int, limit: int, offset: int, ids: bool, style: str | None) -> None:
-    """Occurrences of NGRAM in the order of the corpus, each with the text around it.
-
-    \b
-    Example:
-      suffixindex concordance my-index "in the beginning" --width 12 --table
-    """
-    from suffixindex.index import SuffixIndex
-
-    with SuffixIndex(index) as opened:
-        warn_of_boundaries(opened, typed([ngram], None, ids))
-        lines = opened.concordance(parse_ids(ngram) if ids else ngram, width, limit, offset)
-        emit(
-            [
-                {
-                    "document_id": line.document_id,
-                    "offset": line.offset,
-                    "left": opened.decode(line.left),
-                    "match": opened.decode(line.match),
-                    "right": opened.decode(line.right),
-                }
-                for line in lines
-            ],
-            style,
-        )
-
-
-@main.command()
-@query_options
-@file_option
-@click.argument("ngrams", nargs=-1)
-@click.option("--window", type=click.IntRange(0), help="Count only where they start within this many tokens of each other.")
-@where_option
-def cooccur(index: str, ngrams: tuple[str, ...], file: Any, window: int | None, ids: bool, where: Any, style: str | None) -> None:
-    """How many documents hold all of NGRAMS together.
-
-    A line of --file is a list of n-grams; a list in the place of an n-gram means any of its members: [["NLP", "language
-    processing"], "Turing"].
-
-    \b
-    Example:
-      suffixindex cooccur my-index "Alan Turing" "Enigma" --window 50
-    """
-    from suffixindex.index import SuffixIndex
-
-    asked = read_ngrams(ngrams, file, ids)
-    pairs = asked if file is not None else [asked]
-    if any(not isinstance(pair, list) for pair in pairs):
-        raise QueryError('each line of --file must be a list of n-grams, as ["Alan Turing", "Enigma"]')
-    with SuffixIndex(index) as opened:
-        warn_of_boundaries(opened, typed(ngrams, file, ids))
-        numbers = opened.cooccurrences(pairs, window=window, where=documents_where(opened, where))
-        records = [{"ngrams": pair, "documents": int(number)} for pair, number in zip(pairs, numbers, strict=True)]
-        emit([{**record, "window": window} for record in records] if window is not None else records, style)
 
 
 @main.command()
@@ -442,7 +333,7 @@ def demo(index: str) -> None:
     run(index)
 
 
-for command in (infgram, score, spans, bench, adopt, export):
+for command in (docs, concordance, cooccur, infgram, score, spans, bench, adopt, export):
     main.add_command(command)
 
 

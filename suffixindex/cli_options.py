@@ -56,6 +56,16 @@ def where_option(command: Command) -> Command:
     )(command)
 
 
+def with_option(command: Command) -> Command:
+    return click.option(
+        "--with",
+        "together",
+        multiple=True,
+        metavar="NGRAM",
+        help="Only documents that hold this n-gram too. Give it again for another.",
+    )(command)
+
+
 def parse_where(conditions: Sequence[str]) -> dict[str, list[Any]]:
     """What each field may hold. A value is text, and also the number, true, false or null that it reads as."""
     where: dict[str, list[Any]] = {}
@@ -77,15 +87,16 @@ def _values(text: str) -> list[Any]:
     return [value] if isinstance(value, str) else [text] if isinstance(value, (list, dict)) else [value, text]
 
 
-def documents_where(index: Any, where: dict[str, list[Any]]) -> Any:
-    """The documents that --where asks for; None for all. Says so if there are none, and what there is."""
-    if not where:
-        return None
-    mask = index.mask(where)
-    if not mask.any():
+def documents_where(index: Any, where: dict[str, list[Any]], together: Sequence[str] = (), ids: bool = False) -> Any:
+    """The documents that --where and --with ask for; None for all. Says so if none meets --where, and what there is."""
+    mask = index.mask(where) if where else None
+    if mask is not None and not mask.any():
         there = "; ".join(f"{field}: {_some(index.groups(field))}" for field in where)
         click.echo(f"no document meets --where; there are {there}", err=True)
-    return mask
+    if not together:
+        return mask
+    warn_of_boundaries(index, () if ids else together)
+    return index.holding(*(parse_ids(ngram) if ids else ngram for ngram in together), where=mask)
 
 
 def _some(values: Iterable[Any]) -> str:

@@ -30,6 +30,7 @@ LISTED_DOCUMENTS = 1 << 26
 """Document numbers that a bulk call lists at a time: 256 MiB."""
 SMALL = 1 << 14
 """Occurrences that are not worth a second thread."""
+NO_CLAUSE = "a co-occurrence needs at least one clause, and a clause at least one n-gram"
 PIECES = 8
 """Pieces of work a thread gets, so that threads end together."""
 
@@ -51,6 +52,20 @@ class Questions(NamedTuple):
     """(question, clauses) of questions with three clauses and more."""
     size: int
     """How many questions."""
+
+
+def check_clauses(clauses: Iterable[Clause], checker: NgramChecker) -> list[list[NDArray[np.int64]]]:
+    """The n-grams of each clause of one question, checked.
+
+    Raises
+    ------
+    QueryError
+        No clause, a clause without n-grams, or a bad n-gram.
+    """
+    ngrams = [[checker.ngram(alias) for alias in aliases(clause)] for clause in clauses]
+    if not ngrams or not all(ngrams):
+        raise QueryError(NO_CLAUSE)
+    return ngrams
 
 
 def number_questions(questions: Iterable[Sequence[Clause]], checker: NgramChecker) -> Questions:
@@ -84,12 +99,12 @@ def number_questions(questions: Iterable[Sequence[Clause]], checker: NgramChecke
                     if members[-1] == len(ngrams):
                         ngrams.append(ids)
                 if not members:
-                    raise QueryError("a co-occurrence needs at least one clause, and a clause at least one n-gram")
+                    raise QueryError(NO_CLAUSE)
                 number = clause_numbers[key] = len(clauses)
                 clauses.append(members)
             wanted[number] = None
         if not wanted:
-            raise QueryError("a co-occurrence needs at least one clause, and a clause at least one n-gram")
+            raise QueryError(NO_CLAUSE)
         if len(wanted) > 2:
             longer.append((place, list(wanted)))
         else:

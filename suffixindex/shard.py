@@ -232,6 +232,16 @@ class Shard:
             mark_documents(self.postings, low, high, marks)
         return np.flatnonzero(marks)
 
+    def documents_of_all(self, clauses: Sequence[Sequence[Interval]]) -> NDArray[np.int64]:
+        """Ascending documents that hold an n-gram of every clause, which is the intervals of its n-grams."""
+        rarest, *others = sorted(clauses, key=lambda clause: sum(high - low for low, high in clause))
+        found = self.documents(rarest)
+        for clause in others:
+            if not len(found):
+                break
+            found = found[np.isin(found, self.documents(clause), assume_unique=True)]
+        return found
+
     def count_by(self, interval: Interval, codes: NDArray[np.int32], documents: bool, counts: NDArray[np.int64]) -> None:
         """Add to ``counts[codes[document]]`` the occurrences in each document, or one if it holds any."""
         low, high = interval

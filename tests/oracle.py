@@ -45,16 +45,18 @@ def document_count(documents: Documents, ngram: Ngram, separator: int) -> int:
     return len(holding(documents, ngram, separator))
 
 
-def cooccurrence(documents: Documents, clauses: Sequence[Iterable[Ngram]], separator: int, window: int | None = None) -> int:
-    """Documents that hold, of every clause, one of its n-grams; with a window, some that start within it of each other."""
-    together = 0
-    for document in documents:
+def together(documents: Documents, clauses: Sequence[Iterable[Ngram]], separator: int, window: int | None = None) -> list[int]:
+    """The documents that hold, of every clause, one of its n-grams; with a window, some that start within it of each other."""
+    found = []
+    for number, document in enumerate(documents):
         places = [[start for ngram in clause for start in starts(document, ngram, separator)] for clause in clauses]
-        if window is None:
-            together += all(places)
-        else:
-            together += any(max(chosen) - min(chosen) <= window for chosen in product(*places))
-    return together
+        near = all(places) if window is None else any(max(chosen) - min(chosen) <= window for chosen in product(*places))
+        found += [number] * near
+    return found
+
+
+def cooccurrence(documents: Documents, clauses: Sequence[Iterable[Ngram]], separator: int, window: int | None = None) -> int:
+    return len(together(documents, clauses, separator, window))
 
 
 def concordance(

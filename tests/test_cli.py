@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -398,6 +399,32 @@ def test_concordance(words: str) -> None:
     assert rows("concordance", words, "to be", "--width", "2", "--limit", "2", "--offset", "1") == found[1:3]
     assert {row["left"] for row in rows("concordance", words, "to be", "--width", "0")} == {""}
     assert len(run("concordance", words, "to be", "--csv").stdout.splitlines()) == 6
+
+
+def test_documents_that_also_hold_something(words: str) -> None:
+    index = si.open(words)
+    found = rows("docs", words, "that", "--with", "question")
+    assert [row["document_id"] for row in found] == index.document_ids("that", "question").tolist()
+    assert len(found) == 2 == rows("cooccur", words, "that", "question")[0]["documents"]
+    for row in found:
+        [match] = index.documents(
+            "question", where=index.holding("question") & (np.arange(index.num_documents) == row["document_id"])
+        )
+        assert row["with"] == {"question": match.offsets.tolist()}
+    ids = " ".join(map(str, index.encode("question").tolist()))
+    by_ids = rows("docs", words, "--ids", " ".join(map(str, index.encode("that").tolist())), "--with", ids)
+    assert [row["document_id"] for row in by_ids] == [row["document_id"] for row in found]
+    near = rows("docs", words, "to be", "--with", "question", "--window", "5")
+    assert [row["document_id"] for row in near] == index.document_ids("to be", "question", window=5).tolist() != []
+    assert rows("docs", words, "to be", "--with", "question", "--window", "4") == []
+    assert rows("docs", words, "that", "--with", "question", "--with", "zzz") == []
+    both = index.holding("question")
+    assert rows("count", words, "that", "--with", "question")[0]["count"] == index.count("that", both)
+    assert rows("next", words, "that", "--with", "question")[0]["context_count"] == index.count("that", both)
+    lines = rows("concordance", words, "that", "--with", "question")
+    assert [row["document_id"] for row in lines] == [line.document_id for line in index.concordance("that", where=both)]
+    refused = CliRunner().invoke(main, ["docs", words, "that", "--window", "5"])
+    assert refused.exit_code == 2 and "--window is between NGRAM and others: name them by --with" in refused.output
 
 
 def test_cooccur(tmp_path: Path, words: str) -> None:

@@ -152,10 +152,15 @@ def test_together(new_folder: Folder, drawn: Corpus, data: st.DataObject) -> Non
         with context:
             assert index.cooccurrence(*pair, window=window) == expected
             assert index.cooccurrences([pair, pair], window=window).tolist() == [expected] * 2
+            which = oracle.together(drawn.documents, pair, drawn.separator, window)
+            assert index.document_ids(*pair, window=window).tolist() == which
     kept = np.array([i % 2 == 0 for i in range(len(drawn.documents))])
     some = [document for document, keep in zip(drawn.documents, kept, strict=True) if keep]
     assert index.cooccurrence(*pair, window=window, where=kept) == oracle.cooccurrence(some, pair, drawn.separator, window)
     ngram = pair[0][0]
+    lines = [(2 * line[0], line[1], *line[2:]) for line in oracle.concordance(some, ngram, 2, drawn.separator)]
+    found = index.concordance(ngram, 2, None, where=kept)
+    assert [(line[0], line[1], *(part.tolist() for part in line[2:])) for line in found] == lines
     assert index.count(ngram, where=kept) == oracle.count(some, ngram, drawn.separator)
     if ngram[-1:] != [drawn.separator]:
         following = index.next_tokens(ngram, where=kept)

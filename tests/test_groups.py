@@ -154,19 +154,25 @@ def answers(index: si.SuffixIndex, asked: list[list[int]], question: list[list[l
     """Everything that takes ``where``, as plain data."""
     contexts = [ngram for ngram in asked if ngram[-1:] != [index.separator]]
     following = [index.next_tokens(context, where) for context in contexts]
+    bulk = index.bulk_next_tokens(contexts, where)
     return {
         "count": [index.count(ngram, where) for ngram in asked],
         "counts": index.counts(asked, where).tolist(),
         "document_count": [index.document_count(ngram, where) for ngram in asked],
         "document_counts": index.document_counts(asked, where).tolist(),
+        "bulk": [(found.token_ids.tolist(), found.counts.tolist(), found.context_count) for found in bulk],
         "next": [(found.token_ids.tolist(), found.counts.tolist(), found.context_count) for found in following],
         "documents": [[match.document_id for match in index.documents(ngram, None, where=where)] for ngram in asked],
         "page": [[match.document_id for match in index.documents(ngram, 2, 1, where)] for ngram in asked],
-        "ids": [index.document_ids(ngram, where).tolist() for ngram in asked],
+        "ids": [index.document_ids([ngram], where=where).tolist() for ngram in asked],
         "sample": [[match.document_id for match in index.sample_documents(ngram, 99, 0, where)] for ngram in asked],
         "cooccurrence": index.cooccurrence(*question, where=where),
         "pairs": index.cooccurrences([question, [[asked[0]], [asked[-1]]], question[:2]] * 2, where=where).tolist(),
         "within": index.cooccurrence(*question, window=2, where=where),
+        "together": index.document_ids(*question, where=where).tolist(),
+        "near": np.flatnonzero(index.holding(*question, window=2, where=where)).tolist(),
+        "lines": [[line[:2] for line in index.concordance(ngram, 1, None, where=where)] for ngram in asked],
+        "lines of a page": [[line[:2] for line in index.concordance(ngram, 1, 2, 1, where)] for ngram in asked],
         "matrix": index.cooccurrence_matrix(asked, asked[:2], where).tolist(),
     }
 
@@ -190,6 +196,7 @@ def test_where_is_the_corpus_of_these_documents(
     assert found["page"] == [documents[1:3] for documents in holding]
     assert found["document_count"] == found["document_counts"] == list(map(len, holding))
     contexts = [ngram for ngram in asked if ngram[-1:] != [separator]]
+    assert found["bulk"] == found["next"]
     for (ids, counts, total), context in zip(found["next"], contexts, strict=True):
         assert dict(zip(ids, counts, strict=True)) == oracle.next_tokens(part, context, separator)
         assert ids == sorted(ids) and total == sum(counts)
@@ -198,6 +205,10 @@ def test_where_is_the_corpus_of_these_documents(
     pair = oracle.cooccurrence(part, [[asked[0]], [asked[-1]]], separator)
     assert (found["cooccurrence"], found["pairs"]) == (together, [together, pair, first_two] * 2)
     assert found["within"] == oracle.cooccurrence(part, question, separator, 2)
+    assert found["together"] == [kept[number] for number in oracle.together(part, question, separator)]
+    assert found["near"] == [kept[number] for number in oracle.together(part, question, separator, 2)]
+    lines = [[(kept[line[0]], line[1]) for line in oracle.concordance(part, ngram, 1, separator)] for ngram in asked]
+    assert (found["lines"], found["lines of a page"]) == (lines, [of_one[1:3] for of_one in lines])
     assert found["matrix"] == [[oracle.cooccurrence(part, [[a], [b]], separator) for b in asked[:2]] for a in asked]
     with compiled():
         assert answers(si.open(index.path), asked, question, {"set": chosen}) == found

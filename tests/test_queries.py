@@ -152,7 +152,7 @@ def test_documents(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], sh
         found = index.documents(ngram, limit=None)
         assert [(match.document_id, match.offsets.tolist()) for match in found] == expected
         assert [match.ngram_count for match in found] == [len(offsets) for _, offsets in expected]
-        assert index.document_ids(ngram).tolist() == [number for number, _ in expected]
+        assert index.document_ids([ngram]).tolist() == [number for number, _ in expected]
         assert [match.num_tokens for match in found] == [len(corpus.documents[number]) for number, _ in expected]
         for limit, offset in [(1, 0), (2, 1), (3, 2), (0, 0), (5, len(expected))]:
             page = index.documents(ngram, limit=limit, offset=offset)
@@ -245,8 +245,14 @@ def test_cooccurrence(new_folder: Folder, drawn: tuple[Corpus, list[list[list[li
     index = building.write_index(
         new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards
     )
-    everywhere = [oracle.cooccurrence(corpus.documents, question, corpus.separator) for question in questions]
-    near = [oracle.cooccurrence(corpus.documents, question, corpus.separator, window) for question in questions]
+    which = [oracle.together(corpus.documents, question, corpus.separator) for question in questions]
+    which_near = [oracle.together(corpus.documents, question, corpus.separator, window) for question in questions]
+    everywhere, near = list(map(len, which)), list(map(len, which_near))
+    assert [index.document_ids(*question).tolist() for question in questions] == which
+    assert [index.document_ids(*question, window=window).tolist() for question in questions] == which_near
+    assert [np.flatnonzero(index.holding(*question, window=window)).tolist() for question in questions] == which_near
+    with compiled():
+        assert [index.document_ids(*question).tolist() for question in questions] == which
     assert [index.cooccurrence(*question) for question in questions] == everywhere
     assert [index.cooccurrence(*question, window=window) for question in questions] == near
     assert index.cooccurrences(questions).tolist() == everywhere
@@ -275,6 +281,31 @@ def test_cooccurrence_of_single_ngrams_and_aliases(tmp_path: Path) -> None:
     assert index.cooccurrence([1], [2], [3], window=2) == 1
     assert index.cooccurrences([([1], [2]), ([[1], [4]], [3]), ([9], [1])]).tolist() == [2, 2, 0]
     assert index.cooccurrences([]).tolist() == []
+    assert index.document_ids([[1], [4]], [3]).tolist() == [0, 1]
+    assert index.document_ids([1], [2], window=3).tolist() == [0]
+    assert index.holding([1], [2], [3]).tolist() == [True, False, False, False, False]
+
+
+def test_documents_that_hold_something_restrict_any_question(tmp_path: Path) -> None:
+    documents = [[1, 2, 3], [1, 3], [2, 3], [4], [1, 4, 4, 4, 2]]
+    index = building.write_index(tmp_path / "index", documents, shards=2)
+    both = index.holding([1], [2])
+    assert not both.flags.writeable
+    assert [match.document_id for match in index.documents([1], where=both)] == [0, 4]
+    assert index.next_tokens([1], both).token_ids.tolist() == [2, 4]
+    assert index.count([3], both) == 1
+    assert [(line.document_id, line.offset) for line in index.concordance([4], where=index.holding([1]))] == [
+        (4, 1),
+        (4, 2),
+        (4, 3),
+    ]
+    assert index.document_ids([1], where=index.holding([3])).tolist() == [0, 1]
+    assert index.holding([9]).sum() == 0 and index.document_ids([9], [1]).tolist() == []
+    for nothing in ([], [[]], [[1], []]):
+        with pytest.raises(si.QueryError, match="at least one clause, and a clause at least one n-gram"):
+            index.document_ids(*nothing)
+    with pytest.raises(si.QueryError, match="window is -1: expected 0 or more"):
+        index.holding([1], [2], window=-1)
 
 
 # ---- what no answer may depend on --------------------------------------------------------------------------------
@@ -479,7 +510,7 @@ def test_a_question_without_an_answer_is_refused(small: si.SuffixIndex) -> None:
     for clauses in ((), ([],), ([1], []), ([1], ())):
         with pytest.raises(si.QueryError, match="at least one"):
             small.cooccurrence(*clauses)
-    with pytest.raises(si.QueryError, match="window of -1"):
+    with pytest.raises(si.QueryError, match="window is -1"):
         small.cooccurrence([1], [2], window=-1)
     with pytest.raises(si.QueryError, match="outside"):
         small.cooccurrence([1], [[2], [100]])

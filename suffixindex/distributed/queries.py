@@ -34,14 +34,14 @@ class ClusterIndex(SuffixIndex):
     the n-grams, and with ``where`` a bit a document; back come counts, a number a question and group of shards, or sparse
     distributions. Text is encoded here. A call costs some milliseconds, so ask in bulk.
 
-    Workers answer ``count``, ``counts``, ``document_count(s)``, ``cooccurrence(s)``, ``cooccurrence_matrix``,
-    ``next_tokens``, ``bulk_next_tokens``, ``count_variants``, and the whole-text questions ``infgram``, ``suffix_length``,
-    ``score(s)``, ``matches``, ``text_matches`` and ``novelty``, in two rounds: the longest match in any shard, then its
-    count in all. This process answers the others itself, from the index as it lies on the shared filesystem: ``documents``,
-    ``sample_documents``, ``document``, ``concordance`` and the documents of ``spans``, which read a few pages for what
-    they return; ``groups``, ``counts_by`` and the documents of ``where``, which read the metadata once; ``top_ngrams``,
-    ``ngram_statistics``, ``duplicates`` and the language models of :mod:`suffixindex.lm` but the ∞-gram, which compare
-    all shards with each other. Pickles by its path and its scheduler.
+    Workers answer ``count``, ``counts``, ``document_count(s)``, ``document_ids``, ``holding``, ``cooccurrence(s)``,
+    ``cooccurrence_matrix``, ``next_tokens``, ``bulk_next_tokens``, ``count_variants``, and the whole-text questions
+    ``infgram``, ``suffix_length``, ``score(s)``, ``matches``, ``text_matches`` and ``novelty``, in two rounds: the longest
+    match in any shard, then its count in all. This process answers the others itself, from the index as it lies on the
+    shared filesystem: ``document``, ``concordance``, what ``documents`` and ``sample_documents`` say of each and the
+    documents of ``spans``, which read a few pages for what they return; ``groups``, ``counts_by`` and the documents of
+    ``where``, which read the metadata once; ``top_ngrams``, ``ngram_statistics``, ``duplicates`` and the language models of
+    :mod:`suffixindex.lm` but the ∞-gram, which compare all shards with each other. Pickles by its path and its scheduler.
 
     Raises
     ------
@@ -109,6 +109,14 @@ class ClusterIndex(SuffixIndex):
     def document_counts(self, ngrams: Iterable[Ngram], where: Where | None = None) -> NDArray[np.int64]:
         return self._sum(SuffixIndex.document_counts, self._checker.batch(ngrams), where=where)
 
+    def _holding(
+        self, clauses: Sequence[Sequence[NDArray[np.int64]]], window: int | None = None, where: Where | None = None
+    ) -> NDArray[np.int64]:
+        parts = self._ask(SuffixIndex._holding, clauses, window, where=where)
+        return np.concatenate(
+            [self._first_document[first] + part for (_, first, _), part in zip(self._held_by, parts, strict=True)]
+        )
+
     def cooccurrence(self, *clauses: Clause, window: int | None = None, where: Where | None = None) -> int:
         return int(self.cooccurrences([clauses], window=window, where=where)[0])
 
@@ -118,8 +126,8 @@ class ClusterIndex(SuffixIndex):
     def _next_tokens(self, ids: NDArray[np.int64], where: Where | None = None) -> NextTokens:
         return _merge(self._ask(SuffixIndex._next_tokens, ids, where=where))
 
-    def _bulk_next_tokens(self, batch: NgramBatch) -> list[NextTokens]:
-        return [_merge(parts) for parts in zip(*self._ask(SuffixIndex._bulk_next_tokens, batch), strict=True)]
+    def _bulk_next_tokens(self, batch: NgramBatch, where: Where | None = None) -> list[NextTokens]:
+        return [_merge(parts) for parts in zip(*self._ask(SuffixIndex._bulk_next_tokens, batch, where=where), strict=True)]
 
     def _match(self, texts: Texts) -> Matches:
         return ClusterMatches(self._ask, texts)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from suffixindex.cooccurrence import (
     Questions,
+    check_clauses,
     count_one,
     count_together,
     count_within,
@@ -18,7 +19,7 @@ from suffixindex.cooccurrence import (
 )
 from suffixindex.errors import QueryError
 from suffixindex.groups import Value, Where
-from suffixindex.ngrams import Clause, Ngram, aliases, check_not_negative, join
+from suffixindex.ngrams import Clause, Ngram, check_not_negative, join
 from suffixindex.queries.occurrences import OccurrenceQueries
 from suffixindex.results import (
     Document,
@@ -79,15 +80,39 @@ class DocumentQueries(OccurrenceQueries):
         """
         check_not_negative(limit=limit, offset=offset)
         ids = self._checker.ngram(ngram)
-        chosen = self._holding(ids, where)[offset : None if limit is None else offset + limit]
+        chosen = self._holding([[ids]], where=where)[offset : None if limit is None else offset + limit]
         return self._matches(ids, chosen)
 
-    def document_ids(self, ngram: Ngram, where: Where | None = None) -> NDArray[np.int64]:
-        """Ids of all documents that hold an n-gram, ascending: ``int64[documents]``. About 10 ns an occurrence.
+    def document_ids(self, *clauses: Clause, window: int | None = None, where: Where | None = None) -> NDArray[np.int64]:
+        """Ids of all documents that hold an n-gram, or every one of several clauses, ascending: ``int64[documents]``.
 
-        With ``where``, of some documents alone, see :meth:`mask`.
+        They are the documents that :meth:`cooccurrence` of the same arguments counts. About 10 ns an occurrence; with a
+        ``window``, O(occurrences log occurrences). With ``where``, of some documents alone, see :meth:`mask`.
+
+        Raises
+        ------
+        QueryError
+            As for :meth:`cooccurrence`.
         """
-        return self._holding(self._checker.ngram(ngram), where)
+        check_not_negative(window=window)
+        return self._holding(check_clauses(clauses, self._checker), window, where)
+
+    def holding(self, *clauses: Clause, window: int | None = None, where: Where | None = None) -> NDArray[np.bool_]:
+        """The documents of :meth:`document_ids` as a mask, the ``where`` of any other question: ``bool[num_documents]``.
+
+        Raises
+        ------
+        QueryError
+            As for :meth:`cooccurrence`.
+
+        Examples
+        --------
+        >>> both = index.holding("cat", "dog")                     # doctest: +SKIP
+        >>> index.documents("cat", where=both), index.next_tokens("the", where=both)       # doctest: +SKIP
+        """
+        mask = np.zeros(self.num_documents, bool)
+        mask[self.document_ids(*clauses, window=window, where=where)] = True
+        return self.mask(mask)
 
     def sample_documents(self, ngram: Ngram, k: int, seed: int, where: Where | None = None) -> list[DocumentMatch]:
         """k documents that hold an n-gram (all, if fewer do), each equally likely, without replacement, by ascending id.
@@ -96,7 +121,7 @@ class DocumentQueries(OccurrenceQueries):
         """
         check_not_negative(k=k)
         ids = self._checker.ngram(ngram)
-        holding = self._holding(ids, where)
+        holding = self._holding([[ids]], where=where)
         chosen = np.random.default_rng(seed).choice(holding, min(k, len(holding)), replace=False)
         return self._matches(ids, np.sort(chosen))
 
@@ -105,8 +130,7 @@ class DocumentQueries(OccurrenceQueries):
 
         With ``window=w``, documents where some occurrences of all clauses start within w tokens of each other; growing w
         never shrinks the answer. About 2.5 ns an occurrence without a window. With ``where``, of some documents alone, see
-        :meth:`mask`:
-        another 4 ns an occurrence, and at most 4 bytes.
+        :meth:`mask`: another 4 ns an occurrence, and at most 4 bytes. :meth:`document_ids` says which they are.
 
         Raises
         ------
@@ -115,9 +139,7 @@ class DocumentQueries(OccurrenceQueries):
         """
         if window is not None or where is not None:
             return int(self.cooccurrences([clauses], window=window, where=where)[0])
-        ngrams = [[self._checker.ngram(alias) for alias in aliases(clause)] for clause in clauses]
-        if not ngrams or not all(ngrams):
-            raise QueryError("a co-occurrence needs at least one clause, and a clause at least one n-gram")
+        ngrams = check_clauses(clauses, self._checker)
         total = 0
         for shard in self.shards:
             intervals = [[shard.interval(ngram) for ngram in clause] for clause in ngrams]
@@ -141,8 +163,7 @@ class DocumentQueries(OccurrenceQueries):
         QueryError
             As for :meth:`cooccurrence`.
         """
-        if window is not None and window < 0:
-            raise QueryError(f"a window of {window} tokens: expected 0 or more")
+        check_not_negative(window=window)
         checker = self._checker
         questions = number_questions(pairs, checker) if ngrams is None else number_pairs(pairs, checker.batch(ngrams))
         return self._together(questions, window, where)
@@ -214,10 +235,17 @@ class DocumentQueries(OccurrenceQueries):
             shard.count_by((int(low[0]), int(high[0])), codes, unit == "documents", total)
         return groups.by_count(total)
 
-    def _holding(self, ids: NDArray[Any], where: Where | None) -> NDArray[np.int64]:
-        """Ascending ids of the documents that hold an n-gram, of those of ``where``."""
-        found = [shard.documents([shard.interval(ids)]) for shard in self.shards]
-        holding = np.concatenate([documents + base for documents, base in zip(found, self._first_document, strict=False)])
+    def _holding(
+        self, clauses: Sequence[Sequence[NDArray[np.int64]]], window: int | None = None, where: Where | None = None
+    ) -> NDArray[np.int64]:
+        """Ascending ids of the documents that hold every clause, of those of ``where``."""
+        lengths = [[len(ngram) for ngram in clause] for clause in clauses]
+        found = []
+        for base, shard in zip(self._first_document.tolist(), self.shards, strict=False):
+            intervals = [[shard.interval(ngram) for ngram in clause] for clause in clauses]
+            here = shard.documents_of_all(intervals) if window is None else shard.documents_within(intervals, lengths, window)
+            found.append(here + base)
+        holding = np.concatenate(found)
         return holding if where is None else holding[self.mask(where)[holding]]
 
     def _matches(self, ids: NDArray[Any], document_ids: NDArray[np.int64]) -> list[DocumentMatch]:

@@ -75,28 +75,27 @@ class OccurrenceQueries(OpenIndex):
         return self._next_tokens(ids, where)
 
     def _next_tokens(self, ids: NDArray[np.int64], where: Where | None = None) -> NextTokens:
-        if where is None:
+        if where is None:  # one n-gram alone is looked up faster
             found = [(shard, shard.interval(ids)) for shard in self.shards]
         else:
             within = self._within(join([ids]), where)
             found = [(shard, (int(low[0]), int(high[0]))) for shard, low, high in within]
         return self._following(found, len(ids))
 
-    def bulk_next_tokens(self, contexts: Iterable[Ngram]) -> list[NextTokens]:
+    def bulk_next_tokens(self, contexts: Iterable[Ngram], where: Where | None = None) -> list[NextTokens]:
         """:meth:`next_tokens` of many contexts in one call, on all cores."""
         batch = self._checker.batch(contexts)
         ends = batch.ids[batch.stops[batch.starts < batch.stops] - 1] == self.separator
         if ends.any():
             raise QueryError("a context ends with the separator: nothing follows a document's end")
-        return self._bulk_next_tokens(batch)
+        return self._bulk_next_tokens(batch, where)
 
-    def _bulk_next_tokens(self, batch: NgramBatch) -> list[NextTokens]:
+    def _bulk_next_tokens(self, batch: NgramBatch, where: Where | None = None) -> list[NextTokens]:
         lengths = (batch.stops - batch.starts).tolist()
-        found = [(low.tolist(), high.tolist()) for low, high in self._intervals(batch)]
+        found = [(shard, low.tolist(), high.tolist()) for shard, low, high in self._within(batch, where)]
 
         def answer(query: int) -> NextTokens:
-            intervals = [(low[query], high[query]) for low, high in found]
-            return self._following(list(zip(self.shards, intervals, strict=True)), lengths[query])
+            return self._following([(shard, (low[query], high[query])) for shard, low, high in found], lengths[query])
 
         return list(self._pool.map(answer, range(len(batch))))
 
@@ -106,15 +105,18 @@ class OccurrenceQueries(OpenIndex):
         token_ids, counts = merge_counts([part[0] for part in parts], [part[1] for part in parts])
         return NextTokens(token_ids, counts, sum(high - low for _, (low, high) in found), self.separator)
 
-    def concordance(self, ngram: Ngram, width: int = 8, limit: int | None = 10, offset: int = 0) -> list[Concordance]:
+    def concordance(
+        self, ngram: Ngram, width: int = 8, limit: int | None = 10, offset: int = 0, where: Where | None = None
+    ) -> list[Concordance]:
         """Occurrences in the order of the corpus with up to ``width`` tokens on each side, never across a document's ends.
 
-        ``limit`` of them (None: all) after the first ``offset``. O(occurrences log occurrences) for the shards up to there.
+        ``limit`` of them (None: all) after the first ``offset``; with ``where``, in some documents alone, see :meth:`mask`.
+        O(occurrences log occurrences) for the shards up to there.
         """
         check_not_negative(width=width, limit=limit, offset=offset)
         ids = self._checker.ngram(ngram)
         lines: list[Concordance] = []
-        for base, shard, (positions, skipped) in self._pages(ids, limit, offset):
+        for base, shard, (positions, skipped) in self._pages(ids, limit, offset, where):
             for position in positions[skipped:].tolist():
                 document = int(shard.documents_at(np.array([position]))[0])
                 start, stop = shard.bounds(document)
@@ -179,15 +181,16 @@ class OccurrenceQueries(OpenIndex):
             yield (shard, low, high) if part is None else restrict(shard, low, high, part, self._pool, self._cores)
 
     def _pages(
-        self, ids: NDArray[Any], limit: int | None, offset: int
+        self, ids: NDArray[Any], limit: int | None, offset: int, where: Where | None
     ) -> Iterator[tuple[int, Shard, tuple[NDArray[np.int64], int]]]:
         """(first document, shard, (ascending positions, how many of them to pass over)) until the page is full."""
         passed, wanted = 0, None if limit is None else offset + limit
-        for base, shard in zip(self._first_document.tolist(), self.shards, strict=False):
-            if wanted is not None and passed >= wanted:
-                return
-            low, high = shard.interval(ids)
+        within = self._within(join([ids]), where)
+        for base, (shard, lows, highs) in zip(self._first_document.tolist(), within, strict=False):
+            low, high = int(lows[0]), int(highs[0])
             if passed + high - low > offset:
                 positions = shard.positions([(low, high)], [len(ids)])
                 yield base, shard, (positions[: None if wanted is None else wanted - passed], max(offset - passed, 0))
             passed += high - low
+            if wanted is not None and passed >= wanted:
+                return
