@@ -1,6 +1,6 @@
 """Suffix sorting against the peers, on the same token files in the same run.
 
-    python -m benchmarks.build --tokens FILE.u16 [--peers PYTHON] [--sizes 10M,100M] [--kinds natural,repeated,zipf,periodic]
+    python -m benchmarks.build --tokens FILE.u16 [--peers PYTHON] [--sizes 10M,100M] [--kinds natural,repeated,…]
 
 FILE holds raw token ids with the separator, the type's largest id, after each document: ``shards/00000/tokens.u16`` of an
 index is such a file. PYTHON is the interpreter of an environment with ``infini-gram``, ``tokengrams``, ``pydivsufsort`` and NumPy.
@@ -27,7 +27,7 @@ from suffixindex.memory import parse_count
 
 CONTENDER = Path(__file__).with_name("contender.py")
 NAMES = {"ours": "suffixindex", "divsufsort": "pydivsufsort", "tokengrams": "tokengrams", "infinigram": "infini-gram"}
-SLOW_ON = {"periodic": {"tokengrams", "infinigram"}}  # comparison sorts are quadratic there
+QUADRATIC = {"tokengrams", "infinigram"}, {"periodic", "equal", "copies"}  # comparison sorts, and on what
 
 
 def make(kind: str, tokens: np.ndarray, size: int) -> np.ndarray:
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--tokens", required=True, type=Path)
     parser.add_argument("--peers", help="interpreter of the peers' environment")
     parser.add_argument("--sizes", default="10M,100M")
-    parser.add_argument("--kinds", default="natural,repeated,zipf,periodic")
+    parser.add_argument("--kinds", default="natural,repeated,zipf,periodic,equal,copies")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--name", default="build", help="of the results and of the table")
@@ -153,7 +153,7 @@ def compare(path: Path, kind: str, size: int, options: argparse.Namespace) -> li
     length = path.stat().st_size // 2
     pythons = {"ours": sys.executable}
     if options.peers:
-        pythons |= {name: options.peers for name in NAMES if name != "ours" and name not in SLOW_ON.get(kind, ())}
+        pythons |= {name: options.peers for name in NAMES if name != "ours" and not (name in QUADRATIC[0] and kind in QUADRATIC[1])}
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in pythons}
     for _ in range(options.repeats):
         for name, python in pythons.items():
