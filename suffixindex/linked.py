@@ -57,7 +57,7 @@ def link_tokens(index: Path, source: Source, token_type: str, vocabulary_size: i
 
         def lines() -> Iterator[bytes | memoryview]:
             for document in range(len(offsets) - 1):
-                line = metadata_line(source.path, document + 1, {}) + b"\n"
+                line = metadata_line(source.path, document + 1, {})
                 lengths.append(len(line))
                 yield line
 

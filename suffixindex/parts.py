@@ -224,7 +224,7 @@ def plan_shards(index: Path, parts: Sequence[Mapping[str, Any]], capacity: int) 
         for first, last, fresh in cut(offsets, capacity, shards[-1][1] if shards else 0):
             if first == last:
                 metadata = _bytes_of(folder, first, last + 1) if (folder / METADATA).exists() else iter([b""])
-                raise BuildError(too_long(int(offsets[first + 1] - offsets[first]) - 1, capacity, next(metadata).rstrip()))
+                raise BuildError(too_long(int(offsets[first + 1] - offsets[first]) - 1, capacity, next(metadata)))
             if fresh or not shards:
                 shards.append((0, 0, []))
             documents, length, pieces = shards[-1]

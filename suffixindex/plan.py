@@ -113,7 +113,7 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
     shards = ceil(length * scale / capacity)
     growth = 1 + GROWTH_PER_DECADE * max(0.0, log10(length * scale / shards / len(tokens)))
     width = TOKEN_TYPES[encoder.token_type].itemsize
-    metadata = sum(size for _, size in encoded) + 9 * documents if options.keep_metadata else 0
+    metadata = sum(size for _, size in encoded) + 8 * documents if options.keep_metadata else 0
     return BuildEstimate(
         num_sources=len(sources),
         num_documents=round(documents * scale),

@@ -88,7 +88,7 @@ def _read_lines(number: int, source: Source, start: int) -> Iterator[Piece]:
             if block and not cut:
                 rest.append(block)
                 continue
-            payload = b"".join([*rest, block[:cut]])
+            payload = b"".join([*rest, memoryview(block)[:cut]])
             rest = [block[cut:]] if block[cut:] else []
             count = payload.count(b"\n") + (not block and bool(payload))
             first = line
@@ -241,7 +241,8 @@ def parse(pieces: Sequence[Piece], sources: Sequence[Source], options: RecordOpt
         for line, record in _records(piece, source.kind):
             try:
                 text, fields = _text_of(record, source.kind, options.text_field)
-                kept = [metadata_line(source.path, line, fields)] if options.keep_metadata else []
+                if options.keep_metadata:
+                    documents.metadata.append(metadata_line(source.path, line, fields))
             except _BadRecordError as error:
                 if options.on_error == "skip":
                     documents.skipped[error.reason] += 1
@@ -250,7 +251,6 @@ def parse(pieces: Sequence[Piece], sources: Sequence[Source], options: RecordOpt
                     f"{source.path}, line {line}: {error}; mend it, or pass over such records with --on-error skip"
                 ) from error
             documents.texts.append(text)
-            documents.metadata += kept
     return documents
 
 
@@ -305,13 +305,13 @@ def _text_of(record: Any, source_format: str, text_field: str) -> tuple[Any, dic
 
 
 def metadata_line(path: str, line: int, fields: dict[str, Any]) -> bytes:
-    """What is kept of a document."""
+    """What is kept of a document, with a line's end."""
     record = {"path": path, "line": line, "metadata": fields}
     try:
-        return orjson.dumps(record, default=str)
+        return orjson.dumps(record, str, orjson.OPT_APPEND_NEWLINE)
     except TypeError:  # a path that is not UTF-8, or more than 254 levels
         try:
-            return json.dumps(record, default=str).encode()
+            return json.dumps(record, default=str).encode() + b"\n"
         except RecursionError as error:
             raise _BadRecordError("nested too deeply") from error
 

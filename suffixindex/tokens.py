@@ -57,7 +57,9 @@ class TokenWriter:
             number += 1
 
     def append(self, tokens: NDArray[Any], lengths: NDArray[np.int64], metadata: Sequence[bytes]) -> None:
-        """Append ``len(lengths)`` documents, a separator after each, not counted in its length; metadata: a line each, or none.
+        """Append ``len(lengths)`` documents, a separator after each, not counted in its length.
+
+        ``metadata``: a line for each, with its end; or nothing.
 
         Raises
         ------
@@ -101,9 +103,8 @@ class TokenWriter:
         self._write("tokens", tokens)
         self._write(DOCUMENT_OFFSETS, (ends + state.length).astype("<u8"))
         if self._keep_metadata:
-            lines = [line + b"\n" for line in metadata]
-            offsets = np.cumsum([len(line) for line in lines], dtype=np.uint64)
-            self._write(METADATA, np.frombuffer(b"".join(lines), np.uint8))
+            offsets = np.cumsum([len(line) for line in metadata], dtype=np.uint64)
+            self._write(METADATA, np.frombuffer(b"".join(metadata), np.uint8))
             self._write(METADATA_OFFSETS, (offsets + np.uint64(state.metadata_bytes)).astype("<u8"))
             state.metadata_bytes += int(offsets[-1])
         state.length += len(tokens)
@@ -168,5 +169,5 @@ def too_long(length: int, capacity: int, metadata: bytes) -> str:
     """What to say of a document that no shard can hold."""
     return (
         f"a document of {length:,} tokens does not fit a shard of {capacity:,}, and a shard holds whole documents: "
-        f"raise --memory or --shard-tokens ({metadata[:200].decode(errors='replace') or 'no metadata kept'})"
+        f"raise --memory or --shard-tokens ({metadata[:200].decode(errors='replace').rstrip() or 'no metadata kept'})"
     )

@@ -50,7 +50,7 @@ def write_index(
     """
     separator = separator_of(token_type)
     size = separator if vocabulary_size is None else vocabulary_size
-    lines = [json.dumps(record).encode() for record in metadata] if metadata is not None else []
+    lines = [json.dumps(record).encode() + b"\n" for record in metadata] if metadata is not None else []
     cuts = np.linspace(0, len(documents), 1 if capacity else min(shards, len(documents)) + 1).astype(int).tolist()
     if capacity:
         cuts.append(len(documents))

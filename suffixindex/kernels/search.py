@@ -87,6 +87,22 @@ def _look_ahead(tokens, suffix_array, low, high):
         prefetch(tokens, np.int64(suffix_array[low + max(((high - low + 1) * eighth >> 3) - 1, 0)]))
 
 
+@helper
+def _bisect(tokens, suffix_array, ngram, length, low, high, beyond):
+    """The first rank of ``[low, high)`` whose suffix begins with the n-gram or is above it; with ``beyond`` 1, the first above."""
+    step = 0
+    while low < high:
+        if step % 3 == 0:
+            _look_ahead(tokens, suffix_array, low, high)
+        step += 1
+        middle = (low + high) >> 1
+        if _compare(tokens, np.int64(suffix_array[middle]), ngram, 0, length) < beyond:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 @kernel
 def pack_keys(tokens, suffix_array, spacing, bits, limit, count, out):
     """Fill ``out[:count]`` with the packed first tokens of every ``spacing``-th suffix."""
@@ -114,28 +130,8 @@ def find_interval(tokens, suffix_array, keys, levels, spacing, bits, limit, ngra
             prefetch(suffix_array, rank)
         for rank in range(high, min(high_to, high + spacing), LINE):
             prefetch(suffix_array, rank)
-    step = 0
-    while low < low_to:
-        if step % 3 == 0:
-            _look_ahead(tokens, suffix_array, low, low_to)
-        step += 1
-        middle = (low + low_to) >> 1
-        if _compare(tokens, np.int64(suffix_array[middle]), ngram, 0, length) < 0:
-            low = middle + 1
-        else:
-            low_to = middle
-    high = max(high, low)
-    step = 0
-    while high < high_to:
-        if step % 3 == 0:
-            _look_ahead(tokens, suffix_array, high, high_to)
-        step += 1
-        middle = (high + high_to) >> 1
-        if _compare(tokens, np.int64(suffix_array[middle]), ngram, 0, length) <= 0:
-            high = middle + 1
-        else:
-            high_to = middle
-    return low, high
+    low = _bisect(tokens, suffix_array, ngram, length, low, low_to, 0)
+    return low, _bisect(tokens, suffix_array, ngram, length, max(low, high), high_to, 1)
 
 
 @kernel
