@@ -19,7 +19,7 @@ STAGES = {
     "score": "Score the pairs by the language models, at every checkpoint.",
     "generate": "Let the language models write answers, and score these.",
     "correlate": "Distributional memorization: corpus against model.",
-    "performance": "Task score by pair counts.",
+    "performance": "Task scores, of all examples and by pair counts.",
     "novelty": "What the models write that the corpus does not hold.",
     "dose": "What the models say of planted facts, by their frequency.",
     "influence": "Gradients of documents against those of examples.",

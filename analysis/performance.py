@@ -64,7 +64,7 @@ def performance(
     """
     if bins < 2 or spacing not in ("log", "quantile"):
         raise ConfigError(f"{bins} bins with spacing {spacing!r}: expected at least 2, and 'log' or 'quantile'")
-    scores = _scores(generations)
+    scores = scores_of_models(generations)
     aligned = align_pairs(pairs, counts, examples)
     names = pairs["example_id"].combine_chunks().dictionary_encode().dictionary.to_pylist()
     rows: list[dict[str, Any]] = []
@@ -99,8 +99,16 @@ def score_interval(scores: NDArray[np.float64], confidence: float, resamples: in
     return Interval(float(scores.mean()), float(found.low), float(found.high), confidence)
 
 
-def _scores(generations: pa.Table) -> list[tuple[dict[str, Any], str, dict[str, float]]]:
-    """Each model's scores of examples by each metric."""
+def scores_of_models(generations: pa.Table) -> list[tuple[dict[str, Any], str, dict[str, float]]]:
+    """(columns of the model, metric, example -> score) of each model and metric of GENERATIONS.
+
+    Raises
+    ------
+    TableError
+        Several scores of one example.
+    MeasureError
+        A score is nan.
+    """
     values = generations["score"].to_numpy()
     if (bad := ~np.isfinite(values)).any():
         raise MeasureError(f"{np.count_nonzero(bad):,} of {len(bad):,} scores are nan or infinite: score the outputs again")

@@ -70,7 +70,7 @@ def _tasks(config: Config, finished: Sequence[Stage]) -> list[Row]:
 
 
 def _models(config: Config, tables: Tables) -> list[Row]:
-    sizes = {row["model"]: row["num_parameters"] for kind in ("correlations", "performance") for row in tables.get(kind, ())}
+    sizes = {row["model"]: row["num_parameters"] for kind in ("correlations", "task_scores") for row in tables.get(kind, ())}
     return [
         {
             "model": model.name,

@@ -66,6 +66,12 @@ MODEL_SCORES = _schema(("row", _int), *_model, ("log_prob", _real), ("num_tokens
 GENERATIONS = _schema(*_model, ("example_id", _text), ("output", _text), ("metric", _text), ("score", _real))
 """What a model writes after the prompt, and its score by one metric: exact_match, accuracy, bleu, final_answer."""
 
+TASK_SCORES = _schema(
+    ("task", _text), ("subset", _text), *_model, ("metric", _text),  # that of generations; corpus_bleu: of all sentences together
+    *_interval, ("num_examples", _int),
+)  # fmt: skip
+"""What a model scores on a task: the mean over its examples."""
+
 CORRELATIONS = _schema(
     ("task", _text),
     ("subset", _text),

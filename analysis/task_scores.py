@@ -4,6 +4,7 @@ import re
 import string
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -27,10 +28,17 @@ BLEU_TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}  # sacrebleu'
 
 
 class Bleu(NamedTuple):
-    """BLEU of 100: of the corpus, and of each sentence alone (with effective order, since short sentences lack 4-grams)."""
+    """BLEU of 100, of sentences; what they add to the corpus's."""
 
-    corpus: float
     sentences: NDArray[np.float64]
+    """Of each alone, with effective order, since short sentences lack 4-grams."""
+    statistics: NDArray[np.float64]
+    """``[sentences, 10]``: 1- to 4-grams that match, those of the output, and the lengths of output and reference."""
+
+    @property
+    def corpus(self) -> float:
+        """Of all sentences together."""
+        return corpus_bleu(self.statistics.sum(axis=0))
 
 
 def normalize_answer(text: str) -> str:
@@ -90,14 +98,44 @@ def bleu(outputs: Sequence[str], references: Sequence[str], language: str = "") 
     if not outputs or len(outputs) != len(references):
         raise TableError(f"{len(outputs)} outputs and {len(references)} references: BLEU needs as many of each, and at least one")
     try:
-        from sacrebleu.metrics import BLEU
-
-        tokenizer = BLEU_TOKENIZERS.get(language, "13a")
-        corpus, sentence = BLEU(tokenize=tokenizer), BLEU(tokenize=tokenizer, effective_order=True)
+        metric = _bleu_class()(tokenize=BLEU_TOKENIZERS.get(language, "13a"), effective_order=True)
     except (ImportError, RuntimeError) as error:
-        raise MissingDependencyError(f"BLEU needs sacrebleu ({error}): pip install 'suffixindex[analysis]'") from error
-    each = [sentence.sentence_score(output, [reference]).score for output, reference in zip(outputs, references, strict=True)]
-    return Bleu(float(corpus.corpus_score(list(outputs), [list(references)]).score), np.array(each, np.float64))
+        raise _no_sacrebleu(error) from error
+    each = [metric.sentence_score(output, [reference]) for output, reference in zip(outputs, references, strict=True)]
+    return Bleu(
+        np.array([one.score for one in each], np.float64),
+        np.array([[*one.counts, *one.totals, one.sys_len, one.ref_len] for one in each], np.float64),
+    )
+
+
+def corpus_bleu(statistics: NDArray[np.float64]) -> float:
+    """BLEU of 100 from the sum of :attr:`Bleu.statistics` over sentences: sacrebleu's for a corpus, smoothed exponentially."""
+    sums = np.rint(statistics).astype(int).tolist()
+    return float(_bleu_class().compute_bleu(sums[:4], sums[4:8], *sums[8:], smooth_method="exp").score)
+
+
+def bleu_of_rows(outputs: Sequence[str], rows: Sequence[Row]) -> Bleu:
+    """BLEU of what a model wrote for some examples, each in the language that its ``subset`` ends with ("en-fr")."""
+    languages = [row["subset"].rpartition("-")[2] for row in rows]
+    found = Bleu(np.empty(len(rows)), np.empty((len(rows), 10)))
+    for language in dict.fromkeys(languages):
+        chosen = [number for number, other in enumerate(languages) if other == language]
+        part = bleu([outputs[number] for number in chosen], [rows[number]["target"] for number in chosen], language)
+        found.sentences[chosen], found.statistics[chosen] = part
+    return found
+
+
+@cache
+def _bleu_class() -> Any:
+    try:
+        from sacrebleu.metrics import BLEU
+    except ImportError as error:
+        raise _no_sacrebleu(error) from error
+    return BLEU
+
+
+def _no_sacrebleu(error: Exception) -> MissingDependencyError:
+    return MissingDependencyError(f"BLEU needs sacrebleu ({error}): pip install 'suffixindex[analysis]'")
 
 
 def choose(
@@ -188,17 +226,6 @@ def _each(score: Callable[[str, Row], float]) -> Callable[[Sequence[str], Sequen
     return lambda outputs, rows: [score(output, row) for output, row in zip(outputs, rows, strict=True)]
 
 
-def _sentence_bleu(outputs: Sequence[str], rows: Sequence[Row]) -> list[float]:
-    languages = [row["subset"].rpartition("-")[2] for row in rows]
-    scores = np.empty(len(rows))
-    for language in dict.fromkeys(languages):
-        of_it = [number for number, other in enumerate(languages) if other == language]
-        scores[of_it] = bleu(
-            [outputs[number] for number in of_it], [rows[number]["target"] for number in of_it], language
-        ).sentences
-    return [float(score) for score in scores]
-
-
 def _accuracy(output: str, row: Row) -> float:
     if row["target"] not in row["choices"]:
         raise TableError(f"example {row['example_id']!r}: its target {row['target']!r} is none of its choices")
@@ -208,7 +235,7 @@ def _accuracy(output: str, row: Row) -> float:
 SCORES: dict[str, Callable[[Sequence[str], Sequence[Row]], list[float]]] = {
     "exact_match": _each(lambda output, row: exact_match(output, row["target"], row["aliases"])),
     "final_answer": _each(lambda output, row: final_answer(output, row["target"])),
-    "bleu": _sentence_bleu,
+    "bleu": lambda outputs, rows: bleu_of_rows(outputs, rows).sentences.tolist(),
     "accuracy": _each(_accuracy),
 }
 

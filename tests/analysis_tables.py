@@ -42,6 +42,10 @@ def study_tables(seed: int = 0) -> dict[str, pa.Table]:
         for task, n, main in pairs for gamma in (main, 0.5, 0.9) for state in states
         for corpus_model in ("taskgram", "infgram", "unigram") for statistic, mode in measures
     ]  # fmt: skip
+    task_scores = [
+        {"task": task, "subset": "", **model_columns(name), "metric": metric, **about(0.1, 0.9), "num_examples": 300}
+        for task in TASKS for name in MODELS for metric in ("bleu", "corpus_bleu")
+    ]  # fmt: skip
     bins = list(pairwise([0, 1, 4, 16, 260, 5000, float("inf")]))
     performance = [
         {"task": task, "subset": "", **model_columns(name), "metric": "exact_match", "n": n, "bin_low": low, "bin_high": high,
@@ -78,6 +82,7 @@ def study_tables(seed: int = 0) -> dict[str, pa.Table]:
     ]  # fmt: skip
     made = {
         "correlations": (correlations, schemas.CORRELATIONS),
+        "task_scores": (task_scores, schemas.TASK_SCORES),
         "performance": (performance, schemas.PERFORMANCE),
         "novelty": (novelty, schemas.NOVELTY),
         "influence": (influence, schemas.INFLUENCE),

@@ -23,7 +23,7 @@ STUDY = Study(
 )
 FIGURES = set(
     "memorization-by-size memorization-controls memorization-modes memorization-by-step sensitivity-gamma sensitivity-n "
-    "score-by-counts novelty-wmt09 dose-by-size dose-by-step influence drops".split()
+    "score-by-size score-by-counts novelty-wmt09 dose-by-size dose-by-step influence drops".split()
 )
 
 

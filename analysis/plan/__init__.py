@@ -34,6 +34,7 @@ def _stages(config: Config, tasks: list[TaskStages]) -> Iterator[Stage]:
     for measure in (
         measures.correlations,
         measures.trends,
+        measures.task_scores,
         measures.scores_by_counts,
         measures.new_ngrams,
         causes.doses,

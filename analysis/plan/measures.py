@@ -11,6 +11,7 @@ from analysis.correlate import correlate, drops
 from analysis.drop_report import whole_task
 from analysis.modes import find_mode
 from analysis.novelty import novelty
+from analysis.overall import overall
 from analysis.performance import performance
 from analysis.pipeline import Stage
 from analysis.plan.task_stages import TaskStages
@@ -108,6 +109,17 @@ def scores_by_counts(of: TaskStages) -> Iterator[Stage]:
         reads = {**of.reads("examples", "pairs", "counts"), "generations": of.generations}
         about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "performance"}
         yield of.stage("performance", schemas.PERFORMANCE, partial(performance, **settings), **about)
+
+
+def task_scores(of: TaskStages) -> Iterator[Stage]:
+    """What each model scores on the whole task."""
+    if of.generations:
+        study = of.config.study
+        settings: dict[str, Any] = {"confidence": study.confidence, "resamples": study.resamples, "seed": study.seed}
+        settings |= {"by_subset": of.config.correlate.by_subset}
+        reads = {**of.reads("examples"), "generations": of.generations}
+        about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "task_scores", "folder": "task_scores"}
+        yield of.stage("performance", schemas.TASK_SCORES, partial(overall, **settings), **about)
 
 
 def new_ngrams(of: TaskStages) -> Iterator[Stage]:

@@ -17,6 +17,25 @@ UNITS = {
 REFERENCE = "reference_"
 
 
+def score_by_size(rows: Sequence[Row]) -> Any:
+    """A panel for each task: its score against model size, a line a metric."""
+    tasks = distinct(rows, "task")
+    figure, axes = panels(len(tasks), share_y=False)
+    metrics = distinct(rows, "metric")
+    for axis, task in zip(axes, tasks, strict=True):
+        here = picked(rows, task=task)
+        for i, metric in enumerate(metrics):
+            if ordered := by_size(picked(here, metric=metric)):
+                at = [row["num_parameters"] for row in ordered]
+                name = named(METRICS, metric)
+                line(axis, at, ordered, colour=PALETTE[i % 6], marker=MARKERS[i % 10], style=LINES[i % 4], label=name)
+        size_axis(axis, sorted(set(distinct(here, "num_parameters"))))
+        axis.set_title(task)
+        axis.set_ylabel("score")
+    legend_below(figure, axes, columns=4)
+    return figure
+
+
 def score_by_counts(rows: Sequence[Row], study: Study) -> Any:
     """A panel for each task and n: the score in each bin of pair counts, a line a model, small to large."""
     shown = final(whole(rows), study)

@@ -97,6 +97,22 @@ def trends(rows: Sequence[Row]) -> Listing:
     )
 
 
+def task_scores(rows: Sequence[Row]) -> Listing:
+    """Scores of whole tasks."""
+    return listing(
+        "Task score of all examples.",
+        [
+            _TASK,
+            _MODEL,
+            _SIZE,
+            _column("metric", lambda row: named(METRICS, row["metric"])),
+            _estimate("score [interval]"),
+            _EXAMPLES,
+        ],
+        rows,
+    )
+
+
 def performance(rows: Sequence[Row]) -> Listing:
     """Task scores in bins."""
     return listing(

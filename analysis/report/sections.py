@@ -29,7 +29,8 @@ class Section(NamedTuple):
 
 def sections(tables: Tables, study: Study) -> list[Section]:
     """All sections; one whose table this run has not is its title and a sentence."""
-    makers = (_memorization, _sensitivity, _training, _performance, _novelty, _dose, _influence, _prompts, _contamination, _drops)
+    makers = [_memorization, _sensitivity, _training, _task_scores, _performance, _novelty]
+    makers += [_dose, _influence, _prompts, _contamination, _drops]
     return [make(tables, study) for make in makers]
 
 
@@ -128,6 +129,17 @@ def _training(tables: Tables, study: Study) -> Section:
         return _absent(title, "correlations of earlier checkpoints")
     caption = f"The main statistic of the task-gram model at the checkpoints of each model. Mode {study.mode}. {_interval(study)}"
     return Section(title, "", [Figure("memorization-by-step", caption, lambda: memorization.by_step(rows, study))])
+
+
+def _task_scores(tables: Tables, study: Study) -> Section:
+    title = "Task score against model size"
+    rows = final(whole(tables.get("task_scores", ())), study)
+    if not rows:
+        return _absent(title, "task scores")
+    caption = f"The mean score of all examples, by model size. {_interval(study)} {_sizes(rows, 'num_examples')}"
+    return Section(
+        title, "", [Figure("score-by-size", caption, lambda: behaviour.score_by_size(rows))], [listings.task_scores(rows)]
+    )
 
 
 def _performance(tables: Tables, study: Study) -> Section:

@@ -135,7 +135,8 @@ STATISTICS = {
 METRICS = {
     "exact_match": "exact match",
     "accuracy": "accuracy",
-    "bleu": "BLEU",
+    "bleu": "BLEU of sentences",
+    "corpus_bleu": "BLEU of the corpus",
     "final_answer": "final answer right",
     "log_prob": "log P of the answer",
 }
