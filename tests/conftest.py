@@ -1,5 +1,6 @@
 """Shared by all tests: how much hypothesis tries, and a fresh folder for each of its examples."""
 
+import json
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import building
 import pytest
 from hypothesis import HealthCheck, settings
+from shell import RECORDS
+
+import suffixindex as si
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
 settings.register_profile("compiled", max_examples=120, **COMMON)
@@ -26,3 +30,25 @@ def new_folder(tmp_path: Path) -> Iterator[Callable[[], Path]]:
     """Call it for a path that does not exist yet; for tests that make many indexes."""
     numbers = count()
     yield lambda: tmp_path / f"folder-{next(numbers)}"
+
+
+# ---- the corpus that commands are tried on -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("corpus") / "a.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in RECORDS), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def words(corpus: Path) -> str:
+    si.build(corpus, corpus.parent / "words", tokenizer="words", shard_tokens=15, progress=False)
+    return str(corpus.parent / "words")
+
+
+@pytest.fixture(scope="session")
+def letters(corpus: Path) -> str:
+    si.build(corpus, corpus.parent / "letters", tokenizer="bytes", progress=False)
+    return str(corpus.parent / "letters")
