@@ -63,7 +63,7 @@ def dose_response(
         Put together the doses from a power of two up to the next; ``documents`` is then the power. For worlds where nearly
         every fact has a dose of its own.
     confidence, resamples, seed
-        Of the means: a bootstrap over examples, or Wilson's interval if all responses are 0 or 1 and no example has two.
+        Of the means: a bootstrap over examples, or Wilson's interval if responses are right or wrong and no example has two.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def dose_response(
         for dose in np.unique(doses).tolist():
             values, example = found.values[doses == dose], found.example[doses == dose]
             if len(np.unique(example)) == len(example):
-                interval = score_interval(values, confidence, resamples, seed)
+                interval = score_interval(values, found.response, confidence, resamples, seed)
             else:
                 interval = clustered_bootstrap(MEAN, (values,), example, resamples=resamples, confidence=confidence, seed=seed)
             about = {"task": found.task, "documents": dose, "response": found.response, **found.columns}

@@ -57,7 +57,7 @@ def overall(
         sentences = _bleu(generations, columns, answered) if metric == "bleu" else None
         for task, subset, chosen in _groups(answered, by_subset):
             values = np.array([scores[answered[place]["example_id"]] for place in chosen])
-            found = {metric: score_interval(values, **how)}
+            found = {metric: score_interval(values, metric, **how)}
             if sentences is not None:
                 found["corpus_bleu"] = _corpus_interval(Bleu(*(part[chosen] for part in sentences)), **how)
             about = {"task": task, "subset": subset, **columns, "num_examples": len(chosen)}

@@ -14,6 +14,7 @@ from analysis.errors import ConfigError, MeasureError, TableError
 from analysis.schemas import PERFORMANCE
 from analysis.stages import table_of
 from analysis.statistics import MEAN, Interval, clustered_bootstrap
+from analysis.task_scores import RIGHT_OR_WRONG
 
 Spacing = Literal["log", "quantile"]
 
@@ -43,8 +44,8 @@ def performance(
         the highest mean; or, with ``spacing`` "quantile", of about as many examples each. All models have the same bins, and
         so have all subsets of a task. Empty ones are left out.
     confidence, resamples, seed
-        Of the interval: Wilson's (1927) if all scores are 0 or 1, which holds its confidence for few examples too; else a
-        bootstrap of the examples, see :func:`analysis.statistics.clustered_bootstrap`.
+        Of the interval: Wilson's (1927) of exact_match, accuracy and final_answer, which are 0 or 1; it holds its confidence
+        for few examples too. Else a bootstrap of the examples, see :func:`analysis.statistics.clustered_bootstrap`.
     by_subset
         Rows for each subset too.
 
@@ -81,7 +82,7 @@ def performance(
             for low, high in pairwise(within.tolist()):
                 inside = score[(frequency >= low) & (frequency < high)]
                 if len(inside):
-                    interval = score_interval(inside, confidence, resamples, seed)
+                    interval = score_interval(inside, metric, confidence, resamples, seed)
                     about = {"task": task, "subset": subset, "metric": metric, "n": n, "bin_low": low, "bin_high": high}
                     rows.append(about | columns | interval._asdict() | {"num_examples": len(inside)})
     if not rows:
@@ -89,9 +90,9 @@ def performance(
     return table_of(rows, PERFORMANCE)
 
 
-def score_interval(scores: NDArray[np.float64], confidence: float, resamples: int, seed: int) -> Interval:
-    """The mean of independent scores: Wilson's interval if they are all 0 or 1, else a bootstrap's."""
-    if not np.isin(scores, (0.0, 1.0)).all():
+def score_interval(scores: NDArray[np.float64], metric: str, confidence: float, resamples: int, seed: int) -> Interval:
+    """The mean of independent scores: Wilson's interval of a metric that is right or wrong, else a bootstrap's."""
+    if metric not in RIGHT_OR_WRONG:
         return clustered_bootstrap(MEAN, (scores,), np.arange(len(scores)), resamples=resamples, confidence=confidence, seed=seed)
     from scipy.stats import binomtest
 

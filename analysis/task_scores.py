@@ -21,6 +21,8 @@ Metric = Literal["exact_match", "final_answer", "bleu", "accuracy"]
 Normalise = Literal["mean", "sum"]
 Row = dict[str, Any]
 
+RIGHT_OR_WRONG = frozenset({"exact_match", "final_answer", "accuracy"})
+"""Metrics of which a score is 1 or 0."""
 PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation + "‘’´`", " "))
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 NUMBER = re.compile(r"(?:(?<![\w)\].])-)?\$?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<!\d)\.\d+")

@@ -90,6 +90,14 @@ def test_the_bootstrap_of_the_corpus_is_that_of_its_sentences() -> None:
     assert row["low"] == pytest.approx(low, abs=3) and row["high"] == pytest.approx(high, abs=3)
 
 
+def test_a_bleu_of_nothing_is_no_proportion() -> None:
+    pytest.importorskip("sacrebleu")
+    examples = [{"example_id": str(number), "target": "one two three four five"} for number in range(9)]
+    answers = [{"example_id": str(number), "metric": "bleu", "output": "zero", "score": 0.0} for number in range(9)]
+    for row in overall(examples_table(examples), generations_table(answers)).to_pylist():
+        assert (row["estimate"], row["low"], row["high"]) == (0, 0, 0)
+
+
 def test_bleu_of_examples_takes_the_language_of_each() -> None:
     pytest.importorskip("sacrebleu")
     rows = [{"subset": "en-zh", "target": "我们在这里"}, {"subset": "zh-en", "target": "we are here now"}]
