@@ -1,4 +1,4 @@
-"""A real index of raw ids, written by the package's own writer and suffix sort."""
+"""A real index of raw ids, written by the package's own writer and suffix sort; and files that builds read."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pytest
 
 import suffixindex as si
 from suffixindex.files import hash_file, map_array, write_array, write_bytes
@@ -30,6 +31,19 @@ from suffixindex.tables import lookup_tables
 from suffixindex.tokens import TokenWriter, WriterState
 
 COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")  # else kernels run as plain Python, a thousand times as slow
+
+
+def write_tokenizer(folder: Path, text: str, *, size: int) -> Path:
+    """``folder/tokenizer.json``: a byte-level tokenizer as GPT-2's, so small that only the commonest words are one token."""
+    tokenizers = pytest.importorskip("tokenizers", reason="the extra hf is not installed")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator([text] * 9, trainer)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder / "tokenizer.json"
 
 
 def write_index(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
+import building
 from click.testing import CliRunner, Result
 
 from suffixindex.cli import main
@@ -51,15 +51,8 @@ def process(*arguments: str, stdin: bytes = b"", **options: Any) -> subprocess.C
 
 def with_byte_level_tokens(folder: Path, engine: str) -> str:
     """An index of a sentence by a tiny byte-level tokenizer."""
-    tokenizers = pytest.importorskip("tokenizers")
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = tokenizers.decoders.ByteLevel()
-    alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
-    trainer = tokenizers.trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator(["the cat sat on the mat"] * 9, trainer)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer = building.write_tokenizer(folder, "the cat sat on the mat", size=300)
     (folder / "a.txt").write_text("the cat sat on the other mat")
-    arguments = ["build", str(folder / "a.txt"), "-t", str(folder / "tokenizer.json"), "-o", str(folder / engine)]
+    arguments = ["build", str(folder / "a.txt"), "-t", str(tokenizer), "-o", str(folder / engine)]
     run(*arguments, "--tokenizer-engine", engine)
     return str(folder / engine)

@@ -14,21 +14,9 @@ from hypothesis import strategies as st
 import suffixindex as si
 
 TEXTS = ["natural selection is natural", "Natural Selection", "the NATURAL selection, naturally", "unnatural", ""]
+TRAINED_ON = "a natural is a natural and the selection (the natural one)"
 FEWER = max(5, settings.default.max_examples // 3)  # examples where each is a whole build
 LETTERS = st.text(alphabet="aB .", max_size=8)
-
-
-def byte_level(folder: Path) -> Path:
-    """A tokenizer as GPT-2's, so small that only the commonest words are one token."""
-    tokenizers = pytest.importorskip("tokenizers", reason="the extra hf is not installed")
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = tokenizers.decoders.ByteLevel()
-    alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
-    trainer = tokenizers.trainers.BpeTrainer(vocab_size=330, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator(["a natural is a natural and the selection (the natural one)"] * 9, trainer)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return folder / "tokenizer.json"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +27,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, list[str]]
 
     def build(kind: str, texts: list[str]) -> si.SuffixIndex:
         if kind not in tokenizer:
-            tokenizer[kind] = str(byte_level(made))
+            tokenizer[kind] = str(building.write_tokenizer(made, TRAINED_ON, size=330))
         folder = tmp_path_factory.mktemp(kind)
         corpus = building.write_jsonl(folder / "corpus.jsonl", texts, place=list(range(len(texts))))
         si.build(corpus, folder / "index", tokenizer=tokenizer[kind], progress=False)
@@ -189,7 +177,7 @@ def test_no_alarm_where_nothing_changes(letters: si.SuffixIndex, words: si.Suffi
 
 
 def test_a_tokenizer_that_puts_a_space_first_itself(tmp_path: Path) -> None:
-    content = json.loads(byte_level(tmp_path).read_text())
+    content = json.loads(building.write_tokenizer(tmp_path, TRAINED_ON, size=330).read_text())
     content["pre_tokenizer"]["add_prefix_space"] = True
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
     corpus = building.write_jsonl(tmp_path / "corpus.jsonl", TEXTS)
