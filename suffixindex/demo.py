@@ -96,12 +96,11 @@ def _show_concordance(index: SuffixIndex, root: str) -> None:
 
 def _show_documents(index: SuffixIndex, root: str) -> None:
     first, second = PAIR
+    near = index.holding(first, second, window=100)
     together = index.cooccurrence(first, second)
-    near = index.cooccurrence(first, second, window=100)
-    _say(f"Which files hold both “{first}” and “{second}”? {together}, and {near} of them within a hundred words, among them")
-    holding_second = {match.document_id for match in index.documents(second, limit=None)}
-    both = [match for match in index.documents(first, limit=None) if match.document_id in holding_second]
-    for match in sorted(both, key=lambda match: -match.ngram_count)[:5]:
+    _say(f"Which files hold both “{first}” and “{second}”? {together}, and {near.sum()} of them within a hundred words:")
+    matches = index.documents(first, limit=None, where=near)
+    for match in sorted(matches, key=lambda match: -match.ngram_count)[:5]:
         click.echo(f"  {_shorten(match.path, root):<46}{match.ngram_count:>3} × {first}")
     click.echo()
 
