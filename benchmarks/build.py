@@ -27,7 +27,8 @@ from suffixindex.memory import parse_count
 
 CONTENDER = Path(__file__).with_name("contender.py")
 NAMES = {"ours": "suffixindex", "divsufsort": "pydivsufsort", "tokengrams": "tokengrams", "infinigram": "infini-gram"}
-QUADRATIC = {"tokengrams", "infinigram"}, {"periodic", "equal", "copies"}  # comparison sorts, and on what
+COMPARISON_SORTS = {"tokengrams", "infinigram"}
+QUADRATIC_FOR_THEM = {"periodic", "equal", "copies"}
 
 
 def make(kind: str, tokens: np.ndarray, size: int) -> np.ndarray:
@@ -153,7 +154,8 @@ def compare(path: Path, kind: str, size: int, options: argparse.Namespace) -> li
     length = path.stat().st_size // 2
     pythons = {"ours": sys.executable}
     if options.peers:
-        pythons |= {name: options.peers for name in NAMES if name != "ours" and not (name in QUADRATIC[0] and kind in QUADRATIC[1])}
+        left_out = {"ours"} | (COMPARISON_SORTS if kind in QUADRATIC_FOR_THEM else set())
+        pythons |= {name: options.peers for name in NAMES if name not in left_out}
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in pythons}
     for _ in range(options.repeats):
         for name, python in pythons.items():

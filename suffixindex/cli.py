@@ -13,13 +13,13 @@ from suffixindex.cli_documents import concordance, cooccur, docs
 from suffixindex.cli_foreign import adopt, export
 from suffixindex.cli_options import (
     Group,
+    as_ngrams,
     continuations,
     described,
     documents_where,
     emit,
     file_option,
     output_options,
-    parse_ids,
     query_options,
     read_ngrams,
     typed,
@@ -206,7 +206,9 @@ def count(
         raise click.UsageError("--by and --variants do not go together: count each spelling --by its own")
     with SuffixIndex(index) as opened:
         asked = read_ngrams(ngrams, file, ids)
-        mask = documents_where(opened, where, together, ids)
+        others = as_ngrams(together, ids)
+        mask = documents_where(opened, where, others)
+        warn_of_boundaries(opened, others)
         if variants is not None:
             emit(counted_variants(opened, asked, variants, documents, mask), style)
             return
@@ -231,9 +233,9 @@ def next_command(index: str, context: str, k: int, ids: bool, where: Any, togeth
     from suffixindex.index import SuffixIndex
 
     with SuffixIndex(index) as opened:
-        warn_of_boundaries(opened, typed([context], None, ids))
-        mask = documents_where(opened, where, together, ids)
-        following = opened.next_tokens(parse_ids(context) if ids else context, mask)
+        asked, *others = as_ngrams([context, *together], ids)
+        warn_of_boundaries(opened, [asked, *others])
+        following = opened.next_tokens(asked, documents_where(opened, where, others))
         emit(continuations(opened, following, k, context_count=following.context_count), style)
 
 

@@ -5,10 +5,10 @@ from typing import Any
 import click
 
 from suffixindex.cli_options import (
+    as_ngrams,
     documents_where,
     emit,
     file_option,
-    parse_ids,
     query_options,
     read_ngrams,
     typed,
@@ -56,11 +56,9 @@ def docs(
     if window is not None and not together:
         raise click.UsageError("--window is between NGRAM and others: name them by --with")
     with SuffixIndex(index) as opened:
-        asked, *others = [parse_ids(one) if ids else one for one in (ngram, *together)]
-        warn_of_boundaries(opened, typed([ngram], None, ids))
-        mask = documents_where(opened, where, together, ids)
-        if window is not None:
-            mask = opened.holding(asked, *others, window=window, where=mask)
+        asked, *others = as_ngrams([ngram, *together], ids)
+        warn_of_boundaries(opened, [asked, *others])
+        mask = documents_where(opened, where, others if window is None else [asked, *others], window)
         matches = opened.sample_documents(asked, sample, seed, mask) if sample else opened.documents(asked, limit, offset, mask)
         shown = [match.document_id for match in matches]
         beside = [_offsets(opened, other, shown) for other in others]
@@ -120,9 +118,9 @@ def concordance(
     from suffixindex.index import SuffixIndex
 
     with SuffixIndex(index) as opened:
-        warn_of_boundaries(opened, typed([ngram], None, ids))
-        mask = documents_where(opened, where, together, ids)
-        lines = opened.concordance(parse_ids(ngram) if ids else ngram, width, limit, offset, mask)
+        asked, *others = as_ngrams([ngram, *together], ids)
+        warn_of_boundaries(opened, [asked, *others])
+        lines = opened.concordance(asked, width, limit, offset, documents_where(opened, where, others))
         emit(
             [
                 {

@@ -87,16 +87,13 @@ def _values(text: str) -> list[Any]:
     return [value] if isinstance(value, str) else [text] if isinstance(value, (list, dict)) else [value, text]
 
 
-def documents_where(index: Any, where: dict[str, list[Any]], together: Sequence[str] = (), ids: bool = False) -> Any:
-    """The documents that --where and --with ask for; None for all. Says so if none meets --where, and what there is."""
+def documents_where(index: Any, where: dict[str, list[Any]], holding: Sequence[Any] = (), window: int | None = None) -> Any:
+    """The documents that --where asks for and that hold n-grams; None for all. Says so if none meets --where, and what there is."""
     mask = index.mask(where) if where else None
     if mask is not None and not mask.any():
         there = "; ".join(f"{field}: {_some(index.groups(field))}" for field in where)
         click.echo(f"no document meets --where; there are {there}", err=True)
-    if not together:
-        return mask
-    warn_of_boundaries(index, () if ids else together)
-    return index.holding(*(parse_ids(ngram) if ids else ngram for ngram in together), where=mask)
+    return index.holding(*holding, window=window, where=mask) if holding else mask
 
 
 def _some(values: Iterable[Any]) -> str:
@@ -159,7 +156,7 @@ def read_ngrams(ngrams: Sequence[str], file: Any, ids: bool) -> list[Any]:
         raise click.UsageError("no n-gram given: write it after INDEX, '-' to read lines from stdin, or use --file")
     if tuple(ngrams) == ("-",):
         ngrams = list(_lines((line.decode().rstrip("\r\n") for line in sys.stdin.buffer), "standard input"))
-    return [parse_ids(ngram) for ngram in ngrams] if ids else list(ngrams)
+    return as_ngrams(ngrams, ids)
 
 
 def _lines(lines: Iterable[str], name: str) -> Iterator[str]:
@@ -176,6 +173,11 @@ def _json_lines(file: Any) -> Iterator[Any]:
                 yield json.loads(line)
             except ValueError as error:
                 raise QueryError(f"{file.name}, line {number}: malformed JSON ({error})") from error
+
+
+def as_ngrams(texts: Sequence[str], ids: bool) -> list[Any]:
+    """Texts of the command line as n-grams: with --ids, the ids that they list."""
+    return [parse_ids(text) for text in texts] if ids else list(texts)
 
 
 def parse_ids(text: str) -> list[int]:
