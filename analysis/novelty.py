@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 import suffixindex as si
 from analysis.aligned import models_of, of_model
@@ -30,6 +29,7 @@ from analysis.novel_ngrams import Shares, Tokens, ngram_shares, pair_shares
 from analysis.schemas import NOVELTY
 from analysis.stages import table_of
 from analysis.statistics import RATIO, clustered_bootstrap
+from analysis.subsets import groups_of
 
 UNITS = ("ngram", "pair", "fluent_ngram", "fluent_pair")
 REFERENCE = "reference_"
@@ -120,7 +120,7 @@ def novelty(
         named = [(unit, n, share) for unit, n, share in found] + [
             (REFERENCE + unit, n, share) for unit, n, share in references[names]
         ]
-        groups = _groups([(known[name]["task"], known[name]["subset"]) for name in names], by_subset)
+        groups = groups_of([(known[name]["task"], known[name]["subset"]) for name in names], by_subset)
         for task, subset, chosen in groups:
             for unit, n, share in named:
                 chosen_share = Shares(share.new[chosen], share.total[chosen])
@@ -196,13 +196,6 @@ def _shares(
             for unit, share in zip(("pair", "fluent_pair"), pair_shares(index, inputs, answers, n, similar), strict=True):
                 if unit in units:
                     yield unit, n, share
-
-
-def _groups(names: Sequence[tuple[str, str]], by_subset: bool) -> Iterator[tuple[str, str, NDArray[np.int64]]]:
-    for task in sorted({task for task, _ in names}):
-        yield task, "", np.array([place for place, name in enumerate(names) if name[0] == task])
-        for subset in sorted({subset for of, subset in names if of == task and subset}) if by_subset else ():
-            yield task, subset, np.array([place for place, name in enumerate(names) if name == (task, subset)])
 
 
 def _check(ns: Sequence[int], units: Sequence[str], encoder: Encoder | None, gammas: Mapping[int, float] | None) -> None:

@@ -13,6 +13,7 @@ from analysis.performance import score_interval, scores_of_models
 from analysis.resampling import Columns, Interval, Reals, Statistic, clustered_bootstrap
 from analysis.schemas import TASK_SCORES
 from analysis.stages import table_of
+from analysis.subsets import groups_of
 from analysis.task_scores import Bleu, Row, bleu_of_rows, corpus_bleu
 
 
@@ -55,9 +56,9 @@ def overall(
     for columns, metric, scores in scores_of_models(generations):
         answered = [example for name, example in known.items() if name in scores]
         sentences = _bleu(generations, columns, answered) if metric == "bleu" else None
-        for task, subset, chosen in _groups(answered, by_subset):
-            values = np.array([scores[answered[place]["example_id"]] for place in chosen])
-            found = {metric: score_interval(values, metric, **how)}
+        values = np.array([scores[example["example_id"]] for example in answered])
+        for task, subset, chosen in groups_of([(example["task"], example["subset"]) for example in answered], by_subset):
+            found = {metric: score_interval(values[chosen], metric, **how)}
             if sentences is not None:
                 found["corpus_bleu"] = _corpus_interval(Bleu(*(part[chosen] for part in sentences)), **how)
             about = {"task": task, "subset": subset, **columns, "num_examples": len(chosen)}
@@ -65,15 +66,6 @@ def overall(
     if not rows:
         raise MeasureError("no example of this table has a score: are the outputs of the same task?")
     return table_of(rows, TASK_SCORES)
-
-
-def _groups(examples: Sequence[Row], by_subset: bool) -> list[tuple[str, str, list[int]]]:
-    """(task, subset, places) of whole tasks, then of their subsets."""
-    groups: dict[tuple[str, str], list[int]] = {}
-    for place, example in enumerate(examples):
-        for subset in dict.fromkeys(["", example["subset"]] if by_subset else [""]):
-            groups.setdefault((example["task"], subset), []).append(place)
-    return [(*key, groups[key]) for key in sorted(groups)]
 
 
 def _bleu(generations: pa.Table, columns: dict[str, Any], examples: Sequence[Row]) -> Bleu:
