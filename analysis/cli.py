@@ -74,7 +74,7 @@ def lab(folder: Path, preset: str, seed: int, world_only: bool) -> None:
     Example:
       python -m analysis lab lab-run --seed 0
     """
-    from analysis.lab_study import make_lab
+    from analysis.study.lab_study import make_lab
 
     config = make_lab(folder, preset=preset, seed=seed)
     if world_only:
@@ -105,7 +105,7 @@ def index_command(config: Path) -> None:
       python -m analysis index study.toml
     """
     from analysis.config import load_config
-    from analysis.opened import build_index
+    from analysis.study.opened import build_index
 
     click.echo(build_index(load_config(config)))
 
@@ -113,9 +113,9 @@ def index_command(config: Path) -> None:
 def _stage_command(name: str, text: str) -> Callable[..., None]:
     def command(config: Path) -> None:
         from analysis.config import check_inputs, load_config
-        from analysis.opened import Opened
-        from analysis.pipeline import chosen, run_stages
-        from analysis.plan import plan
+        from analysis.study.opened import Opened
+        from analysis.study.pipeline import chosen, run_stages
+        from analysis.study.plan import plan
 
         loaded = load_config(config)
         check_inputs(loaded)
@@ -143,9 +143,9 @@ def report(config: Path) -> None:
       python -m analysis report study.toml
     """
     from analysis.config import load_config
-    from analysis.opened import Opened
-    from analysis.plan import plan
-    from analysis.reporting import report_study
+    from analysis.study.opened import Opened
+    from analysis.study.plan import plan
+    from analysis.study.reporting import report_study
 
     loaded = load_config(config)
     with Opened(loaded) as opened:
@@ -169,10 +169,10 @@ def settings() -> None:
 
 def _run(config: Path) -> None:
     from analysis.config import check_inputs, load_config
-    from analysis.opened import Opened, build_index
-    from analysis.pipeline import run_stages
-    from analysis.plan import plan
-    from analysis.reporting import report_study
+    from analysis.study.opened import Opened, build_index
+    from analysis.study.pipeline import run_stages
+    from analysis.study.plan import plan
+    from analysis.study.reporting import report_study
 
     loaded = load_config(config)
     check_inputs(loaded)

@@ -23,7 +23,7 @@ import numpy as np
 import psutil
 
 from benchmarks.tables import ROOT, insert, load, machine, markdown, save
-from suffixindex.memory import parse_count
+from suffixindex.system.memory import parse_count
 
 CONTENDER = Path(__file__).with_name("contender.py")
 NAMES = {"ours": "suffixindex", "divsufsort": "pydivsufsort", "tokengrams": "tokengrams", "infinigram": "infini-gram"}

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import suffixindex as si
 from benchmarks.tables import ROOT, insert, markdown, save
-from suffixindex.latency import draw_ngrams
-from suffixindex.memory import parse_size
+from suffixindex.cli.latency import draw_ngrams
+from suffixindex.system.memory import parse_size
 
 PAGE = mmap.PAGESIZE
 GROUPS = {"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"}
@@ -34,7 +34,8 @@ KINDS = {
 ONE = """
 import json, mmap, sys, time
 import numpy as np
-from suffixindex import files, shard
+from suffixindex.storage import files
+from suffixindex.storage import shard
 import suffixindex as si
 if {random}:
     def map_array(path, dtype):

@@ -20,8 +20,8 @@ CHECKED_TOKENS = 32_768  # infini-gram compares 100,000 bytes of two suffixes, n
 
 
 def ours(path: Path, tokens: np.ndarray, threads: int):
-    from suffixindex.suffix_check import check_suffix_array
-    from suffixindex.suffix_sort import suffix_array
+    from suffixindex.suffix_sort.check import check_suffix_array
+    from suffixindex.suffix_sort.sort import suffix_array
 
     separator = int(np.iinfo(tokens.dtype).max)
     suffix_array(tokens[:100_000], separator=separator, threads=threads)  # compiles

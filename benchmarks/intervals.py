@@ -3,9 +3,9 @@
     python -m benchmarks.intervals [--simulations 1000] [--check | --table]
 
 Draws examples whose pairs depend on each other (half of the variance is the example's), of 1 to some 15 pairs each, with and
-without ties. The truth is scipy's statistic of a million pairs. ``clustered`` is what ``analysis.statistics`` does; ``rows``
-forgets the examples and draws single pairs. Writes ``benchmarks/results/intervals.json`` and the table of ``README.md``: some
-three minutes of one core for 1,000 simulations.
+without ties. The truth is scipy's statistic of a million pairs. ``clustered`` is what ``analysis.stats.correlations`` does;
+``rows`` forgets the examples and draws single pairs. Writes ``benchmarks/results/intervals.json`` and the table of ``README.md``:
+some three minutes of one core for 1,000 simulations.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.statistics import (
+from analysis.stats.correlations import (
     KENDALL_DISTANCE,
     MEAN,
     PARTIAL_SPEARMAN,

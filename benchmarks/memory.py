@@ -21,7 +21,7 @@ import zstandard
 from benchmarks.build import resident
 from benchmarks.exactness import read_texts
 from benchmarks.tables import RESULTS, ROOT, insert, save
-from suffixindex.memory import parse_size
+from suffixindex.system.memory import parse_size
 
 DOCUMENT_SPANS = 20
 

@@ -22,13 +22,13 @@ from unittest import mock
 
 import suffixindex as si
 from benchmarks.tables import ROOT, insert, load, machine, markdown, save
-from suffixindex.demo import standard_library
+from suffixindex.building.budget import GROWTH_PER_DECADE, bytes_per_token, fixed_bytes
+from suffixindex.cli.demo import standard_library
 from suffixindex.distributed.worker import SHARE
-from suffixindex.format import TOKEN_TYPES
-from suffixindex.memory import cpu_count, parse_size
-from suffixindex.plan import GROWTH_PER_DECADE, bytes_per_token, fixed_bytes
-from suffixindex.suffix_sort import MAX_TOKENS
-from suffixindex.tables import TABLE_BYTES
+from suffixindex.storage.format import TOKEN_TYPES
+from suffixindex.storage.tables import TABLE_BYTES
+from suffixindex.suffix_sort.sort import MAX_TOKENS
+from suffixindex.system.memory import cpu_count, parse_size
 
 RESOURCES = ("cores", "hashing", "network", "filesystem")
 CORPORA = {"Pile": 3e11, "Dolma": 3e12, "10 trillion": 1e13}
@@ -144,7 +144,9 @@ def project(tokens: float, costs: Costs, hardware: Hardware, compression: float,
 
 SLOW_LINK = """
 import time
-from suffixindex import files, parts, tokens
+from suffixindex.storage import files
+from suffixindex.building import parts
+from suffixindex.building import writer as tokens
 LINK = {link}
 def slow(size):
     time.sleep(size / LINK)
@@ -180,7 +182,7 @@ def check(text_bytes: int, link: float, shards: int) -> list[dict[str, Any]]:
             corpus.append(path)
             total += os.path.getsize(path)
     size = ceil(total * 1.01 / shards)
-    with tempfile.TemporaryDirectory() as folder, mock.patch("suffixindex.parts.PART_BYTES", size):
+    with tempfile.TemporaryDirectory() as folder, mock.patch("suffixindex.building.parts.PART_BYTES", size):
         for workers in (1, 1, 2, 4):  # the first compiles what is not compiled
             preload = SLOW_LINK.format(link=link)
             with LocalCluster(

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 import suffixindex as si
-from suffixindex.files import hash_file, write_array, write_bytes
-from suffixindex.format import (
+from suffixindex.storage.files import hash_file, write_array, write_bytes
+from suffixindex.storage.format import (
     DOCUMENT_OFFSETS,
     SOURCES,
     SUFFIX_ARRAY,
@@ -15,7 +15,7 @@ from suffixindex.format import (
     ShardEntry,
     shard_folder,
 )
-from suffixindex.tables import lookup_tables
+from suffixindex.storage.tables import lookup_tables
 
 
 def write_raw_index(folder: Path, tokens: np.ndarray) -> None:

@@ -20,12 +20,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import suffixindex as si
-from analysis.contamination import contamination
-from analysis.corpus_models import score_pairs
-from analysis.counting import aliases_of, count_drops, count_pairs
-from analysis.embeddings import Encoder, open_encoder
-from analysis.mining import REASONS, mine
 from analysis.ngrams import word_spans
+from analysis.pairs.contamination import contamination
+from analysis.pairs.corpus_models import score_pairs
+from analysis.pairs.counting import aliases_of, count_drops, count_pairs
+from analysis.pairs.embeddings import Encoder, open_encoder
+from analysis.pairs.mining import REASONS, mine
 from analysis.tasks import load_task
 from benchmarks.tables import ROOT, insert, markdown, save
 

@@ -20,7 +20,7 @@ import numpy as np
 
 import suffixindex as si
 from benchmarks.tables import ROOT, insert, machine, markdown, save
-from suffixindex.demo import standard_library
+from suffixindex.cli.demo import standard_library
 
 
 def measure(corpus: list[str], tokenizer: str, folder: Path, repeats: int) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from benchmarks.tables import ROOT, insert, markdown, save
 from suffixindex.kernels.jit import kernel, prefetch
 from suffixindex.kernels.search import ABREAST, _compare, find_intervals
 from suffixindex.ngrams import NgramBatch, join
-from suffixindex.shard import Shard
-from suffixindex.tables import grow_search_tree, search_tree
+from suffixindex.storage.shard import Shard
+from suffixindex.storage.tables import grow_search_tree, search_tree
 
 QUERIES = 100_000
 LONGEST = 8

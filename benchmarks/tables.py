@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from suffixindex.memory import cpu_count, total_memory
+from suffixindex.system.memory import cpu_count, total_memory
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

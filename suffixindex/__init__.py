@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from suffixindex.exporting import export
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
-    from suffixindex.suffix_sort import suffix_array
+    from suffixindex.suffix_sort.sort import suffix_array
 
 __version__ = "0.1.0"
 

@@ -1,5 +1,5 @@
 """``python -m suffixindex`` is the command line."""
 
-from suffixindex.cli import main
+from suffixindex.cli.main import main
 
 main(prog_name="suffixindex")

@@ -17,16 +17,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from suffixindex.build_state import clear, locked, plain_errors, take_up
-from suffixindex.corpus import TOKEN_FORMATS, Source, resolve, token_type_of
-from suffixindex.encoders import Encoder, IdsEncoder, choose_encoder, choose_ids_encoder
+from suffixindex.building.budget import BuildEstimate, estimate, shard_capacity
+from suffixindex.building.job import Job, build_here
+from suffixindex.building.state import clear, locked, plain_errors, take_up
+from suffixindex.corpus.readers import RecordOptions
+from suffixindex.corpus.sources import TOKEN_FORMATS, Source, resolve, token_type_of
 from suffixindex.errors import BuildError, TokenizerError
-from suffixindex.files import hash_file, remove, write_bytes
-from suffixindex.format import BUILD_STATE, PROVENANCE, SOURCES, TOKEN_TYPES, FileEntry, Manifest, ShardEntry, token_type
-from suffixindex.job import Job, build_here
-from suffixindex.memory import MAX_TOKENS, cpu_count, peak_memory
-from suffixindex.plan import BuildEstimate, estimate, shard_capacity
-from suffixindex.readers import RecordOptions
+from suffixindex.storage.files import hash_file, remove, write_bytes
+from suffixindex.storage.format import BUILD_STATE, PROVENANCE, SOURCES, TOKEN_TYPES, FileEntry, Manifest, ShardEntry, token_type
+from suffixindex.system.memory import MAX_TOKENS, cpu_count, peak_memory
+from suffixindex.tokenizers.encoders import Encoder, IdsEncoder, choose_encoder, choose_ids_encoder
 
 if TYPE_CHECKING:
     from suffixindex.distributed.cluster import Cluster
@@ -75,7 +75,7 @@ def build(
     Parameters
     ----------
     corpus
-        Files, folders, globs, ``-`` or ``hf:NAME``; see :func:`suffixindex.corpus.resolve`.
+        Files, folders, globs, ``-`` or ``hf:NAME``; see :func:`suffixindex.corpus.sources.resolve`.
     index
         Folder to make. An index of the same settings there is left as it is.
     tokenizer
@@ -93,7 +93,7 @@ def build(
     text_field
         Field of a record that holds its text; the others are kept as metadata unless ``metadata`` is false.
     input_format, separator, sequences_per_step
-        Of a corpus of other kinds of files, of ids among them: see :func:`suffixindex.corpus.resolve`.
+        Of a corpus of other kinds of files, of ids among them: see :func:`suffixindex.corpus.sources.resolve`.
     on_error
         ``raise`` stops at a bad record, ``skip`` passes over it and counts it.
     threads

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import BuildError, SuffixIndexError
-from suffixindex.files import BLOCK_BYTES, write_blocks
 from suffixindex.index import SuffixIndex
-from suffixindex.memory import cpu_count
-from suffixindex.shard import Shard
-from suffixindex.suffix_sort import suffix_array
+from suffixindex.storage.files import BLOCK_BYTES, write_blocks
+from suffixindex.storage.shard import Shard
+from suffixindex.suffix_sort.sort import suffix_array
+from suffixindex.system.memory import cpu_count
 
 FORMATS = ("infini-gram", "tokengrams")
 BLOCK = 1 << 20  # entries of a table that are written at a time

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from suffixindex.errors import FormatError
-from suffixindex.files import hash_file, map_array
-from suffixindex.format import (
+from suffixindex.index import SuffixIndex
+from suffixindex.queries.base import is_foreign
+from suffixindex.storage.files import hash_file, map_array
+from suffixindex.storage.format import (
     DOCUMENT_BLOCKS,
     METADATA,
     METADATA_OFFSETS,
@@ -19,12 +21,10 @@ from suffixindex.format import (
     ShardEntry,
     shard_folder,
 )
-from suffixindex.index import SuffixIndex
-from suffixindex.memory import cpu_count
-from suffixindex.queries.base import is_foreign
-from suffixindex.shard import Shard
-from suffixindex.suffix_check import check_suffix_array, sample_check_suffix_array
-from suffixindex.tables import lookup_tables
+from suffixindex.storage.shard import Shard
+from suffixindex.storage.tables import lookup_tables
+from suffixindex.suffix_sort.check import check_suffix_array, sample_check_suffix_array
+from suffixindex.system.memory import cpu_count
 
 BLOCK = 1 << 24
 

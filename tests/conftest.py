@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
-import building
 import pytest
 from hypothesis import HealthCheck, settings
-from shell import RECORDS
 
 import suffixindex as si
+from tests.helpers import building
+from tests.helpers.shell import RECORDS
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
 settings.register_profile("compiled", max_examples=120, **COMMON)

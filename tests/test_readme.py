@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import suffixindex as si
-from suffixindex.cli import main
+from suffixindex.cli.main import main
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)

@@ -14,7 +14,7 @@ from analysis.lab.recipe import Recipe, Size
 from analysis.lab.tokenizer import train_tokenizer
 from analysis.lab.train import token_stream, train
 from analysis.lab.world import WorldFiles
-from analysis.stages import fingerprint, provenance, provenance_path
+from analysis.tables import fingerprint, provenance, provenance_path
 
 log = logging.getLogger(__name__)
 

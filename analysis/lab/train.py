@@ -22,7 +22,7 @@ from analysis.errors import ConfigError, ModelError
 from analysis.files import read_record, replacing
 from analysis.lab.recipe import Recipe, Size
 from analysis.lab.run import END_ID, STATE, Run, hash_of
-from analysis.stages import versions
+from analysis.tables import versions
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from analysis.lab.filler import Filler, fill
 from analysis.lab.parts import Document, Part
 from analysis.lab.translation import Translation, translate
 from analysis.lab.words import coin
-from analysis.stages import provenance, write_table
+from analysis.tables import provenance, write_table
 
 log = logging.getLogger(__name__)
 

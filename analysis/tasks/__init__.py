@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from analysis.errors import ConfigError, TaskError
 from analysis.schemas import EXAMPLES
-from analysis.stages import table_of
+from analysis.tables import table_of
 from analysis.tasks.formats import Example, gsm8k, mmlu, mmlu_subjects, plain, triviaqa, wmt09
 from analysis.tasks.prompts import draw_shots, find_template, prompt, templates
 

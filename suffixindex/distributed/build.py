@@ -11,15 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from suffixindex.build_state import BuildState, Clock
-from suffixindex.corpus import HUGGING_FACE, Source
-from suffixindex.distributed.cluster import Cluster, Task
-from suffixindex.encode import bytes_before
-from suffixindex.errors import BuildError
-from suffixindex.files import remove
-from suffixindex.format import BUILD_STATE, SHARD_MARKER, ShardEntry, shard_folder, token_type
-from suffixindex.job import Job
-from suffixindex.parts import (
+from suffixindex.building.budget import bytes_per_token
+from suffixindex.building.encode import bytes_before
+from suffixindex.building.job import Job
+from suffixindex.building.parts import (
     PART_MARKER,
     Piece,
     ShardPlan,
@@ -33,8 +28,14 @@ from suffixindex.parts import (
     plan_shards,
     read_part,
 )
-from suffixindex.plan import bytes_per_token
-from suffixindex.progress import Bar
+from suffixindex.building.state import BuildState, Clock
+from suffixindex.corpus.sources import HUGGING_FACE, Source
+from suffixindex.distributed.cluster import Cluster
+from suffixindex.distributed.tasks import Task
+from suffixindex.errors import BuildError
+from suffixindex.storage.files import remove
+from suffixindex.storage.format import BUILD_STATE, SHARD_MARKER, ShardEntry, shard_folder, token_type
+from suffixindex.system.progress import Bar
 
 
 def build_on(cluster: Cluster, job: Job, engine: str | None) -> list[ShardEntry]:

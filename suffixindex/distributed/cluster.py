@@ -11,39 +11,20 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
-from suffixindex.errors import BuildError, ClusterError, MissingDependencyError, SuffixIndexError
-from suffixindex.plan import fixed_bytes
+from suffixindex.building.budget import fixed_bytes
+from suffixindex.distributed.tasks import RESOURCE, Failure, Task
+from suffixindex.errors import BuildError, ClusterError, MissingDependencyError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 log = logging.getLogger(__name__)
 
-RESOURCE = "suffixindex_memory"
 ATTEMPTS = 3
 POLL_SECONDS = 0.5
 LOOK_SECONDS = 2.0  # between two looks at which workers there are
 CONNECT_SECONDS = 30
 SEEN_SECONDS = 30  # that a network filesystem may take to show a new file everywhere
-
-
-class Task(NamedTuple):
-    """A call of ``function(*arguments, threads, tell)`` on some worker; ``tell(done)`` says how much of it is done."""
-
-    name: str
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    memory: int = 0
-    """Bytes of a worker's that it takes while it runs."""
-
-
-class Failure(NamedTuple):
-    """What a task that went wrong returns: of its error, only the text is sure to survive the way to another process."""
-
-    worker: str
-    text: str
-    final: SuffixIndexError | None
-    """An error that every other worker would find too."""
 
 
 class Worker(NamedTuple):

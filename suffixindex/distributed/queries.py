@@ -13,16 +13,16 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.cooccurrence import Questions
 from suffixindex.distributed.cluster import CONNECT_SECONDS, open_client
 from suffixindex.errors import ClusterError
-from suffixindex.format import MANIFEST
-from suffixindex.groups import Where
 from suffixindex.index import SuffixIndex
-from suffixindex.matching import Matches, Texts
 from suffixindex.ngrams import Clause, Ngram, NgramBatch
+from suffixindex.queries.cooccurrence import Questions
+from suffixindex.queries.groups import Where
+from suffixindex.queries.matching import Matches, Texts
 from suffixindex.results import NextTokens
-from suffixindex.shard import merge_counts
+from suffixindex.storage.format import MANIFEST
+from suffixindex.storage.shard import merge_counts
 
 HELD = 4  # portions of texts whose matches a worker keeps between the two rounds of a question about them
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
 
-from suffixindex.build_state import plain_errors
-from suffixindex.distributed.cluster import RESOURCE, Failure, Task
+from suffixindex.building.budget import fixed_bytes
+from suffixindex.building.state import plain_errors
+from suffixindex.distributed.tasks import RESOURCE, Failure, Task
 from suffixindex.errors import CorpusError, TokenizerError
-from suffixindex.memory import total_memory
-from suffixindex.plan import fixed_bytes
+from suffixindex.system.memory import total_memory
 
 SHARE = 0.75  # of a worker's limit: at 0.8 Dask gives it no more work, at 0.95 it is killed
 TELL_SECONDS = 0.5

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import FormatError
-from suffixindex.files import map_array
 from suffixindex.foreign.arrays import Table
-from suffixindex.foreign.ends import StoredOrder, compare
+from suffixindex.foreign.last_document import StoredOrder, compare
 from suffixindex.foreign.shard import StoredShard
-from suffixindex.format import TOKEN_TYPES
+from suffixindex.storage.files import map_array
+from suffixindex.storage.format import TOKEN_TYPES
 
 BLOCK = 1 << 22  # entries that are looked at together
 COMPARED = 4096

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from suffixindex.errors import FormatError
-from suffixindex.files import map_array
 from suffixindex.foreign.shard import Layout
-from suffixindex.format import TOKEN_TYPES
+from suffixindex.storage.files import map_array
+from suffixindex.storage.format import TOKEN_TYPES
 
 SHARD = re.compile(r"tokenized(\.\d+)?")
 SAMPLED = 1000  # documents, and entries of a table, that are looked at to tell the width of tokens

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from suffixindex.encoders import HuggingFaceEncoder, choose_encoder
 from suffixindex.errors import FormatError, NoIndexError, TokenizerError
 from suffixindex.foreign import infinigram, tokengrams
 from suffixindex.foreign.shard import Layout, StoredShard, shard_of
 from suffixindex.foreign.sidecar import ANSWERS, Sidecar
-from suffixindex.format import MANIFEST, TOKEN_TYPES, Manifest, ShardEntry, separator_of
-from suffixindex.hub import TOKENIZER_FILE
+from suffixindex.storage.format import MANIFEST, TOKEN_TYPES, Manifest, ShardEntry, separator_of
+from suffixindex.tokenizers.encoders import HuggingFaceEncoder, choose_encoder
+from suffixindex.tokenizers.hub import TOKENIZER_FILE
 
 MEGATRON = b"MMIDIDX\x00\x00"
 NO_TOKENIZER: Mapping[str, Any] = {"kind": "none"}

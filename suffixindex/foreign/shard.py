@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.files import map_array
+from suffixindex.corpus.token_files import document_starts
 from suffixindex.foreign.arrays import Pieces, Table, Tokens
-from suffixindex.foreign.ends import find_pieces
+from suffixindex.foreign.last_document import find_pieces
 from suffixindex.foreign.sidecar import Sidecar
-from suffixindex.format import TOKEN_TYPES, ShardEntry, separator_of
 from suffixindex.ngrams import NgramBatch
-from suffixindex.shard import FEW, Interval, Shard, merge_counts, parse_lines
-from suffixindex.tables import SPACING, SearchTree, document_blocks, grow_search_tree, search_tree
-from suffixindex.token_corpora import document_starts
+from suffixindex.storage.files import map_array
+from suffixindex.storage.format import TOKEN_TYPES, ShardEntry, separator_of
+from suffixindex.storage.shard import FEW, Interval, Shard, merge_counts, parse_lines
+from suffixindex.storage.tables import SPACING, SearchTree, document_blocks, grow_search_tree, search_tree
 
 if TYPE_CHECKING:
     from suffixindex.kernels.occurrences import Postings

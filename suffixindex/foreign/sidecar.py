@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.files import map_array, write_array, write_bytes
+from suffixindex.storage.files import map_array, write_array, write_bytes
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from suffixindex.corpus.token_files import document_starts
 from suffixindex.errors import FormatError
-from suffixindex.files import map_array
 from suffixindex.foreign.shard import Layout, offsets_name
 from suffixindex.foreign.sidecar import Sidecar
-from suffixindex.format import TOKEN_TYPES, separator_of
-from suffixindex.token_corpora import document_starts
+from suffixindex.storage.files import map_array
+from suffixindex.storage.format import TOKEN_TYPES, separator_of
 
 POINTER = 8
 SAMPLED = 1000

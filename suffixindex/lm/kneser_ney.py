@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.continuations import CorpusCounts, Followers, corpus_counts, followers
 from suffixindex.lm.base import LanguageModel
+from suffixindex.lm.continuations import CorpusCounts, Followers, corpus_counts, followers
 from suffixindex.ngrams import NgramBatch, check_positive
 
 if TYPE_CHECKING:

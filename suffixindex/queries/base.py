@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.errors import FormatError, NoIndexError, QueryError
-from suffixindex.format import BUILD_STATE, MANIFEST, PROVENANCE, TOKEN_TYPES, Manifest, shard_folder
-from suffixindex.memory import cpu_count
 from suffixindex.ngrams import NgramChecker, integers
-from suffixindex.shard import Shard
-from suffixindex.stamps import Stamps
-from suffixindex.tokenizers import Tokenizer, open_tokenizer
+from suffixindex.queries.stamps import Stamps
+from suffixindex.storage.format import BUILD_STATE, MANIFEST, PROVENANCE, TOKEN_TYPES, Manifest, shard_folder
+from suffixindex.storage.shard import Shard
+from suffixindex.system.memory import cpu_count
+from suffixindex.tokenizers.base import Tokenizer, open_tokenizer
 
 
 class OpenIndex:

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex import statistics
-from suffixindex.duplicates import Order, find_duplicates
 from suffixindex.errors import QueryError
 from suffixindex.ngrams import Ngram, check_not_negative, check_positive
+from suffixindex.queries import statistics
+from suffixindex.queries.duplicates import Order, find_duplicates
 from suffixindex.queries.texts import TextQueries
 from suffixindex.results import (
     Duplicates,

@@ -7,7 +7,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.cooccurrence import (
+from suffixindex.errors import QueryError
+from suffixindex.ngrams import Clause, Ngram, check_not_negative, join
+from suffixindex.queries.cooccurrence import (
     Questions,
     check_clauses,
     count_one,
@@ -17,15 +19,13 @@ from suffixindex.cooccurrence import (
     number_pairs,
     number_questions,
 )
-from suffixindex.errors import QueryError
-from suffixindex.groups import Value, Where
-from suffixindex.ngrams import Clause, Ngram, check_not_negative, join
+from suffixindex.queries.groups import Value, Where
 from suffixindex.queries.occurrences import OccurrenceQueries
 from suffixindex.results import (
     Document,
     DocumentMatch,
 )
-from suffixindex.shard import Shard
+from suffixindex.storage.shard import Shard
 
 Unit = Literal["occurrences", "documents"]
 

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.groups import DocumentGroups, Value, Where
 from suffixindex.ngrams import Ngram, NgramBatch, check_not_negative, join
 from suffixindex.queries.base import OpenIndex
-from suffixindex.restriction import count_kept, restrict
+from suffixindex.queries.groups import DocumentGroups, Value, Where
+from suffixindex.queries.masked import count_kept, restrict
 from suffixindex.results import (
     Concordance,
     NextTokens,
 )
-from suffixindex.shard import Interval, Shard, merge_counts
+from suffixindex.storage.shard import Interval, Shard, merge_counts
 
 
 class OccurrenceQueries(OpenIndex):

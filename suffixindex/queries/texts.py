@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from suffixindex.errors import QueryError
-from suffixindex.groups import Where
-from suffixindex.matching import Matches, Texts, portions
 from suffixindex.ngrams import Ngram, check_not_negative, check_positive
 from suffixindex.queries.documents import DocumentQueries
+from suffixindex.queries.groups import Where
+from suffixindex.queries.matching import Matches, Texts, portions
+from suffixindex.queries.variants import KINDS, boundary_warning, find_variants, minimal
 from suffixindex.results import (
     NgramProb,
     Scores,
@@ -18,7 +19,6 @@ from suffixindex.results import (
     VariantCount,
     VariantCounts,
 )
-from suffixindex.variants import KINDS, boundary_warning, find_variants, minimal
 
 
 class TextQueries(DocumentQueries):

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import suffixindex as si
-from suffixindex.format import FORMAT_VERSION, PROVENANCE
+from suffixindex.storage.format import FORMAT_VERSION, PROVENANCE
 
 FOLDER = Path(__file__).parent
 CORPUS = "corpus.jsonl"

@@ -1,0 +1,1 @@
+"""Experiments on causes: planted doses, influence, prompts."""

@@ -1,0 +1,230 @@
+"""Do documents that hold an n-gram pair shape what a model says of it more than documents that hold its output alone?
+
+In(d, (x, y)) = ∇ℓ(θ, d, s^y) · ∇ℓ(θ, (x, y), s^y) (TracIn, Pruthi et al., 2020): how much a step on the document lowers the
+loss of the example, both on s^y alone: ℓ = -Σ_{t ∈ s^y} log P(t | all before), in a document at the first occurrence of s^y.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+import suffixindex as si
+from analysis.causes.passages import Passage, passage, sample_groups
+from analysis.errors import ConfigError, MeasureError, TableError
+from analysis.models.cache import Cache, key_of
+from analysis.models.gradients import chosen_parameters, loss_gradient, mean_inner_product
+from analysis.models.open import CausalModel
+from analysis.models.token_spans import Reading, Text, fit, narrow, read_texts
+from analysis.schemas import INFLUENCE
+from analysis.stats.correlations import MEAN
+from analysis.stats.resampling import clustered_bootstrap
+from analysis.tables import table_of
+
+log = logging.getLogger(__name__)
+
+Checkpoint = CausalModel | Callable[[], CausalModel]
+GROUPS = ("pair", "output_only", "difference")
+ALL_CHECKPOINTS = "all"
+"""The ``revision`` of rows that sum over checkpoints; their ``step`` is -1."""
+
+
+class Compared(NamedTuple):
+    """A pair with documents of both groups."""
+
+    task: str
+    subset: str
+    example: Text
+    start: int
+    stop: int
+    groups: tuple[list[Passage], list[Passage]]
+
+
+def influence(
+    checkpoints: Sequence[Checkpoint],
+    examples: pa.Table,
+    pairs: pa.Table,
+    index: "si.SuffixIndex",
+    *,
+    num_documents: int = 50,
+    max_length: int = 512,
+    seed: int = 0,
+    parameters: str = "all",
+    num_pairs: int | None = None,
+    texts: "si.SuffixIndex | None" = None,
+    total: bool = False,
+    batch_tokens: int = 8192,
+    cache: Path | None = None,
+) -> pa.Table:
+    """Mean influence of the documents of each pair, by group, at each checkpoint.
+
+    Parameters
+    ----------
+    checkpoints
+        Models, or functions that open one, so that one at a time is in memory.
+    examples, pairs
+        Tables EXAMPLES and PAIRS.
+    index
+        Of ``words``, as for counting: says which documents hold x, and where y is.
+    num_documents
+        Of each group, drawn anew for each pair.
+    max_length
+        Tokens of a document up to the end of the n-gram.
+    seed
+        Draws documents and resamples.
+    parameters
+        Which gradients: "all", or a regular expression of parameters' names ("layers\\.(10|11)\\.").
+    num_pairs
+        Pairs of each task and subset, drawn; None: all.
+    texts
+        Another index of the same corpus, to read documents as they are; without it they are read as the index's words. See
+        :func:`analysis.causes.passages.passage`.
+    total
+        Add rows of the sum over checkpoints, ``revision`` "all".
+    batch_tokens
+        Tokens of documents in a forward and backward pass, padding included.
+    cache
+        A folder, where each finished pair's values are kept.
+
+    Returns
+    -------
+    pa.Table
+        INFLUENCE. Groups: "pair", "output_only", and "difference", the first less the second of each pair. Intervals are of
+        resamples of examples.
+
+    Raises
+    ------
+    ConfigError
+        A number is below 1, or ``parameters`` match none.
+    MeasureError
+        No pair has documents of both groups.
+    TableError, ModelError
+        As for :func:`analysis.models.scoring.score_spans`, or ``texts`` is of another corpus.
+
+    Notes
+    -----
+    For each pair and checkpoint one backward pass for the example, one for each batch of documents; memory of two gradients.
+    """
+    _check(checkpoints, num_documents, max_length, num_pairs, index, texts)
+    rng = np.random.default_rng(seed)
+    compared = _compare(examples, pairs, index, texts, num_documents, max_length, num_pairs, rng)
+    columns: list[dict[str, Any]] = []
+    values: list[np.ndarray[Any, np.dtype[np.float64]]] = []
+    for checkpoint in checkpoints:
+        model = checkpoint if isinstance(checkpoint, CausalModel) else checkpoint()
+        columns.append(model.columns)
+        values.append(_at_checkpoint(model, compared, max_length, parameters, batch_tokens, cache))
+        del model  # before the next is opened
+    if total:
+        columns.append({**columns[-1], "revision": ALL_CHECKPOINTS, "step": -1})
+        values.append(np.sum(values, axis=0))
+    rows = [row for of, value in zip(columns, values, strict=True) for row in _rows(of, compared, value, seed)]
+    return table_of(rows, INFLUENCE)
+
+
+def _check(
+    checkpoints: Sequence[Checkpoint],
+    num_documents: int,
+    max_length: int,
+    num_pairs: int | None,
+    index: "si.SuffixIndex",
+    texts: "si.SuffixIndex | None",
+) -> None:
+    if not checkpoints or min(num_documents, max_length, 1 if num_pairs is None else num_pairs) < 1:
+        raise ConfigError(
+            f"{len(checkpoints)} checkpoints, num_documents {num_documents}, max_length {max_length}, num_pairs {num_pairs}: "
+            "expected 1 or more of each"
+        )
+    if (kind := index.info()["tokenizer"]["kind"]) != "words":
+        raise ConfigError(
+            f"the index {index.path} is of {kind}: influence finds documents by words; build one with --tokenizer words"
+        )
+    if texts is not None and texts.num_documents != index.num_documents:
+        raise TableError(
+            f"{texts.path} has {texts.num_documents:,} documents and {index.path} {index.num_documents:,}: give an index of the "
+            "same corpus, built in the same order"
+        )
+
+
+def _compare(
+    examples: pa.Table,
+    pairs: pa.Table,
+    index: "si.SuffixIndex",
+    texts: "si.SuffixIndex | None",
+    num_documents: int,
+    max_length: int,
+    num_pairs: int | None,
+    rng: np.random.Generator,
+) -> list[Compared]:
+    """The pairs that have documents of both groups, with the passages of theirs; ``num_pairs`` of each task and subset."""
+    rows = pairs.select(["task", "subset", "example_id", "x", "y", "y_start", "y_stop"]).to_pylist()
+    wanted = {row["example_id"] for row in rows}
+    read = examples.select(["example_id", "prompt", "target"]).to_pylist()
+    known = {row["example_id"]: Text(f"example {row['example_id']!r}", row["prompt"], row["target"]) for row in read}
+    if missing := sorted(wanted - known.keys()):
+        raise TableError(
+            f"a pair is of the example {missing[0]!r}, which the table of examples does not have: mine the pairs again"
+        )
+    compared: list[Compared] = []
+    for task, subset in dict.fromkeys((row["task"], row["subset"]) for row in rows):
+        of_it = [row for row in rows if (row["task"], row["subset"]) == (task, subset)]
+        found = 0
+        for number in rng.permutation(len(of_it)).tolist():
+            row = of_it[number]
+            groups = sample_groups(index, row["x"], row["y"], num_documents, rng)
+            if all(map(len, groups)):
+                both, alone = ([passage(index, int(i), row["y"], max_length, texts) for i in each] for each in groups)
+                compared.append(Compared(task, subset, known[row["example_id"]], row["y_start"], row["y_stop"], (both, alone)))
+                found += 1
+            if found == num_pairs:
+                break
+        log.info("influence: %s of %s pairs of %s %s are compared", f"{found:,}", f"{len(of_it):,}", task, subset)
+    if not compared:
+        raise MeasureError(f"none of {len(rows):,} pairs has documents that hold it and others that hold its output alone")
+    return compared
+
+
+def _at_checkpoint(
+    model: CausalModel, compared: Sequence[Compared], max_length: int, parameters: str, batch_tokens: int, folder: Path | None
+) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """Mean influence of the two groups of each pair: ``float64[pairs, 2]``."""
+    chosen = chosen_parameters(model, parameters)
+    cache = Cache(folder, "influence", model)
+    found: list[list[float]] = []
+    for pair in compared:
+        (reading,) = read_texts(model, [pair.example])
+        example = fit(narrow(reading, pair.start, pair.stop), model)
+        groups = [_read_passages(model, each, max_length) for each in pair.groups]
+        content = [part for each in [example, *groups[0], *groups[1]] for part in (each.ids.tobytes(), each.positions.tobytes())]
+        key = key_of(*chosen, *(str(len(each)) for each in groups), *content)
+        if key not in cache:
+            gradient = loss_gradient(model, [example], chosen)
+            cache.add({key: [mean_inner_product(model, gradient, each, chosen, batch_tokens) for each in groups]})
+        found.append(cache[key])
+    return np.array(found, np.float64)
+
+
+def _read_passages(model: CausalModel, passages: Sequence[Passage], max_length: int) -> list[Reading]:
+    texts = [Text(f"document {each.document_id}", each.text[: each.start], each.text[each.start :]) for each in passages]
+    readings = zip(passages, read_texts(model, texts), strict=True)
+    return [fit(narrow(reading, 0, each.stop - each.start), model, max_length, "truncate_left") for each, reading in readings]
+
+
+def _rows(
+    columns: dict[str, Any], compared: Sequence[Compared], values: "np.ndarray[Any, np.dtype[np.float64]]", seed: int
+) -> list[dict[str, Any]]:
+    """INFLUENCE of one checkpoint."""
+    rows: list[dict[str, Any]] = []
+    for task, subset in dict.fromkeys((pair.task, pair.subset) for pair in compared):
+        of_it = [number for number, pair in enumerate(compared) if (pair.task, pair.subset) == (task, subset)]
+        clusters = [compared[number].example.name for number in of_it]
+        documents = np.array([[len(each) for each in compared[number].groups] for number in of_it]).sum(0).tolist()
+        both, alone = values[of_it].T
+        for group, each, number in zip(GROUPS, (both, alone, both - alone), (*documents, sum(documents)), strict=True):
+            interval = clustered_bootstrap(MEAN, [each], clusters, seed=seed)._asdict()
+            sizes = {"num_pairs": len(of_it), "num_documents": number}
+            rows.append({"task": task, "subset": subset, **columns, "group": group, **interval, **sizes})
+    return rows

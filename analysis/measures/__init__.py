@@ -1,0 +1,1 @@
+"""What the study measures: counts of the corpus beside what models say."""

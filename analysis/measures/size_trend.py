@@ -1,0 +1,143 @@
+"""Does memorization grow with the size of the model? A trend over models, with the uncertainty of the examples."""
+
+from collections.abc import Sequence
+from itertools import groupby, permutations
+from math import factorial, nan
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from analysis.errors import ConfigError, MeasureError
+from analysis.measures.correlate import LEAST_PAIRS, Gammas, comparison, select
+from analysis.measures.modes import Mode, find_mode
+from analysis.measures.pair_arrays import align_corpus_scores, align_model_scores, align_pairs
+from analysis.schemas import SIZE_TRENDS
+from analysis.stats.correlations import PARTIAL_SPEARMAN, STATISTICS, Interval, Statistic, clustered_bootstrap
+from analysis.stats.resampling import Columns, Reals
+from analysis.tables import table_of
+
+Trend = Literal["slope", "correlation"]
+TRENDS: tuple[Trend, ...] = ("slope", "correlation")
+LEAST_MODELS = 3
+MAX_ORDERS = 50_000  # of models, that are all tried
+
+
+def size_trend(
+    pairs: pa.Table,
+    counts: pa.Table,
+    corpus_scores: pa.Table,
+    model_scores: pa.Table,
+    examples: pa.Table,
+    *,
+    mode: str | Mode = "strict",
+    gammas: Gammas = None,
+    statistics: Sequence[str] = ("spearman",),
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+    by_subset: bool = False,
+) -> pa.Table:
+    """How the correlation of corpus and model changes with the logarithm of the model's parameters.
+
+    ``slope``: change of the statistic for ten times the parameters (least squares). ``correlation``: Pearson's r of the
+    statistic and log parameters. All models answer the same resample of examples, so what the examples share cancels: the
+    slope's interval is narrower than the models' own intervals suggest. Noise in single estimates draws r, not the slope,
+    towards 0, in resamples more than in the data; so prefer the slope.
+
+    ``p_value``: two-sided, by exchange of the models' sizes (all orders of up to 8 models, else 50,000 drawn); with 3 models
+    it cannot be below 1/3, with 5 not below 1/60. It asks about models, the interval about examples.
+
+    Parameters
+    ----------
+    pairs, …, by_subset
+        As for :func:`analysis.measures.correlate.correlate`. Revisions are compared only with models of the same revision.
+
+    Returns
+    -------
+    pa.Table
+        SIZE_TRENDS.
+
+    Raises
+    ------
+    ConfigError, TableError, MeasureError
+        As for ``correlate``; or fewer than three sizes of models have a revision in common.
+    """
+    chosen_mode = find_mode(mode)
+    if unknown := sorted(set(statistics) - STATISTICS.keys()):
+        raise ConfigError(f"unknown statistic {unknown[0]!r}: expected {', '.join(STATISTICS)}")
+    aligned = align_pairs(pairs, counts, examples)
+    models = sorted(align_model_scores(pairs, model_scores), key=lambda model: str(model.columns["revision"]))
+    revisions = {revision: list(some) for revision, some in groupby(models, lambda model: str(model.columns["revision"]))}
+    ladders = {
+        revision: some
+        for revision, some in revisions.items()
+        if len({model.columns["num_parameters"] for model in some}) >= LEAST_MODELS
+    }
+    if not ladders:
+        raise MeasureError(f"a trend needs models of at least {LEAST_MODELS} sizes at one revision: score more models")
+    rows: list[dict[str, Any]] = []
+    for selection in select(aligned, align_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset):
+        for revision, some in ladders.items():
+            sizes = np.log10([model.columns["num_parameters"] for model in some])
+            compared = [comparison(aligned, selection, model, chosen_mode) for model in some]
+            example = compared[0][1]
+            about = {column: getattr(selection, column) for column in ("task", "subset", "corpus_model", "n", "gamma")}
+            about |= {"revision": revision, "mode": chosen_mode.name, "num_models": len(some)}
+            about |= {"num_pairs": len(example), "num_examples": len(np.unique(example))}
+            for name in statistics:
+                used = [arrays if name == PARTIAL_SPEARMAN.name else arrays[:2] for arrays, _ in compared]
+                for trend in TRENDS:
+                    interval, p_value = Interval(nan, nan, nan, confidence), nan
+                    if len(example) >= LEAST_PAIRS:
+                        over_models = trend_statistic(STATISTICS[name], sizes, len(used[0]), trend)
+                        arrays = [array for of_model in used for array in of_model]
+                        interval = clustered_bootstrap(
+                            over_models, arrays, example, resamples=resamples, confidence=confidence, seed=seed
+                        )
+                        p_value = trend_p(values_of(STATISTICS[name], used), sizes, seed)
+                    rows.append(about | {"statistic": name, "trend": trend, "p_value": p_value, **interval._asdict()})
+    return table_of(rows, SIZE_TRENDS)
+
+
+def trend_statistic(statistic: Statistic, sizes: NDArray[np.float64], num_arrays: int, trend: Trend) -> Statistic:
+    """The trend over models of a statistic of each: its arrays are those of the first model, then those of the next …"""
+
+    def compute(columns: Columns, weights: Reals) -> Reals:
+        of_models = [
+            statistic.compute(columns[start : start + num_arrays], weights) for start in range(0, len(columns), num_arrays)
+        ]
+        return trends(np.stack(of_models, axis=1), sizes, trend)
+
+    return Statistic(f"{trend} of {statistic.name}", statistic.prepare, compute)
+
+
+def trends(values: Reals, sizes: NDArray[np.float64], trend: Trend) -> Reals:
+    """Slope or correlation of each row of ``values[samples, models]`` over the sizes."""
+    deviation, values = sizes - sizes.mean(), values - values.mean(axis=1, keepdims=True)
+    products, squares = values @ deviation, np.sqrt((values**2).sum(axis=1))
+    if trend == "slope":
+        slope: Reals = products / (deviation @ deviation)
+        return slope
+    r: Reals = np.full(len(products), np.nan)
+    np.divide(products, squares * np.sqrt(deviation @ deviation), out=r, where=squares > 1e-12)
+    return np.clip(r, -1.0, 1.0)
+
+
+def values_of(statistic: Statistic, arrays: Sequence[Sequence[NDArray[np.float64]]]) -> NDArray[np.float64]:
+    """The statistic of each model."""
+    return np.array([statistic.compute(statistic.prepare(*of), np.ones((1, len(of[0]))))[0] for of in arrays])
+
+
+def trend_p(values: NDArray[np.float64], sizes: NDArray[np.float64], seed: int) -> float:
+    """Share of the orders of models whose trend is as far from 0 as the observed one, which is among them."""
+    if np.isnan(values).any():
+        return nan
+    if factorial(len(values)) <= MAX_ORDERS:
+        orders = np.array(list(permutations(range(len(values)))))
+    else:
+        drawn = np.random.default_rng(seed).permuted(np.tile(np.arange(len(values)), (MAX_ORDERS, 1)), axis=1)
+        orders = np.concatenate([np.arange(len(values))[None], drawn])
+    slopes = np.abs(trends(values[orders], sizes, "slope"))
+    return float(np.mean(slopes >= slopes[0] - 1e-12))

@@ -1,0 +1,1 @@
+"""Language models: opened, run over texts, and what they say."""

@@ -1,0 +1,189 @@
+"""What a model writes after a prompt: greedy, in batches, up to a stop."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+from tqdm import tqdm
+
+from analysis.errors import ConfigError, ModelError
+from analysis.models.cache import Cache, key_of
+from analysis.models.open import CausalModel
+from analysis.models.token_spans import first_tokens
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger(__name__)
+
+
+class Sampling(NamedTuple):
+    """Draw tokens instead of taking the likeliest."""
+
+    temperature: float
+    seed: int
+
+
+class _Prompt(NamedTuple):
+    """What is read, and the spaces at the prompt's end that are not."""
+
+    ids: list[int]
+    spaces: str
+
+
+def generate(
+    model: CausalModel,
+    examples: pa.Table,
+    *,
+    max_tokens: int,
+    stop: Sequence[str] = ("\n",),
+    batch_size: int = 16,
+    cache: Path | None = None,
+) -> list[str]:
+    r"""What the model writes after each example's prompt, greedily.
+
+    The text ends before the first ``stop``, at an end-of-text token, or after ``max_tokens`` tokens. Spaces at the prompt's
+    end are left to the model, for they are part of its next token (" Paris") and part of it in scoring too
+    (``analysis.models.token_spans``); the output is without them.
+
+    Parameters
+    ----------
+    examples
+        Table EXAMPLES.
+    max_tokens, stop
+        Where to end. Some of the tokens of ``stop`` may be written before its end is seen.
+    batch_size
+        Prompts that are continued together, those of like lengths, padded on the left. In fp32 the outputs are those of
+        one at a time, up to rounding between two tokens that are all but equally likely; in bf16 rounding is 2⁻⁸.
+    cache
+        A folder. Outputs of finished batches are kept there and used again where a model reads the same.
+
+    Returns
+    -------
+    list of str
+        An output for each example.
+
+    Raises
+    ------
+    ModelError
+        A prompt and ``max_tokens`` exceed the model's context. Finished batches stay in the cache.
+    ConfigError
+        A number below 1, or an empty stop.
+    """
+    names = [f"example {name!r}" for name in examples["example_id"].to_pylist()]
+    return continue_texts(
+        model, examples["prompt"].to_pylist(), names=names, max_tokens=max_tokens, stop=stop, batch_size=batch_size, cache=cache
+    )
+
+
+def continue_texts(
+    model: CausalModel,
+    prompts: Sequence[str],
+    *,
+    names: Sequence[str],
+    max_tokens: int,
+    stop: Sequence[str],
+    batch_size: int = 16,
+    cache: Path | None = None,
+    sampling: Sampling | None = None,
+) -> list[str]:
+    """:func:`generate` for prompts; with ``sampling``, drawn from all tokens, the same for one seed, batch and device."""
+    if max_tokens < 1 or batch_size < 1:
+        raise ConfigError(f"max_tokens is {max_tokens} and batch_size {batch_size}: expected 1 or more")
+    if not all(stop):
+        raise ConfigError("a stop is the empty text, which stands before every output: leave it out")
+    read = [_prompt(model, name, prompt, max_tokens) for name, prompt in zip(names, prompts, strict=True)]
+    settings = repr((max_tokens, list(stop), sampling, _end_tokens(model)))
+    keys = [key_of(repr(prompt), settings) for prompt in read]
+    known = Cache(cache, "generations", model)
+    waiting = {key: prompt for key, prompt in zip(keys, read, strict=True) if key not in known}
+    todo = sorted(waiting, key=lambda key: -len(waiting[key].ids))
+    log.info("%s: %s prompts to continue, %s known", model.label, f"{len(todo):,}", f"{len(set(keys)) - len(todo):,}")
+    with tqdm(total=len(todo), desc=model.label, unit=" prompts", disable=None) as bar:
+        for first in range(0, len(todo), batch_size):
+            batch = todo[first : first + batch_size]
+            outputs = _continue(model, [waiting[key] for key in batch], max_tokens, stop, sampling)
+            known.add(dict(zip(batch, outputs, strict=True)))
+            bar.update(len(batch))
+    return [str(known[key]) for key in keys]
+
+
+def _prompt(model: CausalModel, name: str, prompt: str, max_tokens: int) -> _Prompt:
+    read = prompt.rstrip(" ")
+    encoded = model.tokenizer(read, return_special_tokens_mask=True, padding=False, truncation=False, verbose=False)
+    ids, special = list(encoded["input_ids"]), list(encoded["special_tokens_mask"])
+    while len(ids) > 1 and special[-1] and not all(special):  # a tokenizer that ends every text with a token
+        ids.pop()
+        special.pop()
+    ids = ids or first_tokens(model, name)
+    if model.context_length is not None and len(ids) + max_tokens > model.context_length:
+        raise ModelError(
+            f"{name} has a prompt of {len(ids):,} tokens, and with {max_tokens:,} more it exceeds the "
+            f"{model.context_length:,} that {model.label} reads: shorten the prompt, or lower max_tokens"
+        )
+    return _Prompt(ids, prompt[len(read) :])
+
+
+def _continue(
+    model: CausalModel, prompts: Sequence[_Prompt], max_tokens: int, stop: Sequence[str], sampling: Sampling | None
+) -> list[str]:
+    """One batch, padded on the left."""
+    import torch
+    from transformers import StoppingCriteriaList
+
+    width = max(len(prompt.ids) for prompt in prompts)
+    ids = torch.zeros(len(prompts), width, dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt.ids) :] = torch.tensor(prompt.ids)
+        mask[row, width - len(prompt.ids) :] = 1
+
+    def written(tokens: "torch.Tensor") -> list[str]:
+        return [_text(model, prompt, row) for prompt, row in zip(prompts, tokens[:, width:].tolist(), strict=True)]
+
+    def stopped(tokens: "torch.Tensor", _: object, **__: object) -> "torch.Tensor":
+        found = [any(end in text for end in stop) for text in written(tokens)]
+        return torch.tensor(found, device=tokens.device)
+
+    device = model.model.device
+    settings = {"do_sample": False} if sampling is None else {"do_sample": True, "temperature": sampling.temperature, "top_k": 0}
+    ends = _end_tokens(model)
+    try:
+        with torch.random.fork_rng(), torch.inference_mode():
+            torch.manual_seed(0 if sampling is None else sampling.seed)
+            tokens = model.model.generate(
+                input_ids=ids.to(device),
+                attention_mask=mask.to(device),
+                max_new_tokens=max_tokens,
+                pad_token_id=ends[0] if ends else 0,
+                stopping_criteria=StoppingCriteriaList([stopped] if stop else []),
+                **settings,
+            )
+    except torch.cuda.OutOfMemoryError as error:
+        raise ModelError(
+            f"{len(prompts)} prompts of up to {width:,} tokens do not fit into the memory of {device} beside {model.label}: "
+            "lower batch_size"
+        ) from error
+    return [_before(text, stop) for text in written(tokens)]
+
+
+def _text(model: CausalModel, prompt: _Prompt, tokens: list[int]) -> str:
+    """The text of what follows a prompt. Decoded after the prompt's last token, for some tokenizers drop a text's first space."""
+    ends = [tokens.index(end) for end in _end_tokens(model) if end in tokens]
+    kept = tokens[: min(ends, default=len(tokens))]
+    options = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+    before = model.tokenizer.decode(prompt.ids[-1:], **options)
+    text = str(model.tokenizer.decode([*prompt.ids[-1:], *kept], **options))[len(before) :]
+    return text[len(prompt.spaces) :] if text.startswith(prompt.spaces) else text.lstrip(" ")
+
+
+def _end_tokens(model: CausalModel) -> list[int]:
+    ends = model.model.generation_config.eos_token_id
+    return list(ends or ())
+
+
+def _before(text: str, stop: Sequence[str]) -> str:
+    found = [text.index(end) for end in stop if end in text]
+    return text[: min(found, default=len(text))]

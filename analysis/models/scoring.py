@@ -1,0 +1,154 @@
+"""Teacher-forced log-probabilities: of target n-grams, all of an example in one forward pass, and of whole targets."""
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from analysis.errors import ModelError, TableError
+from analysis.models.cache import Cache, key_of
+from analysis.models.forward import batches, token_log_probs
+from analysis.models.open import CausalModel
+from analysis.models.token_spans import Reading, Text, TooLong, fit, read_texts
+from analysis.schemas import MODEL_SCORES
+
+log = logging.getLogger(__name__)
+
+
+class TargetScores(NamedTuple):
+    """Whole targets: log P of each, ``float64[texts]``, and how many tokens that is the sum over, ``int64[texts]``."""
+
+    log_probs: NDArray[np.float64]
+    num_tokens: NDArray[np.int64]
+
+
+def score_spans(
+    model: CausalModel,
+    examples: pa.Table,
+    pairs: pa.Table,
+    *,
+    batch_tokens: int = 8192,
+    cache: Path | None = None,
+    too_long: TooLong = "error",
+    to_end: bool = False,
+) -> pa.Table:
+    """log P_LLM(s^y | s^x) = Σ_{t ∈ s^y} log P(t | u ⊕ x ⊕ y before it), of each pair's n-gram at its place in the target.
+
+    Each example is read once, whatever its number of pairs, up to the end of its target. Which tokens are s^y:
+    ``analysis.models.token_spans``.
+
+    Parameters
+    ----------
+    examples, pairs
+        Tables EXAMPLES and PAIRS.
+    batch_tokens
+        Tokens of a forward pass, padding included.
+    cache
+        A folder. The log-probabilities of each target's tokens are kept there as soon as their batch is done, and used again
+        in any study that has the model read the same: with other pairs, or after a run that was stopped.
+    too_long
+        What to do with an example that is longer than the model's context: "error", or "truncate_left", which drops the
+        start of its prompt.
+    to_end
+        Count every token from s^y on to the end of the target: the loss mask of the paper's released code.
+
+    Returns
+    -------
+    pa.Table
+        MODEL_SCORES, a row for each of ``pairs``, in their order.
+
+    Raises
+    ------
+    TableError
+        A pair of an example that is not there, or a span outside of its target.
+    ModelError
+        An example is too long, nan comes out, or no token belongs to a span. Finished batches stay in the cache.
+    """
+    used = dict.fromkeys(pairs["example_id"].to_pylist())
+    columns = [examples[column].to_pylist() for column in ("example_id", "prompt", "target")]
+    read = [row for row in zip(*columns, strict=True) if row[0] in used]
+    texts = {name: Text(f"example {name!r}", prompt, target) for name, prompt, target in read}
+    if missing := next((name for name in used if name not in texts), None):
+        raise TableError(f"a pair is of the example {missing!r}, which the table of examples does not have: mine the pairs again")
+    readings = dict(zip(texts, read_texts(model, list(texts.values())), strict=True))
+    spans = list(zip(*(pairs[column].to_pylist() for column in ("example_id", "y_start", "y_stop")), strict=True))
+    if to_end:
+        spans = [(name, start, len(texts[name].target)) for name, start, _ in spans]
+    inside = {span: _inside(readings[span[0]], texts[span[0]].target, *span[1:]) for span in dict.fromkeys(spans)}
+    scored = dict(zip(texts, _score(model, list(readings.values()), batch_tokens, cache, too_long), strict=True))
+    found = {span: (math.fsum(scored[span[0]][chosen]), int(chosen.sum())) for span, chosen in inside.items()}
+    rows = [found[span] for span in spans]
+    table = {column: [value] * len(rows) for column, value in model.columns.items()}
+    table |= {"row": pairs["row"].to_pylist(), "log_prob": [row[0] for row in rows], "num_tokens": [row[1] for row in rows]}
+    return pa.table({name: table[name] for name in MODEL_SCORES.names}, MODEL_SCORES)
+
+
+def score_targets(
+    model: CausalModel,
+    texts: Sequence[tuple[str, str]],
+    *,
+    names: Sequence[str] | None = None,
+    batch_tokens: int = 8192,
+    cache: Path | None = None,
+    too_long: TooLong = "error",
+) -> TargetScores:
+    """log P(target | prompt) of many (prompt, target).
+
+    Parameters
+    ----------
+    names
+        What messages call the texts; else by their number.
+
+    Others, and errors: as for :func:`score_spans`.
+    """
+    called = names or [f"text {number}" for number in range(len(texts))]
+    readings = read_texts(model, [Text(name, *text) for name, text in zip(called, texts, strict=True)])
+    scored = _score(model, readings, batch_tokens, cache, too_long)
+    totals = np.array([math.fsum(log_probs) for log_probs in scored], np.float64)
+    return TargetScores(totals, np.array([len(log_probs) for log_probs in scored], np.int64))
+
+
+def _inside(reading: Reading, target: str, start: int, stop: int) -> NDArray[np.bool_]:
+    """Which of the target's tokens belong to its characters [start, stop)."""
+    if not 0 <= start < stop <= len(target):
+        raise TableError(f"{reading.name}: a pair's y is at [{start}, {stop}) of a target of {len(target)} characters")
+    inside = reading.overlapping(start, stop)
+    if not inside.any():
+        raise ModelError(f"{reading.name}: no token belongs to {target[start:stop]!r}, the target's characters [{start}, {stop})")
+    return inside
+
+
+def _score(
+    model: CausalModel, readings: Sequence[Reading], batch_tokens: int, folder: Path | None, too_long: TooLong
+) -> list[NDArray[np.float64]]:
+    """log P of the target tokens of each reading, those of equal content once."""
+    import torch
+
+    fitted = [fit(reading, model, too_long=too_long) for reading in readings]
+    keys = [key_of(reading.ids.tobytes(), reading.positions.tobytes()) for reading in fitted]
+    cache = Cache(folder, "scores", model)
+    waiting = {key: reading for key, reading in zip(keys, fitted, strict=True) if key not in cache}
+    todo = list(waiting.values())
+    log.info("%s: %s texts to read, %s known", model.label, f"{len(todo):,}", f"{len(set(keys)) - len(todo):,}")
+    names = list(waiting)
+    with tqdm(total=len(todo), desc=model.label, unit=" texts", disable=None) as bar:
+        for numbers in batches(todo, batch_tokens, model.num_outputs):
+            with torch.inference_mode():
+                found = token_log_probs(model, [todo[number] for number in numbers])
+            answers = {number: log_probs.cpu().numpy().astype(np.float64) for number, log_probs in zip(numbers, found, strict=True)}
+            bad = [number for number, log_probs in answers.items() if np.isnan(log_probs).any()]
+            cache.add({names[number]: log_probs.tolist() for number, log_probs in answers.items() if number not in bad})
+            if bad:
+                place = int(np.flatnonzero(np.isnan(answers[bad[0]]))[0])
+                raise ModelError(
+                    f"{todo[bad[0]].name}: {model.label} gives nan for token {place} of its target ({model.model.dtype} on "
+                    f"{model.device}): its weights are damaged, or overflow this dtype; try fp32"
+                )
+            bar.update(len(numbers))
+    return [np.array(cache[key], np.float64) for key in keys]

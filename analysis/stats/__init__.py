@@ -1,0 +1,1 @@
+"""Statistics that the study uses: correlations, resampling."""

@@ -1,0 +1,120 @@
+"""What stages share while a study runs: the index, one encoder and one language model, opened when first needed."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import suffixindex as si
+from analysis.config import Config, Model, Task
+from analysis.errors import ConfigError
+from analysis.models.open import CausalModel, open_model
+from analysis.pairs.cluster_encoder import cluster_encoder
+from analysis.pairs.embeddings import Encoder, open_encoder
+
+
+class Opened:
+    """Opens each thing once; of language models it holds one at a time, for two may not fit."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._exit = ExitStack()
+        self._indexes: dict[str, si.SuffixIndex] = {}
+        self._encoders: dict[str, Encoder] = {}
+        self._model: tuple[tuple[str, str], CausalModel] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._model = None
+        self._exit.close()
+
+    @property
+    def cache(self) -> Path:
+        """Where encoders and models keep what they computed, by content; safe to delete."""
+        return self._config.folder / "cache"
+
+    def index(self) -> si.SuffixIndex:
+        """The corpus, by words."""
+        return self._open(self._config.index.path, self._config.study.scheduler or None)
+
+    def texts(self) -> si.SuffixIndex | None:
+        """The corpus by a model's tokens, from which a document can be read as it is; None where there is none."""
+        return self._open(self._config.index.texts) if self._config.index.texts else None
+
+    def _open(self, name: str, scheduler: str | None = None) -> si.SuffixIndex:
+        if name not in self._indexes:
+            self._indexes[name] = self._exit.enter_context(si.open(self._config.path(name), scheduler=scheduler))
+        return self._indexes[name]
+
+    def encoder(self, task: Task) -> Encoder:
+        """What embeds the n-grams of a task."""
+        mining = self._config.mining
+        name = task.encoder or mining.encoder
+        if name not in self._encoders:
+            how: dict[str, Any] = {
+                "cache": self.cache / "embeddings",
+                "device": mining.device,
+                "prefix": mining.prefix if name == mining.encoder else "",
+                "batch_size": mining.batch_size,
+            }
+            if scheduler := self._config.study.scheduler:
+                self._encoders[name] = self._exit.enter_context(cluster_encoder(scheduler, self._config.place(name), **how))
+            else:
+                self._encoders[name] = open_encoder(self._config.place(name), **how)
+        return self._encoders[name]
+
+    def model(self, model: Model, revision: str) -> CausalModel:
+        """A language model at one of its states, called in tables what the configuration calls it."""
+        key = (model.name, revision)
+        if self._model is None or self._model[0] != key:
+            self._model = None  # let the one before go first
+            quiet_transformers()
+            place = self._config.place(model.name)
+            opened = open_model(place, revision=revision, device=model.device, dtype=model.dtype)
+            step = model.step if revision == model.revision and opened.step < 0 else opened.step
+            self._model = key, replace(opened, name=model.name, step=step)
+        return self._model[1]
+
+
+def quiet_transformers() -> None:
+    """No bar for each file of weights that is read or written: a study reads dozens of checkpoints."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+def weights_of(config: Config, model: Model, revision: str) -> list[Any]:
+    """What a local model's files are, so that a model trained anew is not taken for the one before; empty for the hub's."""
+    folder = Path(config.place(model.name)) / revision
+    if not folder.is_dir():
+        return []
+    found = sorted(file for file in folder.iterdir() if file.is_file())
+    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in found]
+
+
+def build_index(config: Config) -> Path:
+    """The study's index, built of its sources unless it is there; an interrupted build goes on.
+
+    Raises
+    ------
+    ConfigError
+        The index is of other sources, or they cannot be read.
+    """
+    path = config.path(config.index.path)
+    if config.index.sources:
+        sources = [name if name.startswith("hf:") else str(config.path(name)) for name in config.index.sources]
+        try:
+            si.build(
+                sources,
+                path,
+                tokenizer="words",
+                memory=config.index.memory or None,
+                text_field=config.index.text_field,
+                scheduler=config.study.scheduler or None,
+            )
+        except si.BuildError as error:
+            raise ConfigError(f"{error}; without index.sources the study takes the index as it is") from error
+    return path

@@ -1,0 +1,112 @@
+"""A study as a list of stages in order, each a table; finished ones are kept whatever happens to those after them."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+import suffixindex as si
+from analysis.errors import AnalysisError, ConfigError, StageError
+from analysis.tables import is_current, read_table, run_stage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One table of the study and how it is made."""
+
+    command: str
+    """Of the command line: all stages of one command run together."""
+    name: str
+    output: Path
+    schema: pa.Schema
+    make: Callable[..., pa.Table]
+    """Called with the tables of ``reads`` by their roles."""
+    reads: "Mapping[str, Stage | Sequence[Stage]]" = field(default_factory=dict)
+    """Stages before it: role -> the one whose table it is, or several whose tables are put together."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """What else ``make`` reads: an index, a task's source."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """All else that the table depends on."""
+    kind: str = ""
+    """What the report calls tables of this sort; "" for those that it does not show."""
+
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """Every file and folder that the table is made of, by role."""
+        single = {role: read.output for role, read in self.reads.items() if isinstance(read, Stage)}
+        several = {
+            f"{role} {stage.output.stem}": stage.output
+            for role, read in self.reads.items()
+            if not isinstance(read, Stage)
+            for stage in read
+        }
+        return {**self.files, **single, **several}
+
+    def read(self) -> pa.Table:
+        """The table that the stage wrote."""
+        return read_table(self.output, self.schema)
+
+    def is_current(self) -> bool:
+        """Whether its table was made of the same inputs and settings."""
+        return is_current(self.name, self.output, self.inputs, self.settings)
+
+    def run(self) -> None:
+        """Make the table, unless it is up to date."""
+        run_stage(self.name, self.output, self.inputs, self.settings, self._made, self.schema)
+
+    def _made(self) -> pa.Table:
+        tables = {role: read.read() if isinstance(read, Stage) else concatenated(read) for role, read in self.reads.items()}
+        return self.make(**tables)
+
+
+def concatenated(stages: Sequence[Stage]) -> pa.Table:
+    """The tables of several stages as one."""
+    return pa.concat_tables([stage.read() for stage in stages])
+
+
+def run_stages(stages: Sequence[Stage]) -> None:
+    """Run stages in order; those that are up to date pass at once.
+
+    Raises
+    ------
+    StageError
+        One failed: it is named, and the tables before it are finished.
+    """
+    passed = 0
+    for number, stage in enumerate(stages, 1):
+        try:
+            if stage.is_current():
+                passed += 1
+                continue
+            log.info("[%d/%d] %s", number, len(stages), stage.name)
+            stage.run()
+        except (AnalysisError, si.SuffixIndexError) as error:
+            raise StageError(_failed(stage, number, str(error))) from error
+        except (MemoryError, OSError, RuntimeError, ValueError, ArithmeticError, LookupError, TypeError) as error:
+            log.debug("%s failed", stage.name, exc_info=True)
+            raise StageError(_failed(stage, number, f"{type(error).__name__}: {error} (--debug shows where)")) from error
+    log.info("%d stages: %d made, %d were up to date", len(stages), len(stages) - passed, passed)
+
+
+def _failed(stage: Stage, number: int, reason: str) -> str:
+    kept = {1: "", 2: "; the stage before it is kept"}.get(number, f"; the {number - 1} stages before it are kept")
+    return f"stage {stage.name!r} failed: {reason}{kept}; the same command goes on from there"
+
+
+def chosen(stages: Sequence[Stage], command: str) -> list[Stage]:
+    """The stages of one command.
+
+    Raises
+    ------
+    ConfigError
+        The study has none.
+    """
+    found = [stage for stage in stages if stage.command == command]
+    if not found:
+        raise ConfigError(f"this study has no stage of {command!r}: its configuration leaves it out")
+    return found

@@ -1,0 +1,47 @@
+"""A configuration as the stages of its study, in the order in which they run.
+
+``FOLDER/examples/TASK.parquet`` → ``pairs`` → ``counts`` → ``corpus_scores``; ``scores/TASK/MODEL@REVISION.parquet`` and
+``generations/…`` of each model; then a table for each task of each measure: ``correlations``, ``performance``, …
+"""
+
+from collections.abc import Iterator
+
+from analysis.config import Config
+from analysis.study.opened import Opened
+from analysis.study.pipeline import Stage
+from analysis.study.plan import causes, corpus, measures, models
+from analysis.study.plan.task_stages import TaskStages
+
+__all__ = ["plan"]
+
+
+def plan(config: Config, opened: Opened) -> list[Stage]:
+    """All stages of a study, what a stage reads before it; nothing is read or opened until one runs."""
+    tasks = [TaskStages(task, config, opened) for task in config.tasks]
+    return list(_stages(config, tasks))
+
+
+def _stages(config: Config, tasks: list[TaskStages]) -> Iterator[Stage]:
+    for make in (corpus.load, corpus.mine_pairs, corpus.count, corpus.score, corpus.contaminated):
+        for task in tasks:
+            yield from make(task)
+    for model in config.models:
+        for revision in (*model.checkpoints, model.revision):  # one model at a time, and each opened once
+            for task in tasks:
+                yield from models.score(task, model, revision)
+                if revision == model.revision:
+                    yield from models.write(task, model)
+    for measure in (
+        measures.correlations,
+        measures.trends,
+        measures.task_scores,
+        measures.scores_by_counts,
+        measures.new_ngrams,
+        causes.doses,
+        causes.prompts,
+    ):
+        for task in tasks:
+            yield from measure(task)
+    for model in config.models:
+        for task in tasks:
+            yield from causes.influences(task, model)

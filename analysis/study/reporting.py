@@ -1,0 +1,99 @@
+"""The report of a study: its tables gathered, its choices, and where everything came from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.config import Config
+from analysis.errors import TableError
+from analysis.report import ModelChoice, Origin, Study, Tables, TaskChoice, listings, rows_of, write_report
+from analysis.report.selection import Row
+from analysis.study.pipeline import Stage
+from analysis.tables import provenance, versions
+
+
+def report_study(config: Config, stages: Sequence[Stage], settings: str) -> Path:
+    """Write the report of the stages that are finished; return the page's path.
+
+    Parameters
+    ----------
+    settings
+        The configuration's text, printed as it is.
+
+    Raises
+    ------
+    TableError
+        No stage that the report shows is finished.
+    """
+    finished = [stage for stage in stages if provenance(stage.output) and stage.output.exists()]
+    tables: dict[str, list[Row]] = {}
+    for stage in finished:
+        if stage.kind:
+            tables.setdefault(stage.kind, []).extend(rows_of(stage.read()))
+    if not tables:
+        raise TableError(f"{config.folder} holds no table that a report shows: run the study first, python -m analysis run")
+    return write_report(
+        tables,
+        study_of(config),
+        config.folder / "report",
+        overview=[listings.tasks(_tasks(config, finished)), listings.models(_models(config, tables))],
+        origins=[_origin(stage, config.folder) for stage in finished],
+        inputs=_inputs(finished, config),
+        versions=list(versions().items()),
+        settings=settings,
+    )
+
+
+def study_of(config: Config) -> Study:
+    """What leads a reader through the tables."""
+    return Study(
+        config.study.title,
+        tuple(TaskChoice(task.name, task.gamma, task.statistic) for task in config.tasks),
+        tuple(ModelChoice(model.name, model.revision, model.checkpoints) for model in config.models),
+        config.correlate.modes[0],
+        config.study.confidence,
+    )
+
+
+def _tasks(config: Config, finished: Sequence[Stage]) -> list[Row]:
+    rows = {stage.name: provenance(stage.output)["rows"] for stage in finished}
+    return [
+        {
+            "task": task.name,
+            "num_examples": rows.get(f"examples {task.name}", 0),
+            "num_pairs": rows.get(f"pairs {task.name}", 0),
+            "num_distinct": rows.get(f"counts {task.name}", 0),
+            "gamma": task.gamma,
+            "metric": task.metric,
+        }
+        for task in config.tasks
+    ]
+
+
+def _models(config: Config, tables: Tables) -> list[Row]:
+    sizes = {row["model"]: row["num_parameters"] for kind in ("correlations", "task_scores") for row in tables.get(kind, ())}
+    return [
+        {
+            "model": model.name,
+            "revision": model.revision,
+            "num_parameters": sizes.get(model.name, -1),
+            "num_states": 1 + len(model.checkpoints),
+            "generate": model.generate,
+        }
+        for model in config.models
+    ]
+
+
+def _origin(stage: Stage, folder: Path) -> Origin:
+    told = provenance(stage.output)
+    return Origin(stage.name, str(stage.output.relative_to(folder)), told["rows"], told["seconds"], told["sha256"])
+
+
+def _inputs(stages: Sequence[Stage], config: Config) -> list[tuple[str, str]]:
+    """What the study read and did not make: (path, from the configuration's folder where it is there; sha256), each once."""
+    found: dict[str, str] = {}
+    for stage in stages:
+        known = provenance(stage.output)["made_from"]["inputs"]
+        for role, path in stage.inputs.items():
+            if config.folder not in path.parents and role in known:
+                found[str(path.relative_to(config.base) if path.is_relative_to(config.base) else path)] = known[role]
+    return sorted(found.items())

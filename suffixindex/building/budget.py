@@ -1,0 +1,147 @@
+"""What a build will cost: the size of its shards under a memory budget, and an estimate from a sample before a long one."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from math import ceil, log10
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from suffixindex.corpus.readers import Piece, RecordOptions, parse, read_pieces
+from suffixindex.corpus.sources import Source
+from suffixindex.errors import BuildError, CorpusError
+from suffixindex.storage.format import TOKEN_TYPES, separator_of
+from suffixindex.storage.tables import TABLE_BYTES
+from suffixindex.system.memory import MAX_TOKENS, parse_count, parse_size, sort_bytes_per_token, total_memory
+from suffixindex.tokenizers.encoders import Encoder
+
+FIXED_BYTES = 360 << 20  # interpreter, compiled kernels, a tokenizer, the sort's tables
+THREAD_BYTES = 60 << 20  # the sort's scratch, or batches under way
+SMALLEST_SHARD = 1 << 20
+SAMPLED_PLACES = 16
+SAMPLE_BYTES = 32 << 20
+GROWTH_PER_DECADE = 0.3  # a token's share of a sort ten times as long: measured, benchmarks/README.md
+
+
+def bytes_per_token(token_type: str) -> float:
+    """Peak memory of a build for each token of its largest shard: the sort's, and the mapped tokens'."""
+    dtype = TOKEN_TYPES[token_type]
+    return sort_bytes_per_token(dtype) + dtype.itemsize
+
+
+def fixed_bytes(threads: int) -> int:
+    """Memory of a build that does not grow with its shards."""
+    return FIXED_BYTES + THREAD_BYTES * threads
+
+
+def shard_capacity(memory: str | int | None, shard_tokens: str | int | None, token_type: str, threads: int) -> int:
+    """Tokens and separators that a shard may hold; by default half of what memory there is sets it.
+
+    Raises
+    ------
+    BuildError
+        A size does not parse, both are given, or the budget is too small to build anything.
+    """
+    if memory is not None and shard_tokens is not None:
+        raise BuildError("memory and shard_tokens both set the size of the shards: give one")
+    if shard_tokens is not None:
+        return min(parse_count(shard_tokens), MAX_TOKENS)
+    budget = parse_size(memory) if memory is not None else total_memory() // 2
+    capacity = int((budget - fixed_bytes(threads)) / bytes_per_token(token_type))
+    if capacity < SMALLEST_SHARD:
+        least = fixed_bytes(threads) + ceil(SMALLEST_SHARD * bytes_per_token(token_type))
+        raise BuildError(
+            f"{budget / 2**20:,.0f} MiB of memory are too little for a build: give it {least / 2**20:,.0f} MiB or more"
+        )
+    return min(capacity, MAX_TOKENS)
+
+
+class BuildEstimate(NamedTuple):
+    """What a build would make and cost, extrapolated from ``sampled_bytes`` of its text."""
+
+    num_sources: int
+    num_documents: int
+    num_tokens: int
+    num_shards: int
+    num_bytes: int
+    peak_memory_bytes: int
+    seconds: dict[str, float]
+    text_bytes: int
+    sampled_bytes: int
+
+
+def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions, capacity: int, threads: int) -> BuildEstimate:
+    """Encode and sort text from up to 16 places of the corpus, and extrapolate by their share of its bytes.
+
+    Writes nothing. The time is that of this machine as busy as it is now; kernels are compiled before it is taken.
+
+    Raises
+    ------
+    CorpusError
+        A source has no size (standard input, a Hugging Face dataset), or there is nothing in the sample.
+    """
+    if any(source.bytes is None for source in sources):
+        raise CorpusError("a dry run needs inputs of known size, files: standard input and datasets have none")
+    pieces, read = _sample(sources)
+    if not pieces:
+        raise CorpusError(f"the corpus is empty: {len(sources)} inputs hold no text")
+
+    def encode(piece: Piece) -> tuple[Any, int]:
+        documents = parse([piece], sources, options)
+        return encoder.encode(documents.texts), sum(map(len, documents.metadata))
+
+    encode(pieces[0])
+    started = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        encoded = list(pool.map(encode, pieces))
+    numbered = [encoder.number(part) for part, _ in encoded]
+    encode_seconds = time.perf_counter() - started
+    documents = sum(len(lengths) for _, lengths in numbered)
+    separator = separator_of(encoder.token_type)
+    tokens = np.concatenate([tokens for tokens, _ in numbered])
+    from suffixindex.suffix_sort.sort import suffix_array
+
+    suffix_array(tokens[:1000], separator=separator, threads=threads)
+    started = time.perf_counter()
+    suffix_array(tokens, separator=separator, threads=threads)
+    sort_seconds = time.perf_counter() - started
+    text_bytes = sum(piece.num_bytes for piece in pieces)
+    scale = max(sum(source.bytes or 0 for source in sources) / max(read, 1), 1.0)
+    length = len(tokens)
+    shards = ceil(length * scale / capacity)
+    growth = 1 + GROWTH_PER_DECADE * max(0.0, log10(length * scale / shards / len(tokens)))
+    width = TOKEN_TYPES[encoder.token_type].itemsize
+    metadata = sum(size for _, size in encoded) + 8 * documents if options.keep_metadata else 0
+    return BuildEstimate(
+        num_sources=len(sources),
+        num_documents=round(documents * scale),
+        num_tokens=round((length - documents) * scale),
+        num_shards=shards,
+        num_bytes=round(scale * (length * (width + 4 + TABLE_BYTES) + 8 * documents + metadata)),
+        peak_memory_bytes=round(fixed_bytes(threads) + length * scale / shards * bytes_per_token(encoder.token_type)),
+        seconds={"encode": encode_seconds * scale, "sort": sort_seconds * scale * growth},
+        text_bytes=round(text_bytes * scale),
+        sampled_bytes=text_bytes,
+    )
+
+
+def _sample(sources: Sequence[Source]) -> tuple[list[Piece], int]:
+    """Pieces from places spread evenly over the corpus, and how many bytes of its files they stand for."""
+    ends = np.cumsum([source.bytes or 0 for source in sources])
+    places = np.linspace(0, ends[-1], SAMPLED_PLACES, endpoint=False)
+    starts = np.unique(np.searchsorted(ends, places, side="right")).tolist()
+    pieces: list[Piece] = []
+    read = 0
+    for start, stop in pairwise([*starts, len(sources)]):
+        size = 0
+        consumed = {start: 0}
+        for piece in read_pieces(sources[:stop], (start, 0)):
+            pieces.append(piece)
+            size += piece.num_bytes
+            consumed[piece.source] = piece.consumed
+            if size >= SAMPLE_BYTES // len(starts):
+                break
+        read += sum(consumed.values())
+    return pieces, read

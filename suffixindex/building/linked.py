@@ -1,0 +1,66 @@
+"""A file of raw ids that is laid out as ours are: it becomes an index's tokens as it is, by a link where the disk has links."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from suffixindex.corpus.readers import metadata_line
+from suffixindex.corpus.sources import Source
+from suffixindex.corpus.token_files import RAW, document_starts
+from suffixindex.errors import CorpusError
+from suffixindex.storage.files import map_array, remove, write_array, write_blocks
+from suffixindex.storage.format import DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, TOKEN_TYPES, separator_of, shard_folder
+
+BLOCK = 1 << 24
+
+
+def is_laid_out(sources: Sequence[Source], token_type: str, capacity: int) -> bool:
+    """Whether the corpus is one file of a shard's tokens: each document followed by the largest id of the type."""
+    if len(sources) != 1 or sources[0].kind != token_type or sources[0].kind not in RAW or not sources[0].bytes:
+        return False
+    if sources[0].number != separator_of(token_type):
+        return False
+    tokens = map_array(Path(sources[0].path), TOKEN_TYPES[token_type])
+    return len(tokens) <= capacity and int(tokens[-1]) == separator_of(token_type)
+
+
+def link_tokens(index: Path, source: Source, token_type: str, vocabulary_size: int, *, metadata: bool) -> tuple[int, int]:
+    """Make the file the tokens of the only shard; returns (documents, length). A link, or a copy on another disk.
+
+    Raises
+    ------
+    CorpusError
+        An id is outside the vocabulary.
+    """
+    tokens = map_array(Path(source.path), TOKEN_TYPES[token_type])
+    offsets = document_starts(tokens, separator_of(token_type))
+    outside = sum(int(np.count_nonzero(tokens[start : start + BLOCK] >= vocabulary_size)) for start in range(0, len(tokens), BLOCK))
+    if outside != len(offsets) - 1:
+        raise CorpusError(
+            f"{source.path} holds ids outside the vocabulary of {vocabulary_size:,}, {outside - len(offsets) + 1:,} times: "
+            "it was made by another tokenizer"
+        )
+    folder = shard_folder(index, 0)
+    remove(folder)
+    folder.mkdir(parents=True)
+    target = folder / f"tokens.{token_type}"
+    try:
+        os.link(os.path.realpath(source.path), target)
+    except OSError:
+        shutil.copyfile(source.path, target)
+    write_array(folder / DOCUMENT_OFFSETS, offsets)
+    if metadata:
+        lengths: list[int] = [0]
+
+        def lines() -> Iterator[bytes | memoryview]:
+            for document in range(len(offsets) - 1):
+                line = metadata_line(source.path, document + 1, {})
+                lengths.append(len(line))
+                yield line
+
+        write_blocks(folder / METADATA, lines())
+        write_array(folder / METADATA_OFFSETS, np.cumsum(lengths, dtype=np.uint64))
+    return len(offsets) - 1, len(tokens)

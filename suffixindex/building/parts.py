@@ -1,0 +1,311 @@
+"""A build in parts that know nothing of each other: parts of the corpus are encoded, documents given to shards, shards made.
+
+A part is some consecutive sources. It is laid out as an index of one shard of any length, with a vocabulary of its own for
+`words`. Which documents go to which shard follows from the lengths of all parts, by the rule of :class:`TokenWriter`; a
+shard is then put together from its pieces of parts, in the ids of the whole corpus. So the bytes are those of a build in
+one go. Every folder appears whole, under a name of its own until then, and whoever comes first stays: all attempts at a
+part or a shard make the same bytes, and one that was given up may still be at it.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.building.encode import Counts, encode_corpus
+from suffixindex.building.shards import sort_shard
+from suffixindex.building.writer import TokenWriter, cut, too_long
+from suffixindex.corpus.readers import RecordOptions
+from suffixindex.corpus.sources import Source
+from suffixindex.errors import BuildError
+from suffixindex.storage.files import BLOCK_BYTES, fsync_folder, map_array, remove, write_array, write_blocks, write_bytes
+from suffixindex.storage.format import (
+    DOCUMENT_OFFSETS,
+    METADATA,
+    METADATA_OFFSETS,
+    SHARD_MARKER,
+    TOKEN_TYPES,
+    WORK,
+    FileEntry,
+    ShardEntry,
+    separator_of,
+    shard_folder,
+)
+from suffixindex.system.memory import peak_memory
+from suffixindex.tokenizers.encoders import Encoder, stored_encoder
+
+PART_BYTES = 1 << 22  # of files that one part takes, unless one file is larger: compressed, a second's work
+PART_MARKER = "part.json"
+NUMBERS = "numbers.u32"
+UNLIMITED = 1 << 62
+
+
+class Piece(NamedTuple):
+    """Documents ``first .. last`` of a part."""
+
+    part: int
+    first: int
+    last: int
+
+
+class ShardPlan(NamedTuple):
+    """What a shard is made of. ``length`` counts tokens and separators."""
+
+    number: int
+    documents: int
+    length: int
+    pieces: list[Piece]
+    part_type: str
+    token_type: str
+    vocabulary_size: int
+
+
+def part_folder(index: Path, number: int) -> Path:
+    return index / WORK / "parts" / f"{number:05d}"
+
+
+def make_room(index: Path) -> None:
+    """The folders that parts and shards appear in."""
+    for folder in (index / WORK / "parts", index / WORK / "attempts", index / "shards"):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def clear_room(index: Path) -> None:
+    """Remove all that is not the index; an attempt that is still under way finds no place to write to."""
+    aside = index / f"{WORK}.tmp"
+    remove(aside)
+    if (index / WORK).exists():
+        os.replace(index / WORK, aside)
+        remove(aside)
+
+
+@contextmanager
+def _attempt(index: Path, target: Path, marker: str) -> Iterator[Path]:
+    """A folder to fill that becomes ``target``, unless another attempt was faster; ``marker`` is the last file in it."""
+    folder = index / WORK / "attempts" / f"{target.parent.name}-{target.name}-{uuid4().hex}"
+    folder.mkdir()
+    try:
+        yield folder
+        try:
+            os.rename(folder, target)
+        except OSError:
+            if not (target / marker).exists():
+                raise
+        fsync_folder(target.parent)
+    finally:
+        remove(folder)
+
+
+# ---- parts of the corpus -----------------------------------------------------------------------------------------
+
+
+def group_sources(sources: Sequence[Source]) -> list[tuple[int, int]]:
+    """Ranges of sources that make a part each: small files together, every other one alone."""
+    groups: list[tuple[int, int]] = []
+    size = PART_BYTES
+    for number, source in enumerate(sources):
+        size += PART_BYTES if source.bytes is None else source.bytes
+        if size > PART_BYTES:
+            groups.append((number, number))
+            size = PART_BYTES if source.bytes is None else source.bytes
+        groups[-1] = (groups[-1][0], number + 1)
+    return groups
+
+
+def encode_part(
+    index: Path,
+    number: int,
+    sources: Sequence[Source],
+    places: Sequence[Source],
+    entry: Mapping[str, Any],
+    engine: str | None,
+    options: RecordOptions,
+    threads: int,
+    tell: Callable[[int], None],
+) -> dict[str, Any]:
+    """Encode some sources, which stand at ``places`` on every machine; returns what :func:`read_part` does.
+
+    ``tell`` is told how many bytes of their files are read. Memory as for :func:`encode_corpus`, and for `words` the part's
+    vocabulary.
+
+    Raises
+    ------
+    CorpusError, TokenizerError
+        As in a build in one go.
+    BuildError
+        This machine does not see the files.
+    """
+    target = part_folder(index, number)
+    if (target / PART_MARKER).exists():
+        return read_part(index, number)
+    _check_seen(places)
+    encoder = stored_encoder(entry, index, engine)
+    counts = Counts()
+    with _attempt(index, target, PART_MARKER) as folder:
+        writer = TokenWriter(folder, encoder.token_type, UNLIMITED, options.keep_metadata)
+        try:
+            encode_corpus(
+                sources,
+                encoder,
+                writer,
+                options,
+                counts,
+                threads=threads,
+                checkpoint=lambda: None,
+                checkpoint_seconds=float("inf"),
+                reach=lambda done, **counts: tell(done),
+                places=places,
+            )
+            shards = writer.finish()
+        finally:
+            writer.close()
+        encoder.hand_over(folder)
+        about = {"counts": counts.to_json(), "shards": shards, "peak_memory_bytes": peak_memory()}
+        write_bytes(folder / PART_MARKER, json.dumps(about).encode())
+    return read_part(index, number)
+
+
+def read_part(index: Path, number: int) -> dict[str, Any]:
+    """What a finished part says of itself: ``counts``, and ``shards``: (documents, length) of its one shard, or nothing."""
+    return dict(json.loads((part_folder(index, number) / PART_MARKER).read_bytes()))
+
+
+def _check_seen(places: Sequence[Source]) -> None:
+    for place in places:
+        if place.bytes is None:
+            continue
+        try:
+            size = os.stat(place.path).st_size
+        except OSError as error:
+            raise BuildError(f"{place.path} cannot be read here ({error.strerror}): every worker must see the corpus") from error
+        if size != place.bytes:
+            raise BuildError(f"{place.path} has {size:,} bytes here, expected {place.bytes:,}: every worker must see one corpus")
+
+
+# ---- from parts to shards ----------------------------------------------------------------------------------------
+
+
+def join_parts(index: Path, parts: Sequence[Mapping[str, Any]], encoder: Encoder) -> Counts:
+    """Number all parts' ids as one corpus; the sum of their counts. O(their vocabularies), one part after the other."""
+    total = Counts()
+    encoder.begin(index, 0)
+    for number, part in enumerate(parts):
+        numbers = encoder.adopt(part_folder(index, number))
+        if numbers is not None:
+            write_array(part_folder(index, number) / NUMBERS, numbers)
+        counts = Counts.from_json(part["counts"])
+        total.documents += counts.documents
+        total.tokens += counts.tokens
+        total.text_bytes += counts.text_bytes
+        total.skipped += counts.skipped
+    return total
+
+
+def plan_shards(index: Path, parts: Sequence[Mapping[str, Any]], capacity: int) -> list[tuple[int, int, list[Piece]]]:
+    """(documents, length, pieces) of every shard. O(shards · log documents).
+
+    Raises
+    ------
+    BuildError
+        A document is longer than a shard may be.
+    """
+    shards: list[tuple[int, int, list[Piece]]] = []
+    for number, part in enumerate(parts):
+        if not part["shards"]:
+            continue
+        folder = shard_folder(part_folder(index, number), 0)
+        offsets = map_array(folder / DOCUMENT_OFFSETS, "<u8")
+        for first, last, fresh in cut(offsets, capacity, shards[-1][1] if shards else 0):
+            if first == last:
+                metadata = _bytes_of(folder, first, last + 1) if (folder / METADATA).exists() else iter([b""])
+                raise BuildError(too_long(int(offsets[first + 1] - offsets[first]) - 1, capacity, next(metadata)))
+            if fresh or not shards:
+                shards.append((0, 0, []))
+            documents, length, pieces = shards[-1]
+            length += int(offsets[last] - offsets[first])
+            shards[-1] = documents + last - first, length, [*pieces, Piece(number, first, last)]
+    return shards
+
+
+def make_shard(index: Path, plan: ShardPlan, threads: int, tell: Callable[[float], None]) -> tuple[ShardEntry, int]:
+    """Put a shard together from its pieces and sort it; also the peak memory of this process so far, in bytes.
+
+    ``tell`` is told which share is done. Memory: :func:`suffixindex.building.budget.bytes_per_token` for each token.
+    """
+    target = shard_folder(index, plan.number)
+    if not (target / SHARD_MARKER).exists():
+        with _attempt(index, target, SHARD_MARKER) as folder:
+            known = _assemble(index, plan, folder)
+            size = plan.documents, plan.length, plan.token_type, plan.vocabulary_size
+            sort_shard(folder, *size, threads, tell, known)
+    return ShardEntry.read(target), peak_memory()
+
+
+def _assemble(index: Path, plan: ShardPlan, target: Path) -> dict[str, FileEntry]:
+    """Write the tokens and documents of a shard; O(its bytes), in blocks."""
+    pieces = [(part_folder(index, piece.part), piece) for piece in plan.pieces]
+    files: dict[str, Iterator[bytes | memoryview]] = {
+        f"tokens.{plan.token_type}": (block for piece in pieces for block in _tokens_of(*piece, plan)),
+        DOCUMENT_OFFSETS: _offsets_of(pieces, DOCUMENT_OFFSETS),
+    }
+    if all((shard_folder(part, 0) / METADATA).exists() for part, _ in pieces):
+        files[METADATA] = (block for part, piece in pieces for block in _bytes_of(shard_folder(part, 0), piece.first, piece.last))
+        files[METADATA_OFFSETS] = _offsets_of(pieces, METADATA_OFFSETS)
+    return {name: FileEntry(*write_blocks(target / name, blocks)) for name, blocks in files.items()}
+
+
+def _tokens_of(part: Path, piece: Piece, plan: ShardPlan) -> Iterator[bytes]:
+    dtype, wide = TOKEN_TYPES[plan.token_type], TOKEN_TYPES[plan.part_type]
+    numbers = None
+    if (part / NUMBERS).exists():
+        # the separator, larger than any id, is clipped to the last entry, which is the shard's separator
+        numbers = np.append(_read(part / NUMBERS, np.dtype("<u4")).astype(dtype), dtype.type(separator_of(plan.token_type)))
+    folder = shard_folder(part, 0)
+    start, stop = _bounds(folder / DOCUMENT_OFFSETS, piece)
+    for block in _blocks(folder / f"tokens.{plan.part_type}", start * wide.itemsize, stop * wide.itemsize):
+        tokens = np.frombuffer(block, wide)
+        yield (tokens.astype(dtype) if numbers is None else numbers.take(tokens, mode="clip")).tobytes()
+
+
+def _offsets_of(pieces: Sequence[tuple[Path, Piece]], name: str) -> Iterator[bytes]:
+    """The offsets of all pieces, counted through."""
+    yield bytes(8)
+    before = 0
+    for part, piece in pieces:
+        offsets = _read(shard_folder(part, 0) / name, np.dtype("<u8"), piece.first, piece.last + 1).astype(np.int64)
+        yield (offsets[1:] - offsets[0] + before).astype("<u8").tobytes()
+        before += int(offsets[-1] - offsets[0])
+
+
+def _bytes_of(folder: Path, first: int, last: int) -> Iterator[bytes]:
+    """The lines of metadata of documents ``first .. last``."""
+    return _blocks(folder / METADATA, *_bounds(folder / METADATA_OFFSETS, Piece(0, first, last)))
+
+
+def _bounds(path: Path, piece: Piece) -> tuple[int, int]:
+    """The offsets at both ends of a piece."""
+    dtype = np.dtype("<u8")
+    return int(_read(path, dtype, piece.first, piece.first + 1)[0]), int(_read(path, dtype, piece.last, piece.last + 1)[0])
+
+
+def _blocks(path: Path, start: int, stop: int) -> Iterator[bytes]:
+    """Bytes ``start .. stop`` of a file. Read, not mapped: a part may be removed by who no longer needs it, which breaks a map."""
+    with open(path, "rb") as file:
+        file.seek(start)
+        while start < stop:
+            block = file.read(min(BLOCK_BYTES, stop - start))
+            if not block:
+                raise BuildError(f"{path} is cut short: start anew with --restart")
+            start += len(block)
+            yield block
+
+
+def _read(path: Path, dtype: np.dtype[Any], first: int = 0, last: int | None = None) -> NDArray[Any]:
+    """Entries ``first .. last`` of a raw array."""
+    return np.fromfile(path, dtype, -1 if last is None else last - first, offset=first * dtype.itemsize)

@@ -1,0 +1,76 @@
+"""The second half of a build, shard by shard: tokens -> suffix array, tables, hashes, and the marker that says it is whole."""
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from suffixindex.errors import FormatError
+from suffixindex.storage.files import BLOCK_BYTES, hash_file, map_array, remove, write_array, write_blocks, write_bytes
+from suffixindex.storage.format import (
+    DOCUMENT_OFFSETS,
+    METADATA,
+    METADATA_OFFSETS,
+    SHARD_MARKER,
+    SUFFIX_ARRAY,
+    TOKEN_TYPES,
+    FileEntry,
+    ShardEntry,
+    separator_of,
+)
+from suffixindex.storage.tables import lookup_tables
+
+
+def sort_shard(
+    folder: Path,
+    documents: int,
+    length: int,
+    width: str,
+    vocabulary_size: int,
+    threads: int,
+    progress: Callable[[float], None],
+    known: Mapping[str, FileEntry] | None = None,
+) -> ShardEntry:
+    """Sort the shard in ``folder``; every file is whole when this returns, and the marker is written last.
+
+    ``known`` files need no hashing. See :func:`suffixindex.suffix_sort.sort.suffix_array` for what it costs.
+    """
+    tokens_path = folder / f"tokens.{width}"
+    _narrow(folder, tokens_path)
+    tokens = map_array(tokens_path, TOKEN_TYPES[width])
+    if len(tokens) != length:
+        raise FormatError(f"{tokens_path} has {len(tokens):,} tokens, expected {length:,}: start anew with --restart")
+    from suffixindex.suffix_sort.sort import suffix_array
+
+    array = suffix_array(tokens, separator=separator_of(width), threads=threads, progress=progress)
+    files: dict[str, FileEntry] = dict(known or {})
+    names = [tokens_path.name, DOCUMENT_OFFSETS]
+    if (folder / METADATA).exists():
+        names += [METADATA, METADATA_OFFSETS]
+    with ThreadPoolExecutor(threads) as pool:
+        hashes = {name: pool.submit(hash_file, folder / name) for name in names if name not in files}
+        arrays: dict[str, NDArray[Any]] = {
+            SUFFIX_ARRAY: array,
+            **lookup_tables(tokens, array, map_array(folder / DOCUMENT_OFFSETS, "<u8"), vocabulary_size),
+        }
+        written = {name: FileEntry(*write_array(folder / name, content)) for name, content in arrays.items()}
+        files |= {name: FileEntry(*future.result()) for name, future in hashes.items()}
+    entry = ShardEntry(documents, length, {**{name: files[name] for name in names}, **written})
+    write_bytes(folder / SHARD_MARKER, json.dumps(asdict(entry), indent=1).encode())
+    return entry
+
+
+def _narrow(folder: Path, tokens_path: Path) -> None:
+    """Where the vocabulary of `words` turned out to fit a narrower type: the largest id, the separator, wraps to the largest."""
+    dtype = TOKEN_TYPES[tokens_path.suffix[1:]]
+    for wider in [name for name in TOKEN_TYPES if TOKEN_TYPES[name].itemsize > dtype.itemsize]:
+        if (path := folder / f"tokens.{wider}").exists():
+            wide = map_array(path, TOKEN_TYPES[wider])
+            step = BLOCK_BYTES // wide.itemsize
+            write_blocks(tokens_path, (wide[i : i + step].astype(dtype).tobytes() for i in range(0, len(wide), step)))
+            del wide
+            remove(path)

@@ -1,0 +1,134 @@
+"""Passages that a corpus repeats, over all shards.
+
+A sieve of hashes finds, without comparing text, a superset of the windows of ``min_length`` tokens that occur twice. Only
+the stretches that they cover are put together, suffix-sorted and searched for maximal repeats. That loses nothing: the
+token before or after a stretch belongs to no window that occurs twice, so no other occurrence of the passage has it there,
+and the stretch's end stands for it as a neighbour like no other.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.errors import QueryError
+from suffixindex.results import Duplicate, Duplicates
+from suffixindex.storage.shard import Shard
+
+Order = Literal["saved", "length"]
+
+BASES = (0xD1342543DE82EF95, 0xAF251AF3B0F025B5, 0xB564EF22EC7AECE5)
+"""Of the hashes of each round of the sieve. The first leaves some 10% of the windows that occur once, the third about none."""
+
+SLOTS = 8  # a token, of two bits each
+MAX_BYTES = 1 << 28  # of a thread's slots; a larger corpus is sieved in more parts
+
+
+class Stretches(NamedTuple):
+    """Parts of documents one after the other, each followed by a separator."""
+
+    tokens: NDArray[np.unsignedinteger[Any]]
+    starts: NDArray[np.int64]
+    documents: NDArray[np.int64]
+
+
+def find_duplicates(
+    shards: Sequence[Shard],
+    min_length: int,
+    limit: int | None,
+    order: Order,
+    max_documents: int | None,
+    separator: int,
+    pool: Executor,
+    threads: int,
+) -> Duplicates:
+    """Repeated passages: see :meth:`suffixindex.SuffixIndex.duplicates`."""
+    candidates = _sieve(shards, min_length, separator, pool, threads)
+    stretches = _gather(shards, candidates, min_length, separator)
+    del candidates
+    if not len(stretches.tokens):
+        return Duplicates([], 0, 0)
+    from suffixindex.kernels.duplicates import count_repeated, find_repeats, permuted_lcp
+    from suffixindex.suffix_sort.sort import suffix_array
+    from suffixindex.system.memory import MAX_TOKENS
+
+    if len(stretches.tokens) > MAX_TOKENS:
+        raise QueryError(
+            f"passages of {min_length} tokens and more cover {len(stretches.tokens):,} tokens, at most {MAX_TOKENS:,} can be "
+            "compared at once: ask for longer ones"
+        )
+    ranked = suffix_array(stretches.tokens, separator=separator, threads=threads)
+    plcp = np.zeros(len(ranked), np.uint32)
+    longest = int(permuted_lcp(stretches.tokens, ranked, separator, plcp))
+    num_tokens = int(count_repeated(ranked, plcp, min_length, np.zeros(len(ranked), bool)))
+    stack = np.empty((3, max(longest - min_length, 0) + 1), np.int64)
+
+    def repeats(room: int) -> tuple[int, list[NDArray[np.int64]]]:
+        out = [np.empty(room, np.int64) for _ in range(3)]
+        return int(find_repeats(stretches.tokens, ranked, plcp, separator, min_length, stack, *out)), out
+
+    num_passages, _ = repeats(0)
+    _, (lo, hi, lengths) = repeats(num_passages)
+    count = hi - lo
+    # equal lengths go by ranks, which is the order of ids
+    keys = (lo, -lengths, -(count - 1) * lengths) if order == "saved" else (lo, -count, -lengths)
+    chosen = np.lexsort(keys)[:limit]
+
+    def passage(number: int) -> Duplicate:
+        positions = ranked[lo[number] : hi[number]].astype(np.int64)
+        documents = np.unique(stretches.documents[np.searchsorted(stretches.starts, positions, side="right") - 1])
+        ids = stretches.tokens[positions[0] : positions[0] + lengths[number]].copy()
+        return Duplicate(ids, int(count[number]), len(documents), documents[:max_documents].copy())
+
+    return Duplicates([passage(number) for number in chosen.tolist()], num_passages, num_tokens)
+
+
+def _sieve(shards: Sequence[Shard], length: int, separator: int, pool: Executor, threads: int) -> list[NDArray[np.bool_]]:
+    """Marks of the positions whose window may occur again, by shard; none that does is missing."""
+    from suffixindex.kernels.duplicates import sieve
+
+    candidates = [np.zeros(shard.length, bool) for shard in shards]
+    wanted = SLOTS * sum(shard.length for shard in shards) // 4
+    parts = max(threads, -(-wanted // MAX_BYTES))
+    size = 1 << max(wanted // parts - 1, 0).bit_length()
+    for number, base in enumerate(BASES):
+        hashed = np.uint64(base), np.uint64(-pow(base, length, 2**64) % 2**64)
+
+        def work(part: int, first: bool = number == 0, hashed: tuple[np.uint64, np.uint64] = hashed) -> None:
+            seen = np.zeros(size, np.uint8)
+            with np.errstate(over="ignore"):  # the hash wraps, of which uncompiled kernels would warn
+                for keep in (False, True):
+                    for shard, marks in zip(shards, candidates, strict=True):
+                        sieve(shard.tokens, separator, length, *hashed, part, parts, first, keep, seen, marks)
+
+        list(pool.map(work, range(parts)))
+    return candidates
+
+
+def _gather(shards: Sequence[Shard], candidates: list[NDArray[np.bool_]], length: int, separator: int) -> Stretches:
+    """The text that windows of candidates cover, which is a small part of a corpus that does not repeat itself."""
+    from suffixindex.kernels.duplicates import copy_stretches, find_stretches
+
+    nowhere = np.empty(0, np.int64)
+    bounds = []
+    for marks in candidates:
+        room = int(find_stretches(marks, length, nowhere, nowhere))
+        lo, hi = np.empty(room, np.int64), np.empty(room, np.int64)
+        find_stretches(marks, length, lo, hi)
+        bounds.append((lo, hi))
+    starts = np.concatenate([[0], *(hi - lo + 1 for lo, hi in bounds)]).cumsum()
+    tokens = np.empty(int(starts[-1]), shards[0].tokens.dtype)
+    documents = np.empty(len(starts) - 1, np.int64)
+    firsts = np.cumsum([0, *(len(lo) for lo, _ in bounds)]).tolist()
+    base = 0
+    for shard, (lo, hi), (first, last) in zip(shards, bounds, pairwise(firsts), strict=True):
+        copy_stretches(shard.tokens, lo, hi, separator, starts[first:last], tokens)
+        documents[first:last] = base + shard.documents_at(lo)
+        if shard.mirrored:
+            for start, size in zip(starts[first:last].tolist(), (hi - lo).tolist(), strict=True):
+                tokens[start : start + size] = tokens[start : start + size][::-1].copy()
+        base += shard.num_documents
+    return Stretches(tokens, starts[:-1], documents)

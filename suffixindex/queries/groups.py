@@ -1,0 +1,165 @@
+"""Groups of documents: those that have the same value in a field of their metadata, and which groups a question is about."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.errors import QueryError
+from suffixindex.storage.shard import Shard
+
+Value = str | int | float | bool | None
+"""What a field may hold; None where a document lacks it."""
+
+Condition = Value | range | Callable[[Any], object] | Iterable[Value | range]
+"""A value, a range of integers, a function of the value, or a collection of which any member holds."""
+
+Where = Mapping[str, Condition] | NDArray[np.bool_]
+"""A condition for each of several fields, which must all hold; or a boolean for each document."""
+
+FIRST = 10
+"""Documents whose fields a message names."""
+
+
+class Groups(NamedTuple):
+    """The documents by their value in one field: 4 bytes a document, and the values."""
+
+    codes: NDArray[np.int32]
+    """``values[codes[document]]`` is the document's value."""
+    values: list[Value]
+    """Distinct values in the order of their first documents."""
+
+    def by_count(self, counts: NDArray[np.int64]) -> Counter[Value]:
+        """Value -> count where it is not 0, by count descending; equal ones numbers first, then text, then None."""
+        found = [(self.values[code], int(counts[code])) for code in np.flatnonzero(counts).tolist()]
+        return Counter(dict(sorted(found, key=lambda entry: (-entry[1], *_order(entry[0])))))
+
+
+class DocumentGroups:
+    """The groups of an index's documents by any field, read when first asked for and then kept. Safe to share."""
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self._shards = shards
+        self._read: dict[str, Groups] = {}
+        self._lock = Lock()
+
+    def by(self, field: str) -> Groups:
+        """See :meth:`SuffixIndex.counts_by` for what a field is."""
+        with self._lock:
+            if field not in self._read:
+                self._read[field] = read_groups(self._shards, field)
+            return self._read[field]
+
+    def mask(self, where: Where) -> NDArray[np.bool_]:
+        """The documents that meet all conditions: ``bool[num_documents]``, read-only."""
+        size = sum(shard.num_documents for shard in self._shards)
+        if isinstance(where, np.ndarray):
+            if where.dtype != bool or where.shape != (size,):
+                raise QueryError(f"where is an array {where.dtype} {list(where.shape)}: expected bool [{size}], one a document")
+            mask = np.ascontiguousarray(where).view()
+        elif isinstance(where, Mapping):
+            mask = np.ones(size, bool)
+            for field, condition in where.items():
+                holds = _test(field, condition)
+                groups = self.by(field)
+                mask &= np.array([bool(holds(value)) for value in groups.values])[groups.codes]
+        else:
+            raise QueryError(f"where is {type(where).__name__}: expected a condition for each field, as {{'year': 1999}}")
+        mask.flags.writeable = False
+        return mask
+
+
+def read_groups(shards: Sequence[Shard], field: str) -> Groups:
+    """Read a field of all documents. About 1 µs a document.
+
+    Raises
+    ------
+    QueryError
+        No metadata, no document with such a field, or one that holds a list or a record there.
+    """
+    if any(shard.metadata_path is None for shard in shards):
+        raise QueryError("the index keeps no metadata, so its documents have no fields: build it without --no-metadata")
+    codes = np.empty(sum(shard.num_documents for shard in shards), np.int32)
+    numbers: dict[Value, int] = {}
+    document = 0
+    for shard in shards:
+        for records in shard.metadata_records():
+            values = [record["path"] if field == "path" else _find(record["metadata"], field) for record in records]
+            try:
+                codes[document : document + len(values)] = [numbers.setdefault(value, len(numbers)) for value in values]
+            except TypeError:
+                raise _no_scalar(records, values, field, document) from None
+            document += len(values)
+    if set(numbers) <= {None}:
+        raise QueryError(f"no document has a value in the field {field!r}; {_fields(shards)}")
+    codes.flags.writeable = False
+    return Groups(codes, list(numbers))
+
+
+def _find(record: Mapping[str, Any], field: str) -> Any:
+    """The value at a key or, where there is no such key, at a dotted path; None if there is neither."""
+    if field in record:
+        return record[field]
+    cut = field.rfind(".")
+    while cut >= 0:
+        inner = record.get(field[:cut])
+        if isinstance(inner, dict) and (value := _find(inner, field[cut + 1 :])) is not None:
+            return value
+        cut = field.rfind(".", 0, cut)
+    return None
+
+
+def _no_scalar(records: Sequence[Mapping[str, Any]], values: Sequence[Any], field: str, first: int) -> QueryError:
+    place = next(i for i, value in enumerate(values) if isinstance(value, (list, dict)))
+    where = f"document {first + place} ({records[place]['path']}, line {records[place]['line']})"
+    if isinstance(values[place], dict):
+        names = ", ".join(f"{field}.{name}" for name in values[place])
+        return QueryError(f"the field {field!r} holds a record in {where}, expected one value: ask for one of its fields: {names}")
+    return QueryError(f"the field {field!r} holds a list in {where}, expected one value: text, a number, true, false or null")
+
+
+def _fields(shards: Sequence[Shard]) -> str:
+    """What the first documents have, for a message."""
+    names: dict[str, None] = {"path": None}
+
+    def add(record: Mapping[str, Any], prefix: str) -> None:
+        for name, value in record.items():
+            if isinstance(value, dict):
+                add(value, f"{prefix}{name}.")
+            else:
+                names[prefix + name] = None
+
+    for document in range(min(FIRST, shards[0].num_documents)):
+        add(shards[0].metadata(document)["metadata"], "")
+    return f"the first documents have {', '.join(names)}"
+
+
+def _order(value: Value) -> tuple[int, Any]:
+    if value is None:
+        return 2, 0
+    return (1, value) if isinstance(value, str) else (0, value)
+
+
+def _test(field: str, condition: Any) -> Callable[[Any], object]:
+    """A condition as a function of the value."""
+    if isinstance(condition, range):
+        return lambda value: isinstance(value, (int, float)) and value % 1 == 0 and int(value) in condition
+    if condition is None or isinstance(condition, (str, int, float, np.generic)):
+        return lambda value: value == condition
+    if callable(condition):
+        return condition  # type: ignore[no-any-return]
+    if isinstance(condition, Iterable) and not isinstance(condition, (bytes, Mapping)):
+        wanted = list(condition)
+        tests = [_test(field, member) for member in wanted if isinstance(member, range)]
+        try:
+            members = {member for member in wanted if not isinstance(member, range)}
+        except TypeError:
+            raise QueryError(f"the collection for the field {field!r} holds a list or a record: expected values") from None
+        return lambda value: value in members or any(test(value) for test in tests)
+    raise QueryError(
+        f"the condition for the field {field!r} is {type(condition).__name__}: expected a value, a collection of values, "
+        "a range or a function"
+    )

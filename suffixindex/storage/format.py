@@ -1,0 +1,241 @@
+"""The on-disk format, version 2. This docstring is its specification.
+
+::
+
+    my-index/
+      manifest.json                     all that is needed to read the rest; written last
+      provenance.json                   how it was made: command, versions, seconds, peak memory; nothing depends on it
+      sources.jsonl                     a line for each input: path, bytes, mtime_ns
+      tokenizer.json                    a copy, for Hugging Face tokenizers
+      vocabulary.txt, vocabulary_offsets.u64, vocabulary_order.u32      for `words`
+      shards/00000/tokens.u8|u16|u32    the ids; each document is followed by one separator
+      shards/00000/suffix_array.u32     rank -> position
+      shards/00000/document_offsets.u64 first token of each document, then the length: documents + 1 entries
+      shards/00000/search_tree.u64      keys that lead a search to the last few ranks, see `tables`
+      shards/00000/document_blocks.u32  the document of every 128th position
+      shards/00000/metadata.jsonl       a line for each document: path, line, and the record's other fields
+      shards/00000/metadata_offsets.u64 first byte of each line, then the size: documents + 1 entries
+      shards/00000/shard.json           the shard's entry in the manifest; its presence says that the shard is finished
+
+Arrays are raw and little-endian, ``uN`` in a name is their type; text is UTF-8. The separator is the largest id of the
+token type and outside every vocabulary. Suffixes are ordered by numeric id; comparison stops at the separator, and
+suffixes that are equal up to and with it are ordered by position, so the order says nothing about which document
+follows which. A shard holds whole documents, at least one token and fewer than 2**32; document ids count through the
+shards in order. ``vocabulary.txt`` has one word a line, the line number is the id; ``vocabulary_offsets`` is the first
+byte of each line and the size, ``vocabulary_order`` the ids in the order of their words' bytes.
+
+Everything but ``provenance.json`` is a function of the corpus and the settings: two builds are equal byte for byte.
+A build in progress keeps ``build.json``, on a cluster a folder ``work`` too, and has no manifest. A version is raised when
+an older reader would misread; readers refuse what is newer and read every older one. Version 1 had no ``search_tree`` and
+no ``document_blocks``; both follow from the other arrays, and an index without them answers the same, slower.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from suffixindex.errors import FormatError, NoIndexError, UnfinishedIndexError
+from suffixindex.storage.files import write_bytes
+
+FORMAT_VERSION = 2
+MANIFEST = "manifest.json"
+PROVENANCE = "provenance.json"
+SOURCES = "sources.jsonl"
+BUILD_STATE = "build.json"
+WORK = "work"
+SHARD_MARKER = "shard.json"
+SUFFIX_ARRAY = "suffix_array.u32"
+DOCUMENT_OFFSETS = "document_offsets.u64"
+SEARCH_TREE = "search_tree.u64"
+DOCUMENT_BLOCKS = "document_blocks.u32"
+METADATA = "metadata.jsonl"
+METADATA_OFFSETS = "metadata_offsets.u64"
+
+TOKEN_TYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(f"<{name[0]}{int(name[1:]) // 8}") for name in ("u8", "u16", "u32")}
+
+
+def token_type(vocabulary_size: int) -> str:
+    """The narrowest type whose largest id, the separator, lies outside the vocabulary."""
+    for name, dtype in TOKEN_TYPES.items():
+        if vocabulary_size <= np.iinfo(dtype).max:
+            return name
+    raise FormatError(f"a vocabulary of {vocabulary_size:,} ids does not fit: at most {2**32 - 1:,}")
+
+
+def separator_of(token_type_name: str) -> int:
+    """The separator of a token type: its largest id."""
+    return int(np.iinfo(TOKEN_TYPES[token_type_name]).max)
+
+
+def shard_folder(index: Path, number: int) -> Path:
+    return index / "shards" / f"{number:05d}"
+
+
+def _number(entry: Mapping[str, Any], name: str) -> int:
+    """A size or a count of a manifest."""
+    number = entry[name]
+    if not isinstance(number, int) or number < 0:
+        raise KeyError(name)
+    return number
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """What a finished file must be."""
+
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> "FileEntry":
+        return cls(_number(entry, "bytes"), str(entry["sha256"]))
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """One shard: ``length`` counts tokens and separators."""
+
+    num_documents: int
+    length: int
+    files: Mapping[str, FileEntry]
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> "ShardEntry":
+        files = {name: FileEntry.from_json(file) for name, file in {**entry["files"]}.items()}
+        return cls(_number(entry, "num_documents"), _number(entry, "length"), files)
+
+    @classmethod
+    def read(cls, folder: Path) -> "ShardEntry":
+        """What the marker of a finished shard says."""
+        return cls.from_json(json.loads((folder / SHARD_MARKER).read_bytes()))
+
+
+def _content_hash(content: Mapping[str, Any]) -> str:
+    """sha256 of a manifest without its own: of its compact JSON with sorted keys, in ASCII."""
+    return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that is needed to read an index."""
+
+    token_type: str
+    vocabulary_size: int
+    tokenizer: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    shards: tuple[ShardEntry, ...]
+    files: Mapping[str, FileEntry]
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def separator(self) -> int:
+        return separator_of(self.token_type)
+
+    @property
+    def num_documents(self) -> int:
+        return sum(shard.num_documents for shard in self.shards)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the corpus, separators not counted."""
+        return sum(shard.length - shard.num_documents for shard in self.shards)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all files that the manifest lists."""
+        entries = [*self.files.values(), *(entry for shard in self.shards for entry in shard.files.values())]
+        return sum(entry.bytes for entry in entries)
+
+    def write(self, index: Path) -> None:
+        """Publish: from now on the folder is an index."""
+        content = {
+            "format": "suffixindex",
+            "format_version": self.format_version,
+            "num_documents": self.num_documents,
+            "num_tokens": self.num_tokens,
+            "separator": self.separator,
+            **{key: value for key, value in asdict(self).items() if key != "format_version"},
+        }
+        content["sha256"] = _content_hash(content)
+        write_bytes(index / MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
+
+    @classmethod
+    def read(cls, index: Path) -> "Manifest":
+        """Read; check the version and that nothing was changed.
+
+        Raises
+        ------
+        NoIndexError, UnfinishedIndexError, FormatError
+        """
+        path = index / MANIFEST
+        if not index.exists():
+            raise NoIndexError(f"{index} does not exist: build an index there with suffixindex build CORPUS -o {index}")
+        if not path.exists():
+            if (index / BUILD_STATE).exists():
+                raise UnfinishedIndexError(
+                    f"{index} holds a build that did not finish: run the same suffixindex build command again, it goes on"
+                )
+            raise NoIndexError(f"{index} is no index: it has no {MANIFEST}")
+        try:
+            content = json.loads(path.read_bytes())
+            version = content["format_version"]
+            if not isinstance(version, int) or content.get("format") != "suffixindex":
+                raise KeyError("format")
+        except (ValueError, KeyError, TypeError) as error:
+            raise FormatError(f"{path} is no manifest of an index, or is damaged: restore it or build again") from error
+        if version > FORMAT_VERSION:
+            raise FormatError(
+                f"{index} has format version {version}, this suffixindex reads up to {FORMAT_VERSION}: "
+                "update it with pip install -U suffixindex"
+            )
+        if content.pop("sha256", None) != _content_hash(content):
+            raise FormatError(f"{path} was changed since it was written, or is damaged: restore it or build again")
+        try:
+            if content["token_type"] not in TOKEN_TYPES:
+                raise KeyError("token_type")
+            return cls(
+                token_type=content["token_type"],
+                vocabulary_size=_number(content, "vocabulary_size"),
+                tokenizer={**content["tokenizer"]},
+                settings={**content["settings"]},
+                shards=tuple(ShardEntry.from_json(entry) for entry in content["shards"]),
+                files={name: FileEntry.from_json(file) for name, file in {**content["files"]}.items()},
+                skipped={**content["skipped"]},
+                format_version=version,
+            )
+        except (KeyError, TypeError) as error:
+            raise FormatError(f"{path} lacks or garbles {error}: restore it or build again") from error
+
+    def listed_files(self, index: Path) -> list[tuple[Path, FileEntry]]:
+        """Every file of the index with what it must be."""
+        files = [(index / name, entry) for name, entry in self.files.items()]
+        for number, shard in enumerate(self.shards):
+            folder = shard_folder(index, number)
+            files += [(folder / name, entry) for name, entry in shard.files.items()]
+        return files
+
+    def check_sizes(self, index: Path) -> None:
+        """Compare the size of every file with the manifest; costs one ``stat`` a file.
+
+        Raises
+        ------
+        FormatError
+            A file is missing, cut short or too long.
+        """
+        for path, entry in self.listed_files(index):
+            name = path.relative_to(index)
+            try:
+                size = path.stat().st_size
+            except FileNotFoundError:
+                raise FormatError(f"{index} lacks {name}: restore the file or build again") from None
+            if size != entry.bytes:
+                raise FormatError(
+                    f"{name} in {index} has {size:,} bytes, expected {entry.bytes:,}: it was cut short or changed; "
+                    "restore the file or build again"
+                )

@@ -1,0 +1,316 @@
+"""One shard: its read-only arrays, and what they answer. A shard knows no other shard."""
+
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from copy import copy
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from suffixindex.ngrams import NgramBatch
+from suffixindex.storage.files import map_array
+from suffixindex.storage.format import (
+    DOCUMENT_BLOCKS,
+    DOCUMENT_OFFSETS,
+    METADATA,
+    METADATA_OFFSETS,
+    SEARCH_TREE,
+    SUFFIX_ARRAY,
+    TOKEN_TYPES,
+    ShardEntry,
+)
+from suffixindex.storage.tables import SearchTree, document_blocks, search_tree
+
+if TYPE_CHECKING:
+    from suffixindex.kernels.occurrences import Postings
+
+FEW = 256  # searches of a process until compiled code, half a second to load, is worth it; ranks that are read one by one
+MANY = 4096  # n-grams that are worth a thread each
+MOST = 2**32 - 1  # ranks that a search for what follows takes at a time
+RECORD_BYTES = 1 << 16  # metadata parsed at a time: more than the processor's cache holds costs twice as much
+
+Interval = tuple[int, int]
+"""Half-open ranks ``[low, high)`` of the suffixes that begin with an n-gram."""
+
+
+class Shard:
+    """Tokens, suffix array and documents of one shard, mapped when first used. Positions and documents count from 0 here.
+
+    Shards that other engines made (:mod:`suffixindex.foreign`) say by the first three attributes how they differ.
+    """
+
+    in_id_order = True
+    """Whether suffixes stand in the order of their ids."""
+    mirrored = False
+    """Whether the tokens of documents lie from the last to the first, so that suffixes are what comes before."""
+    position_type: type[np.unsignedinteger[Any]] = np.uint32
+    """Of positions."""
+
+    def __init__(self, folder: Path, entry: ShardEntry, token_type: str, vocabulary_size: int) -> None:
+        self.folder = folder
+        self.length = entry.length
+        self.num_documents = entry.num_documents
+        self._token_type = token_type
+        self._vocabulary_size = vocabulary_size
+        self.files = entry.files
+        self._searches = 0
+
+    @cached_property
+    def tokens(self) -> NDArray[np.unsignedinteger[Any]]:
+        return map_array(self.folder / f"tokens.{self._token_type}", TOKEN_TYPES[self._token_type])
+
+    @cached_property
+    def suffix_array(self) -> NDArray[np.uint32]:
+        return map_array(self.folder / SUFFIX_ARRAY, "<u4")
+
+    @cached_property
+    def document_offsets(self) -> NDArray[np.uint64]:
+        return map_array(self.folder / DOCUMENT_OFFSETS, "<u8")
+
+    @cached_property
+    def search_tree(self) -> SearchTree:
+        keys = map_array(self.folder / SEARCH_TREE, "<u8") if SEARCH_TREE in self.files else np.empty(0, np.uint64)
+        return search_tree(keys, self.length, self._vocabulary_size)
+
+    @cached_property
+    def postings(self) -> "Postings":
+        """What kernels need to go from ranks to documents."""
+        from suffixindex.kernels.occurrences import Postings
+
+        there = DOCUMENT_BLOCKS in self.files
+        blocks = map_array(self.folder / DOCUMENT_BLOCKS, "<u4") if there else document_blocks(self.document_offsets)
+        return Postings(self.suffix_array, blocks, self.document_offsets)
+
+    def over(self, suffix_array: NDArray[np.uint32]) -> "Shard":
+        """The same tokens and documents with some of the suffixes alone, of which the caller knows the ranks."""
+        other = copy(self)
+        other.suffix_array = suffix_array
+        if "postings" in vars(self):
+            other.postings = self.postings._replace(suffix_array=suffix_array)
+        return other
+
+    # ---- search --------------------------------------------------------------------------------------------------
+
+    def interval(self, ngram: NDArray[np.int64]) -> Interval:
+        """Ranks of one n-gram. O(length + log tokens): a few microseconds, a few pages of the disk."""
+        return self._interval(ngram)
+
+    def intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ranks ``(low, high)`` of many n-grams."""
+        return self.stored_intervals(batch, pool, threads)
+
+    def _interval(self, ngram: NDArray[np.int64]) -> Interval:
+        if not len(ngram):
+            return self._all_tokens
+        if self._searches < FEW:
+            self._searches += 1
+            return self._interval_uncompiled(ngram.tolist())
+        return self._find_interval(*self._searched, ngram)  # type: ignore[no-any-return]
+
+    def stored_intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ranks of n-grams that are given as they lie in ``tokens``."""
+        low, high = np.empty(len(batch), np.int64), np.empty(len(batch), np.int64)
+        if self._searches + len(batch) < FEW:
+            for query in range(len(batch)):
+                low[query], high[query] = self._interval(batch.ngram(query))
+            return low, high
+        asked = np.flatnonzero(batch.starts < batch.stops)
+        if len(asked) < len(batch):  # the kernel takes no empty n-gram
+            low[:], high[:] = self._all_tokens
+            low[asked], high[asked] = self.stored_intervals(
+                NgramBatch(batch.ids, batch.starts[asked], batch.stops[asked]), pool, threads
+            )
+            return low, high
+        from suffixindex.kernels.search import find_intervals
+
+        threads = max(1, min(threads, len(batch) // MANY))
+        cuts = np.linspace(0, len(batch), threads + 1).astype(np.int64)
+
+        def search(part: int) -> None:
+            find_intervals(*self._searched, *batch, cuts[part], cuts[part + 1], low, high)
+
+        if threads == 1:
+            search(0)
+        else:
+            list(pool.map(search, range(threads)))
+        return low, high
+
+    def _interval_uncompiled(self, ngram: list[int]) -> Interval:
+        """As the kernel does it, so that a fresh process answers at once."""
+        low_from, low_to, high_from, high_to = self.search_tree.bounds(ngram, self.length)
+        tokens, suffix_array, length = self.tokens, self.suffix_array, len(ngram)
+
+        def prefix(rank: int) -> list[int]:
+            position = int(suffix_array[rank])
+            return tokens[position : position + length].tolist()  # type: ignore[no-any-return]
+
+        ranks = range(self.length)
+        low = bisect_left(ranks, ngram, low_from, low_to, key=prefix)
+        return low, bisect_right(ranks, ngram, max(low, high_from), max(low, high_to), key=prefix)
+
+    @cached_property
+    def _find_interval(self) -> Any:
+        from suffixindex.kernels.search import find_interval
+
+        return find_interval
+
+    @cached_property
+    def _searched(self) -> tuple[Any, ...]:
+        return self.tokens, self.suffix_array, *self.search_tree
+
+    @property
+    def _all_tokens(self) -> Interval:
+        """The empty n-gram: every token. The suffixes that begin with a separator, the largest id, are the last ones."""
+        return 0, self.length - self.num_documents
+
+    def next_tokens(self, interval: Interval, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(ids ascending, counts) of what follows the n-gram of ``length`` tokens at ``interval``."""
+        from suffixindex.kernels.next_tokens import count_runs, halve_runs, scan_runs
+
+        low, high = interval
+        if low == high:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        if high - low > MOST:
+            parts = [self.next_tokens((first, min(first + MOST, high)), length) for first in range(low, high, MOST)]
+            return merge_counts([part[0] for part in parts], [part[1] for part in parts])
+        runs = np.empty(min(high - low, self._vocabulary_size + 1), np.uint64)
+        if high - low <= FEW:
+            runs = runs[: scan_runs(self.tokens, self.suffix_array, low, high, length, runs)]
+        else:
+            runs = runs[: halve_runs(self.tokens, self.suffix_array, low, high, length, runs)]
+            runs.sort()
+        ids, counts = np.empty(len(runs), np.int64), np.empty(len(runs), np.int64)
+        count_runs(runs, high - low, ids, counts)
+        if self.in_id_order:
+            return ids, counts
+        order = np.argsort(ids)
+        return ids[order], counts[order]
+
+    def as_stored(self, ngram: NDArray[np.int64]) -> NDArray[np.int64]:
+        """An n-gram as it lies in ``tokens``."""
+        return ngram
+
+    def read(self, start: int, stop: int) -> NDArray[np.unsignedinteger[Any]]:
+        """The ids at some positions, in the order of the text."""
+        return self.tokens[start:stop]
+
+    # ---- documents -----------------------------------------------------------------------------------------------
+
+    def positions(self, intervals: Sequence[Interval], lengths: Sequence[int]) -> NDArray[np.int64]:
+        """Ascending distinct positions at which any of several n-grams of these lengths starts. O(occurrences log occurrences)."""
+        found = [self._starts(interval, length) for interval, length in zip(intervals, lengths, strict=True)]
+        return np.unique(np.concatenate(found)) if len(found) > 1 else np.sort(found[0])
+
+    def _starts(self, interval: Interval, length: int) -> NDArray[np.int64]:
+        return self.suffix_array[interval[0] : interval[1]].astype(np.int64)
+
+    def documents_at(self, positions: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """The document of each position."""
+        if len(positions) <= FEW:
+            return np.searchsorted(self.document_offsets, positions.astype(np.uint64), side="right") - 1
+        from suffixindex.kernels.occurrences import documents_at
+
+        documents = np.empty(len(positions), np.int64)
+        documents_at(np.ascontiguousarray(positions), self.postings.blocks, self.postings.offsets, documents)
+        return documents
+
+    def documents(self, intervals: Sequence[Interval]) -> NDArray[np.int64]:
+        """Ascending distinct documents that hold any of several n-grams. O(occurrences + documents / 64) time."""
+        if sum(high - low for low, high in intervals) <= FEW:
+            found = [self.documents_at(self.suffix_array[low:high]) for low, high in intervals]
+            return np.unique(np.concatenate(found))
+        from suffixindex.kernels.occurrences import mark_documents
+
+        marks = np.zeros(self.num_documents, bool)
+        for low, high in intervals:
+            mark_documents(self.postings, low, high, marks)
+        return np.flatnonzero(marks)
+
+    def documents_of_all(self, clauses: Sequence[Sequence[Interval]]) -> NDArray[np.int64]:
+        """Ascending documents that hold an n-gram of every clause, which is the intervals of its n-grams."""
+        rarest, *others = sorted(clauses, key=lambda clause: sum(high - low for low, high in clause))
+        found = self.documents(rarest)
+        for clause in others:
+            if not len(found):
+                break
+            found = found[np.isin(found, self.documents(clause), assume_unique=True)]
+        return found
+
+    def count_by(self, interval: Interval, codes: NDArray[np.int32], documents: bool, counts: NDArray[np.int64]) -> None:
+        """Add to ``counts[codes[document]]`` the occurrences in each document, or one if it holds any."""
+        low, high = interval
+        if documents or high - low <= FEW:
+            found = self.documents([interval]) if documents else self.documents_at(self.suffix_array[low:high])
+            np.add.at(counts, codes[found], 1)
+            return
+        from suffixindex.kernels.occurrences import count_by_group
+
+        count_by_group(self.postings, low, high, codes, counts)
+
+    def documents_within(
+        self, clauses: Sequence[Sequence[Interval]], lengths: Sequence[Sequence[int]], window: int
+    ) -> NDArray[np.int64]:
+        """Ascending documents where some occurrence of every clause starts within ``window`` tokens of the others.
+
+        A clause is the intervals of its n-grams, and their lengths. The leftmost of such occurrences starts a span of at most
+        ``window``; so for each occurrence of any clause, the next occurrence of every clause from there on is looked up.
+        O(occurrences log occurrences).
+        """
+        starts = [self.positions(clause, of_clause) for clause, of_clause in zip(clauses, lengths, strict=True)]
+        if any(not len(found) for found in starts):
+            return np.empty(0, np.int64)
+        candidates = np.unique(np.concatenate(starts))
+        reach = np.minimum(candidates + window, self.document_offsets[self.documents_at(candidates) + 1].astype(np.int64) - 1)
+        ok = np.ones(len(candidates), bool)
+        for found in starts:
+            following = np.searchsorted(found, candidates)
+            ok &= following < len(found)
+            ok &= found[np.minimum(following, len(found) - 1)] <= reach
+        return np.unique(self.documents_at(candidates[ok]))
+
+    def bounds(self, document: int) -> tuple[int, int]:
+        """First position of a document, and that of its separator."""
+        return int(self.document_offsets[document]), int(self.document_offsets[document + 1]) - 1
+
+    @property
+    def metadata_path(self) -> Path | None:
+        """A line of metadata for each document; None if none is kept."""
+        return self.folder / METADATA if METADATA in self.files else None
+
+    def metadata_records(self) -> Iterator[list[dict[str, Any]]]:
+        """What :meth:`metadata` says of all documents, in order, some at a time."""
+        assert self.metadata_path is not None
+        with open(self.metadata_path, "rb") as file:
+            while lines := file.readlines(RECORD_BYTES):
+                yield parse_lines(lines)
+
+    def metadata(self, document: int) -> dict[str, Any]:
+        """The document's line of metadata; empty if none is kept."""
+        if METADATA not in self.files:
+            return {}
+        start, stop = map_array(self.folder / METADATA_OFFSETS, "<u8")[document : document + 2]
+        with open(self.folder / METADATA, "rb") as file:
+            file.seek(int(start))
+            return dict(json.loads(file.read(int(stop - start))))
+
+
+def parse_lines(lines: list[bytes]) -> list[dict[str, Any]]:
+    """JSON lines as records."""
+    try:
+        return orjson.loads(b"[" + b",".join(lines) + b"]")  # type: ignore[no-any-return]
+    except orjson.JSONDecodeError:  # a path that is not UTF-8, deep nesting; where NaN comes with one, it is null as elsewhere
+        return [json.loads(line, parse_constant=lambda _: None) for line in lines]
+
+
+def merge_counts(ids: Sequence[NDArray[Any]], counts: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Add up sparse counts: ascending distinct ids and their sums."""
+    if len(ids) == 1:
+        return ids[0], counts[0]
+    distinct, place = np.unique(np.concatenate(ids), return_inverse=True)
+    return distinct, np.bincount(place, np.concatenate(counts), len(distinct)).astype(np.int64)

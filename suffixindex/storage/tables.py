@@ -1,0 +1,120 @@
+"""Lookup tables of a shard, small enough to stay in the cache: where to search, and which document a position lies in.
+
+The search tree leads a search to the last few ranks. Its leaves are keys of every ``SPACING``-th suffix: its first tokens
+packed into 64 bits, as many as fit. Above them lie levels of nodes of 16 keys, each the last key of the node below it, so
+that a search reads two cache lines a level. The array holds the levels from the root down; each is filled up with the
+greatest key, at least one, so that no search leaves it. 0.133 bytes a token.
+
+Document blocks say for every 128th position in which document it lies: 0.031 bytes a token.
+
+Both are functions of the other arrays. A shard without them answers the same, by bisection over everything.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.kernels import BLOCK_SHIFT, FANOUT
+from suffixindex.storage.format import DOCUMENT_BLOCKS, SEARCH_TREE
+
+SPACING = 64
+"""Ranks between two leaves: 32 costs twice the bytes and saves 16 % of a search (benchmarks/README.md)."""
+TABLE_BYTES = 8 / SPACING * FANOUT / (FANOUT - 1) + 4 / (1 << BLOCK_SHIFT)
+"""Bytes a token of both tables."""
+PADDING = np.uint64(2**64 - 1)
+
+RankBounds = tuple[int, int, int, int]
+"""``(low from, low to, high from, high to)``: the ranks among which an interval's two ends lie."""
+
+
+class SearchTree(NamedTuple):
+    """``keys[levels[i] : levels[i + 1]]`` is level i, the root first; a tree without levels says nothing."""
+
+    keys: NDArray[np.uint64]
+    levels: NDArray[np.int64]
+    spacing: int
+    bits: int
+    """Bits of a token in a key."""
+    limit: int
+    """The vocabulary size, which stands for the separator."""
+
+    def bounds(self, ngram: Sequence[int], size: int) -> RankBounds:
+        """Where among ``size`` ranks the interval of an n-gram lies, without compiled code."""
+        if len(self.levels) == 1:
+            return 0, size, 0, size
+        lanes = 64 // self.bits
+        first = self._leaves_below(self._pack(ngram, lanes, 0))
+        last = self._leaves_below(self._pack(ngram, lanes, (1 << self.bits) - 1) + 1)
+        low_from = max(0, (first - 1) * self.spacing + 1)
+        high_to = min(size, last * self.spacing)
+        if len(ngram) > lanes:
+            return low_from, high_to, low_from, high_to
+        return low_from, min(size, first * self.spacing), max(low_from, (last - 1) * self.spacing + 1), high_to
+
+    def _pack(self, ngram: Sequence[int], lanes: int, fill: int) -> int:
+        """The first tokens in one number; after a separator zeros, after a shorter n-gram ``fill``."""
+        key = 0
+        for lane in range(lanes):
+            token = min(ngram[lane], self.limit) if lane < len(ngram) else fill
+            key = key << self.bits | token
+            if lane < len(ngram) and token == self.limit:
+                return key << self.bits * (lanes - lane - 1)
+        return key
+
+    def _leaves_below(self, target: int) -> int:
+        node = 0
+        for start in self.levels[:-1].tolist():
+            first = start + node * FANOUT
+            node = node * FANOUT + int(np.searchsorted(self.keys[first : first + FANOUT], np.uint64(target)))
+        return node
+
+
+def level_offsets(size: int, spacing: int = SPACING) -> NDArray[np.int64]:
+    """First key of each level of the search tree of ``size`` suffixes, from the root down, and the number of all keys."""
+    sizes = [FANOUT * (-(-size // spacing) // FANOUT + 1)]
+    while sizes[0] > FANOUT:
+        sizes.insert(0, FANOUT * (sizes[0] // FANOUT // FANOUT + 1))
+    return np.cumsum([0, *sizes])
+
+
+def search_tree(keys: NDArray[np.uint64], size: int, vocabulary_size: int, spacing: int = SPACING) -> SearchTree:
+    """The tree that the keys of a shard of ``size`` suffixes make; no keys, no tree."""
+    levels = level_offsets(size, spacing) if len(keys) else np.zeros(1, np.int64)
+    return SearchTree(keys, levels, spacing, max(vocabulary_size.bit_length(), 1), vocabulary_size)
+
+
+def grow_search_tree(
+    tokens: NDArray[Any], suffix_array: NDArray[np.uint32], vocabulary_size: int, spacing: int = SPACING, bits: int | None = None
+) -> SearchTree:
+    """Make the tree from sorted suffixes. O(tokens / spacing), about 1 ns a token.
+
+    With ``bits``, tokens go into the keys as they are, that many bits each, separators and what follows them too.
+    """
+    from suffixindex.kernels.search import pack_keys
+
+    size = len(suffix_array)
+    tree = search_tree(np.full(level_offsets(size, spacing)[-1], PADDING), size, vocabulary_size, spacing)
+    if bits is not None:
+        tree = tree._replace(bits=bits, limit=1 << bits)
+    keys, levels = tree.keys, tree.levels
+    pack_keys(tokens, suffix_array, spacing, tree.bits, tree.limit, -(-size // spacing), keys[levels[-2] :])
+    for level in range(len(levels) - 3, -1, -1):
+        greatest = keys[levels[level + 1] : levels[level + 2]].reshape(-1, FANOUT)[:, -1]
+        keys[levels[level] : levels[level] + len(greatest)] = greatest
+    return tree
+
+
+def lookup_tables(
+    tokens: NDArray[Any], suffix_array: NDArray[np.uint32], document_offsets: NDArray[np.uint64], vocabulary_size: int
+) -> dict[str, NDArray[Any]]:
+    """The tables that go with a shard's other arrays, by file name."""
+    tree = grow_search_tree(tokens, suffix_array, vocabulary_size)
+    return {SEARCH_TREE: tree.keys, DOCUMENT_BLOCKS: document_blocks(document_offsets)}
+
+
+def document_blocks(document_offsets: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """The document of every 128th position. O(positions / 128 × log documents)."""
+    starts = np.arange(0, int(document_offsets[-1]), 1 << BLOCK_SHIFT, dtype=np.uint64)
+    return (np.searchsorted(document_offsets, starts, side="right") - 1).astype(np.uint32)

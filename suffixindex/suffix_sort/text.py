@@ -1,0 +1,118 @@
+"""Make a token array ready for the suffix sort: dense ranks and their prefix code."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.kernels.sort import codes as sort_codes
+from suffixindex.kernels.sort.codes import END_PADDING, RankedText
+
+NO_SEPARATOR = -1
+TABLE_IDS = 1 << 16
+"""Ids that a rank table may always cover; above, only as many as there are tokens."""
+MAX_BUCKET_BITS = 20
+"""The code table has about 2**20 entries at most, 8 MiB: of a larger vocabulary, ranks next to each other share one."""
+LANES = ((8, 8, np.uint8), (16, 4, np.uint16), (21, 3, np.uint32), (32, 2, np.uint32))
+"""Bits of a rank, ranks in a 64-bit key, type of a rank."""
+
+Blocks = list[tuple[int, int]]
+Result = TypeVar("Result")
+
+
+class Workers(NamedTuple):
+    """A pool of threads, and whom to tell which share of the whole sort is done."""
+
+    pool: ThreadPoolExecutor
+    threads: int
+    progress: Callable[[float], None] = lambda share: None
+
+    def stream(self, call: Callable[..., Result], arguments: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
+        """Call with each tuple of arguments; results in order, as they come."""
+        return self.pool.map(lambda each: call(*each), arguments)
+
+    def run(self, call: Callable[..., Result], arguments: Iterable[tuple[Any, ...]]) -> list[Result]:
+        """Call with each tuple of arguments; results in order, when all are there."""
+        return list(self.stream(call, arguments))
+
+    def blocks(self, size: int) -> Blocks:
+        """Split ``range(size)`` into one block a thread."""
+        return split_range(size, self.threads)
+
+
+def split_range(size: int, parts: int) -> Blocks:
+    """Split ``range(size)`` into nearly equal half-open intervals."""
+    edges = [size * k // parts for k in range(parts + 1)]
+    return list(pairwise(edges))
+
+
+def rank_text(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, workers: Workers) -> RankedText:
+    """Rank the ids of ``tokens`` and give the ranks a prefix code.
+
+    Ranks are dense where a table of all ids up to the largest is no longer than the text (or 65,536), else an id plus 1.
+
+    Raises
+    ------
+    ValueError
+        An id is larger than the separator.
+    """
+    size = len(tokens)
+    blocks = workers.blocks(size)
+    stop = NO_SEPARATOR if separator is None else int(separator)
+    largest = max(workers.run(lambda lo, hi: int(sort_codes.largest_token(tokens, lo, hi, stop)), blocks))
+    if stop != NO_SEPARATOR and largest > stop:
+        raise ValueError(f"the separator {stop} is smaller than the id {largest}: it must be the largest id")
+    rank_of: NDArray[np.integer[Any]] | None = None
+    top = largest + 1  # the largest rank of an ordinary id
+    if largest < max(TABLE_IDS, size):
+        present = np.zeros(largest + 1, np.uint8)
+        workers.run(lambda lo, hi: sort_codes.mark_tokens(tokens, lo, hi, stop, present), blocks)
+        rank_of = np.cumsum(present, dtype=np.uint32)
+        top = int(rank_of[-1]) if largest >= 0 else 0
+    bucket_bits = max(0, top.bit_length() - min(size.bit_length() + 1, MAX_BUCKET_BITS))
+    separator_rank = ((top >> bucket_bits) + 1) << bucket_bits  # in a bucket of its own
+    if separator_rank.bit_length() > LANES[-1][0]:
+        ids = np.unique(tokens)  # no room for the end of the text: make the ids dense, slowly; no tokenizer has such
+        ids = ids[ids != stop]
+        dense = np.searchsorted(ids, tokens).astype(np.uint32)  # a separator, larger than all, becomes len(ids)
+        return rank_text(dense, len(ids), workers)
+    lane_bits, lanes, dtype = next(lane for lane in LANES if separator_rank.bit_length() <= lane[0])
+    ranks: NDArray[np.unsignedinteger[Any]] = np.empty(size + END_PADDING, dtype)
+    ranks[size:] = 0
+    if rank_of is not None:
+        workers.run(lambda lo, hi: sort_codes.rank_by_table(tokens, lo, hi, stop, separator_rank, rank_of, ranks), blocks)
+    else:
+        workers.run(lambda lo, hi: sort_codes.rank_by_id(tokens, lo, hi, stop, separator_rank, ranks), blocks)
+    ones = sum(1 << (lane_bits * lane) for lane in range(lanes))
+    counts = _bucket_counts(ranks, blocks, separator_rank, bucket_bits, workers)
+    return RankedText(
+        ranks=ranks,
+        separator=separator_rank,
+        lanes=lanes,
+        lane_bits=lane_bits,
+        separator_lanes=np.uint64(ones * separator_rank),
+        lane_tops=np.uint64(ones << (lane_bits - 1)),
+        lane_lows=np.uint64(ones * ((1 << (lane_bits - 1)) - 1)),
+        counts=counts,
+        codes=_codes(counts, bucket_bits),
+        bucket_bits=bucket_bits,
+    )
+
+
+def _bucket_counts(
+    ranks: NDArray[np.unsignedinteger[Any]], blocks: Blocks, separator_rank: int, bucket_bits: int, workers: Workers
+) -> NDArray[np.int64]:
+    counts = np.zeros((len(blocks), (separator_rank >> bucket_bits) + 1), np.int64)
+    workers.run(lambda block, bounds: sort_codes.count_buckets(ranks, *bounds, bucket_bits, counts[block]), enumerate(blocks))
+    return np.asarray(counts.sum(axis=0))
+
+
+def _codes(counts: NDArray[np.int64], bucket_bits: int) -> NDArray[np.uint64]:
+    """The code of each bucket of ranks, by how often it occurs."""
+    codes = np.empty(len(counts), np.uint64)
+    sort_codes.alphabetic_code(np.maximum(counts, 1), bucket_bits, codes)
+    codes[-1] = sort_codes.SEPARATOR_CODE
+    return codes

@@ -1,0 +1,89 @@
+"""Tokenizers: ``bytes``, ``words``, or a Hugging Face tokenizer. One protocol to ask with, one to build with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from suffixindex.errors import FormatError, TokenizerError
+from suffixindex.tokenizers.hub import TOKENIZER_FILE
+
+
+class Tokenizer(Protocol):
+    """What an open index needs to turn text into ids and back."""
+
+    kind: str
+
+    @property
+    def vocabulary_size(self) -> int:
+        """One more than the largest id."""
+
+    def encode(self, text: str) -> NDArray[Any]:
+        """Ids of a text, without special tokens around it."""
+
+    def decode(self, ids: ArrayLike) -> str:
+        """Text of the ids."""
+
+    def pieces(self, ids: ArrayLike) -> list[str]:
+        """What each id stands for, readable."""
+
+
+class Bytes:
+    """UTF-8 bytes: counts are exact substring counts of the text, wherever a tokenizer would cut."""
+
+    kind = "bytes"
+    vocabulary_size = 255  # 0xFF, the separator, occurs in no UTF-8 text
+
+    def encode(self, text: str) -> NDArray[np.uint8]:
+        return np.frombuffer(text.encode(), np.uint8)
+
+    def decode(self, ids: ArrayLike) -> str:
+        return np.asarray(ids, np.uint8).tobytes().decode(errors="replace")
+
+    def pieces(self, ids: ArrayLike) -> list[str]:
+        return [chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in np.asarray(ids, np.uint8).tolist()]
+
+
+class NoTokenizer:
+    """What stands for a tokenizer that nobody named: ids are shown as they are, and text is refused."""
+
+    kind = "none"
+    vocabulary_size = 0
+
+    def encode(self, text: str) -> NDArray[Any]:
+        """
+        Raises
+        ------
+        TokenizerError
+            Always.
+        """
+        raise TokenizerError(
+            "this index is asked with ids: it knows no tokenizer for text (name that of an infini-gram or tokengrams index with "
+            "suffixindex adopt INDEX --tokenizer NAME)"
+        )
+
+    def decode(self, ids: ArrayLike) -> str:
+        return " ".join(self.pieces(ids))
+
+    def pieces(self, ids: ArrayLike) -> list[str]:
+        return [f"<{i}>" for i in np.asarray(ids).tolist()]
+
+
+def open_tokenizer(entry: Mapping[str, Any], folder: Path) -> Tokenizer:
+    """The tokenizer that a manifest describes, from the files of its index."""
+    kind = entry.get("kind")
+    if kind == "bytes":
+        return Bytes()
+    if kind == "none":
+        return NoTokenizer()
+    if kind == "words":
+        from suffixindex.tokenizers.words import Words
+
+        return Words(folder)
+    if kind == "huggingface":
+        from suffixindex.tokenizers.huggingface import HuggingFaceTokenizer
+
+        return HuggingFaceTokenizer.from_json((folder / TOKENIZER_FILE).read_bytes().decode())
+    raise FormatError(f"{folder} was built with a tokenizer of the unknown kind {kind!r}: update suffixindex")

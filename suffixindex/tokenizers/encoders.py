@@ -1,0 +1,297 @@
+"""How a build turns documents into ids: one encoder for each kind of tokenizer, and the files it leaves in the index."""
+
+import logging
+import os
+import unicodedata
+import zlib
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.errors import BuildError, CorpusError, TokenizerError
+from suffixindex.storage.files import write_blocks, write_bytes
+from suffixindex.storage.format import TOKEN_TYPES, separator_of, token_type
+from suffixindex.tokenizers.base import Bytes
+from suffixindex.tokenizers.hub import TOKENIZER_FILE
+from suffixindex.tokenizers.huggingface import HuggingFaceTokenizer
+from suffixindex.tokenizers.words import VOCABULARY, VOCABULARY_FILES
+
+if TYPE_CHECKING:
+    from suffixindex.tokenizers.vocabulary import SplitWords
+
+log = logging.getLogger(__name__)
+
+SEPARATOR_BYTE = b"\xff"
+CHECKED_FIRST = 64  # documents that every build checks against the reference tokenizer
+CHECKED_SHARE = 512  # and of all others one in so many, chosen by their content
+
+
+class Encoder(Protocol):
+    """``encode`` on any thread, then ``number`` in the order of the corpus; the rest on one thread."""
+
+    entry: Mapping[str, Any]  # what the manifest says of the tokenizer
+    token_type: str  # of the tokens that ``number`` returns; an index may narrow it to its vocabulary
+    files: tuple[str, ...]  # its files in the index
+    parallel: bool  # whether `encode` lets go of the interpreter, so that several threads gain
+
+    @property
+    def vocabulary_size(self) -> int: ...
+
+    def begin(self, index: Path, checkpoint: int) -> None:
+        """Write the files that are known beforehand, or take up the ones that stood at ``checkpoint``."""
+
+    def encode(self, texts: list[Any]) -> Any: ...
+
+    def number(self, encoded: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Tokens of all documents, a separator after each, and how many each has without it."""
+
+    def checkpoint(self) -> int:
+        """Make what has grown durable, and say how far it is."""
+
+    def finish(self) -> None:
+        """Write what is known only at the end of the corpus."""
+
+    def hand_over(self, part: Path) -> None:
+        """Write what has grown, for another encoder to adopt."""
+
+    def adopt(self, part: Path) -> NDArray[np.uint32] | None:
+        """Grow by what another encoder, of the next documents, handed over: the id here of each of its ids; None if equal."""
+
+
+def choose_encoder(tokenizer: str, revision: str | None = None, engine: str | None = None) -> Encoder:
+    """The encoder for ``bytes``, ``words``, or a Hugging Face name, folder or ``tokenizer.json``.
+
+    Raises
+    ------
+    TokenizerError, MissingDependencyError
+    """
+    if tokenizer == "bytes":
+        return BytesEncoder()
+    if tokenizer == "words":
+        return WordEncoder()
+    loaded = HuggingFaceTokenizer.load(tokenizer, revision=revision, engine=engine)
+    if engine is None and loaded.fallback_reason:
+        log.warning("%s: %s", tokenizer, loaded.fallback_reason)
+    return HuggingFaceEncoder(tokenizer, loaded)
+
+
+def end_documents(ids: NDArray[Any], lengths: NDArray[np.int64], token_type: str) -> NDArray[Any]:
+    """Ids of documents one after the other -> tokens, a separator after each document. Half a nanosecond a token."""
+    dtype = TOKEN_TYPES[token_type]
+    return np.insert(ids.astype(dtype, copy=False), np.cumsum(lengths), dtype.type(separator_of(token_type)))
+
+
+def stored_encoder(entry: Mapping[str, Any], index: Path, engine: str | None = None) -> Encoder:
+    """Another encoder of the kind that an index under way says, from its files; for another process of the same build.
+
+    Raises
+    ------
+    BuildError
+        This process would encode otherwise: its Python has other tables of characters, or it sees another file.
+    """
+    if entry["kind"] == "huggingface":
+        path = str(index / TOKENIZER_FILE)
+        encoder: Encoder = _stored_huggingface(path, entry["name"], entry["revision"], entry["sha256"], engine)
+    else:
+        encoder = choose_encoder(entry["kind"])
+    if encoder.entry != entry:
+        raise BuildError(f"the tokenizer is {dict(encoder.entry)} here, expected {dict(entry)}: use the same Python everywhere")
+    return encoder
+
+
+@lru_cache(maxsize=2)  # a tenth of a second and megabytes; and a process checks its first documents once, not of every part
+def _stored_huggingface(path: str, name: str, revision: str | None, content_hash: str, engine: str | None) -> "HuggingFaceEncoder":
+    tokenizer = HuggingFaceTokenizer.load(path, engine=engine)
+    tokenizer.revision = revision
+    return HuggingFaceEncoder(name, tokenizer)
+
+
+class _StaticEncoder:
+    """A vocabulary that is fixed before the build: nothing grows, nothing remains to be written."""
+
+    files: tuple[str, ...] = ()
+    parallel = True
+
+    def begin(self, index: Path, checkpoint: int) -> None:
+        return
+
+    def number(self, encoded: tuple[NDArray[Any], NDArray[np.int64]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        return encoded
+
+    def checkpoint(self) -> int:
+        return 0
+
+    def finish(self) -> None:
+        return
+
+    def hand_over(self, part: Path) -> None:
+        return
+
+    def adopt(self, part: Path) -> None:
+        return
+
+
+def choose_ids_encoder(tokenizer: str, revision: str | None, token_type: str) -> "IdsEncoder":
+    """The encoder of a corpus of ids: ``none``, or the tokenizer that made them, which questions in text are asked with.
+
+    Raises
+    ------
+    TokenizerError, MissingDependencyError
+    """
+    if tokenizer == "words":
+        raise TokenizerError("words numbers the words of a text by itself: name the tokenizer that made the ids, or none")
+    return IdsEncoder(None if tokenizer == "none" else choose_encoder(tokenizer, revision, "tokenizers"), token_type)
+
+
+class BytesEncoder(_StaticEncoder):
+    """UTF-8 bytes."""
+
+    entry: Mapping[str, Any] = {"kind": "bytes"}
+    token_type = "u8"
+    parallel = False
+    vocabulary_size = Bytes.vocabulary_size
+
+    def encode(self, texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        encoded = [text.encode() for text in texts]
+        tokens = np.frombuffer(SEPARATOR_BYTE.join([*encoded, b""]), np.uint8)
+        return tokens, np.array([len(content) for content in encoded], np.int64)
+
+
+class HuggingFaceEncoder(_StaticEncoder):
+    """A Hugging Face tokenizer. A sample of the documents is encoded a second time by the reference implementation."""
+
+    files: tuple[str, ...] = (TOKENIZER_FILE,)
+
+    def __init__(self, name: str, tokenizer: HuggingFaceTokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.vocabulary_size = tokenizer.vocabulary_size
+        self.token_type = token_type(tokenizer.vocabulary_size)
+        self.entry: Mapping[str, Any] = {
+            "kind": "huggingface",
+            "name": name,
+            "revision": tokenizer.revision,
+            "sha256": sha256(self.content()).hexdigest(),
+        }
+        self._checked = 0
+
+    def begin(self, index: Path, checkpoint: int) -> None:
+        write_bytes(index / TOKENIZER_FILE, self.content())
+
+    def encode(self, texts: list[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """
+        Raises
+        ------
+        TokenizerError
+            The fast engine and the reference differ on a document of the sample.
+        """
+        ids, lengths = self.tokenizer.encode_batch(texts)
+        sample = [place for place, text in enumerate(texts) if self._checked < CHECKED_FIRST or _drawn(text)][:CHECKED_FIRST]
+        self._checked += len(sample)
+        if sample:
+            ends = np.cumsum(lengths)
+            chosen = [ids[ends[place] - lengths[place] : ends[place]] for place in sample]
+            self.tokenizer.check_sample([texts[place] for place in sample], np.concatenate(chosen), lengths[sample])
+        return end_documents(ids, lengths, self.token_type), lengths
+
+    def content(self) -> bytes:
+        """The tokenizer's file."""
+        return self.tokenizer.to_json().encode()
+
+
+def _drawn(text: str) -> bool:
+    return zlib.crc32(text[:256].encode()) % CHECKED_SHARE == 0
+
+
+class IdsEncoder(_StaticEncoder):
+    """Documents that are ids already; ``tokenizer`` made them, and without one the vocabulary is all that their type holds."""
+
+    def __init__(self, tokenizer: Encoder | None, token_type: str) -> None:
+        self._tokenizer = tokenizer
+        self.vocabulary_size = separator_of(token_type) if tokenizer is None else tokenizer.vocabulary_size
+        self.token_type = token_type if tokenizer is None else tokenizer.token_type
+        self.entry = {"kind": "none"} if tokenizer is None else tokenizer.entry
+        self.files = () if tokenizer is None else tokenizer.files
+
+    def begin(self, index: Path, checkpoint: int) -> None:
+        if self._tokenizer is not None:
+            self._tokenizer.begin(index, checkpoint)
+
+    def encode(self, texts: list[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """
+        Raises
+        ------
+        CorpusError
+            An id is outside the vocabulary.
+        """
+        ids = np.concatenate([np.empty(0, TOKEN_TYPES[self.token_type]), *texts], dtype=np.int64)
+        outside = np.flatnonzero((ids < 0) | (ids >= self.vocabulary_size))
+        if len(outside):
+            raise CorpusError(
+                f"the corpus holds the id {ids[outside[0]]:,}, outside the vocabulary of {self.vocabulary_size:,}: "
+                "it was made by another tokenizer, or --separator was not named"
+            )
+        lengths = np.array([len(text) for text in texts], np.int64)
+        return end_documents(ids, lengths, self.token_type), lengths
+
+
+class WordEncoder:
+    """Words: each batch is numbered by itself, then in the numbers of a vocabulary that grows, in memory and on disk."""
+
+    token_type = "u32"  # until the vocabulary is known
+    files: tuple[str, ...] = VOCABULARY_FILES
+    parallel = True
+
+    def __init__(self) -> None:
+        from suffixindex.tokenizers.vocabulary import VocabularyBuilder
+
+        self.entry: Mapping[str, Any] = {"kind": "words", "unicode": unicodedata.unidata_version}
+        self._words = VocabularyBuilder()
+        self._written = 0
+        self._index = Path()
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self._words.num_words
+
+    def begin(self, index: Path, checkpoint: int) -> None:
+        self._index = index
+        self._written = checkpoint
+        if checkpoint:
+            from suffixindex.tokenizers.vocabulary import VocabularyBuilder
+
+            self._words = VocabularyBuilder.restore((index / VOCABULARY).read_bytes()[:checkpoint])
+
+    def encode(self, texts: list[str]) -> "SplitWords":
+        from suffixindex.tokenizers.vocabulary import split_batch
+
+        return split_batch(texts)
+
+    def number(self, encoded: "SplitWords") -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        return end_documents(self._words.assign(encoded), encoded.lengths, self.token_type), encoded.lengths
+
+    def checkpoint(self) -> int:
+        with open(self._index / VOCABULARY, "r+b" if self._written else "wb") as file:
+            file.truncate(self._written)
+            file.seek(self._written)
+            file.write(self._words.pool(self._written))
+            file.flush()
+            os.fsync(file.fileno())
+        self._written = self._words.num_bytes
+        return self._written
+
+    def finish(self) -> None:
+        self.checkpoint()
+        self._words.write_lookup(self._index)
+
+    def hand_over(self, part: Path) -> None:
+        write_blocks(part / VOCABULARY, iter([self._words.pool()]))
+
+    def adopt(self, part: Path) -> NDArray[np.uint32]:
+        from suffixindex.tokenizers.vocabulary import words_of
+
+        return self._words.assign(words_of((part / VOCABULARY).read_bytes()))

@@ -1,0 +1,299 @@
+"""Memorization in every mode against plain loops over the rows, scipy's statistics, and cases worked by hand."""
+
+from math import log
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import stats
+
+from analysis.errors import ConfigError, MeasureError, TableError
+from analysis.measures.correlate import correlate, drops
+from analysis.measures.modes import MODES, SWITCHES, find_mode
+from analysis.measures.size_trend import size_trend
+from analysis.schemas import CORRELATIONS, DROPS, MODEL_SCORES, SIZE_TRENDS
+from analysis.tables import table_of
+from tests.helpers.analysis_study import Study, model_columns
+
+FAST = {"resamples": 20, "permutations": 19}
+
+
+def tables(study: Study, **models: Any) -> list[pa.Table]:
+    return [study.pairs(), study.counts(), study.corpus_scores(), study.model_scores(**models), study.examples()]
+
+
+def slow(study: Study, mode: str, task: str, n: int, gamma: float, corpus_model: str, place: int) -> dict[str, Any]:
+    """One estimate from the definitions: a loop over the rows."""
+    reference = mode == "reference-code"
+    kept: list[tuple[Any, float, float, list[float]]] = []
+    for row in study.rows:
+        if row["task"] != task or row["n"] != n:
+            continue
+        if not (100 * row["similarity"] > 0.2 if reference else row["similarity"] > gamma):
+            continue
+        pair = min(row["x_documents"], row["y_documents"]) if reference else row["pair_documents"]
+        if pair == 0 and (mode != "strict" or corpus_model == "taskgram"):
+            continue
+        if corpus_model == "infgram" and row["skipped"] and mode == "strict":
+            continue
+        by_corpus = row["infgram"]
+        if corpus_model == "taskgram":
+            by_corpus = log(pair) - log(row["x_occurrences"] if reference else row["x_documents"])
+        controls = [row["y_documents"], row["num_tokens"], row["x_documents"]]
+        group = (row["example_id"], row["y"]) if reference else (row["example_id"], len(kept))
+        kept.append((group, study.log_prob(row, place), by_corpus, controls))
+    groups: dict[Any, list[Any]] = {}
+    for group, *values in kept:
+        groups.setdefault(group, []).append(values)
+    model, corpus = ([float(np.mean([each[side] for each in some])) for some in groups.values()] for side in (0, 1))
+    controls = np.array([np.mean([each[2] for each in some], axis=0) for some in groups.values()])
+    ranks = [stats.rankdata(column) for column in (model, corpus, *controls.T)]
+    design = np.stack([np.ones(len(model)), *ranks[2:]], axis=1)
+    left = [rank - design @ np.linalg.lstsq(design, rank, rcond=None)[0] for rank in ranks[:2]]
+    return {
+        "spearman": stats.spearmanr(model, corpus).statistic,
+        "pearson": stats.pearsonr(model, corpus).statistic,
+        "kendall_distance": (1 - stats.kendalltau(model, corpus).statistic) / 2,
+        "partial_spearman": stats.pearsonr(*left).statistic,
+        "num_pairs": len(groups),
+        "num_examples": len({group[0] for group in groups}),
+    }
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_estimates(mode: str) -> None:
+    study = Study(tasks=("qa", "mt"), ns=(2, 3))
+    found = correlate(*tables(study), mode=mode, gammas=[0.2, 0.5], **FAST).to_pylist()
+    gammas = [0.002] if mode == "reference-code" else [0.2, 0.5]
+    assert len(found) == 2 * 2 * len(gammas) * 2 * 2 * 4  # tasks, n, γ, corpus models, models, statistics
+    for row in found:
+        place = ["small", "large"].index(row["model"])
+        expected = slow(study, mode, row["task"], row["n"], row["gamma"], row["corpus_model"], place)
+        assert row["estimate"] == pytest.approx(expected[row["statistic"]], abs=1e-9), row
+        assert (row["num_pairs"], row["num_examples"]) == (expected["num_pairs"], expected["num_examples"])
+        assert row["low"] <= row["high"]
+        assert 0.05 <= row["p_value"] <= 1
+        assert (row["mode"], row["subset"], row["confidence"]) == (mode, "", 0.95)
+        assert row["gamma"] in gammas
+
+
+def test_subsets_and_gammas_of_each_n() -> None:
+    study = Study(ns=(2, 3))
+    found = correlate(
+        *tables(study), statistics=["spearman"], gammas={2: [0.3], 3: [0.1, 0.6], 5: [0.9]}, by_subset=True, **FAST
+    ).to_pylist()
+    keys = {(row["subset"], row["n"], row["gamma"]) for row in found}
+    assert keys == {(subset, n, gamma) for subset in ("", "a", "b") for n, gamma in ((2, 0.3), (3, 0.1), (3, 0.6))}
+    sizes = {(row["subset"], row["n"], row["gamma"], row["corpus_model"]): row["num_pairs"] for row in found}
+    for (subset, n, gamma, name), size in sizes.items():
+        if not subset:
+            assert size == sizes["a", n, gamma, name] + sizes["b", n, gamma, name]
+    everything = correlate(*tables(study), statistics=["spearman"], **FAST)
+    assert everything.schema.names == CORRELATIONS.names
+    assert set(everything["gamma"].to_pylist()) == {-1.0}
+
+
+def test_smoothing_keeps_pairs_that_no_document_holds() -> None:
+    study = Study()
+    pairs, counts, corpus_scores, *others = tables(study)
+    corpus = [log(row["pair_documents"] + 0.5) - log(row["x_documents"] + 1) for row in study.rows]
+    columns = {"row": pairs["row"], "corpus_model": ["taskgram_smoothed"] * len(corpus), "log_prob": corpus}
+    smoothed = pa.table({**columns, "zero": [False] * len(corpus)}, schema=corpus_scores.schema)
+    for mode in ("strict", "paper"):
+        scores = pa.concat_tables([corpus_scores, smoothed])
+        rows = correlate(pairs, counts, scores, *others, mode=mode, statistics=["spearman"], **FAST).to_pylist()
+        (found,) = (row for row in rows if row["corpus_model"] == "taskgram_smoothed" and row["model"] == "large")
+        model = [study.log_prob(row, 1) for row in study.rows]
+        assert found["num_pairs"] == len(study.rows) > rows[0]["num_pairs"]
+        assert found["estimate"] == pytest.approx(stats.spearmanr(corpus, model).statistic)
+
+
+def test_difficulty_is_no_memorization() -> None:
+    """A model that knows nothing of pairs, and only says frequent words: ρ is large, and partial ρ about none."""
+    study = Study(num_examples=150)
+    rng = np.random.default_rng(3)
+    for row in study.rows:
+        row["x_documents"] = 400
+        row["pair_documents"] = int(rng.binomial(row["y_documents"], 0.9))
+    scores = [
+        {"row": row["row"], **model_columns("m"), "log_prob": log(row["y_documents"]) + 0.3 * row["noise"], "num_tokens": 2}
+        for row in study.rows
+    ]
+    found = correlate(
+        study.pairs(), study.counts(), study.corpus_scores(), table_of(scores, MODEL_SCORES), study.examples(),
+        statistics=["spearman", "partial_spearman"], resamples=200, permutations=99,
+    ).to_pylist()  # fmt: skip
+    plain, partial = (row for row in found if row["corpus_model"] == "taskgram")
+    assert plain["estimate"] > 0.8
+    assert plain["p_value"] == 0.01
+    assert abs(partial["estimate"]) < 0.15
+    assert partial["low"] < 0 < partial["high"]
+    assert partial["p_value"] > 0.05
+
+
+@pytest.mark.parametrize("mode", ["strict", "paper", "reference-code-average_by_target"])
+def test_drops_add_up(mode: str) -> None:
+    study = Study(tasks=("qa", "mt"), ns=(2, 3))
+    for row in study.rows:
+        row["subset"] = row["subset"] if row["task"] == "qa" else ""
+    pairs, counts, scores, _, _ = tables(study)
+    found = drops(pairs, counts, scores, mode=mode, gammas=[0.5])
+    assert found.schema.names == DROPS.names
+    rows = found.to_pylist()
+    for stage in {row["stage"] for row in rows}:
+        for subset, n in ((subset, n) for subset in ("", "a", "b") for n in (2, 3)):
+            some = [row for row in rows if (row["stage"], row["subset"], row["n"]) == (stage, subset, n)]
+            assert [row["reason"] for row in some] == ["below_gamma", "zero", "kept"]
+            assert sum(row["num_pairs"] for row in some) == sum((row["subset"], row["n"]) == (subset, n) for row in study.rows)
+    measured = correlate(*tables(study), mode=mode, gammas=[0.5], statistics=["spearman"], **FAST).to_pylist()
+    for row in measured:
+        stage = f"correlate {mode} γ={row['gamma']:g} {row['corpus_model']}"
+        about = (row["task"], row["n"], "kept", stage)
+        kept = [drop["num_pairs"] for drop in rows if (drop["task"], drop["n"], drop["reason"], drop["stage"]) == about]
+        assert sum(kept) == row["num_pairs"]
+
+
+# ---- switches ----------------------------------------------------------------------------------------------------
+
+
+def two_pairs(mode: str) -> list[tuple[float, float]]:
+    """Log P by corpus and model of the rows that a mode keeps of three pairs, two of which share their target."""
+    from analysis.measures.correlate import comparison, select
+    from analysis.measures.pair_arrays import align_corpus_scores, align_model_scores, align_pairs
+
+    study = Study(num_examples=1, seed=1)
+    study.rows = [dict(study.rows[0], row=i, x=f"x{i}", y=f"y{i // 2}", similarity=0.5) for i in range(3)]
+    sizes = [(2, 8, 10, 4), (0, 5, 5, 7), (3, 6, 12, 3)]
+    for row, (pair, x_documents, x_occurrences, y_documents) in zip(study.rows, sizes, strict=True):
+        row |= {"pair_documents": pair, "x_documents": x_documents, "x_occurrences": x_occurrences, "y_documents": y_documents}
+    pairs, counts, scores, model, _ = tables(study)
+    aligned = align_pairs(pairs, counts)
+    chosen = find_mode(mode)
+    selection = next(select(aligned, align_corpus_scores(pairs, scores), chosen, [0.4], False))
+    assert selection.corpus_model == "taskgram"
+    (by_model, by_corpus, *_), _ = comparison(aligned, selection, align_model_scores(pairs, model)[0], chosen)
+    assert len(by_model) == len(by_corpus)
+    return sorted(np.exp(by_corpus).tolist())
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("strict", [2 / 8, 3 / 6]),
+        ("paper", [2 / 8, 3 / 6]),
+        ("strict+minimum_count", [4 / 8, 3 / 6, 5 / 5]),
+        ("strict+mixed_units", [2 / 10, 3 / 12]),
+        ("strict+minimum_count+average_by_target", [(4 / 8 * 5 / 5) ** 0.5, 3 / 6]),
+        ("reference-code", [(4 / 10 * 5 / 5) ** 0.5, 3 / 12]),
+        ("reference-code-average_by_target", [4 / 10, 5 / 5, 3 / 12]),
+        ("reference-code-minimum_count-mixed_units", [2 / 8, 3 / 6]),
+    ],
+)
+def test_switches_by_hand(mode: str, expected: list[float]) -> None:
+    assert two_pairs(mode) == pytest.approx(sorted(expected))
+    assert find_mode(mode).name == mode
+
+
+def test_names_of_modes() -> None:
+    assert find_mode("strict") is MODES["strict"]
+    assert not any(getattr(MODES["strict"], switch) for switch in SWITCHES)
+    assert all(getattr(MODES["reference-code"], switch) for switch in SWITCHES)
+    assert find_mode("paper+mask_to_end").mask_to_end
+    assert find_mode("reference-code").threshold(0.8) == pytest.approx(0.002)
+    assert find_mode("paper").threshold(0.8) == 0.8
+    for wrong, why in (("loose", "unknown mode"), ("strict+speed", "unknown switch 'speed'"), ("paper+", "unknown switch ''"),
+                       ("strict-mixed_units", "off already"), ("reference-code+mixed_units", "on already")):  # fmt: skip
+        with pytest.raises(ConfigError, match=why):
+            find_mode(wrong)
+
+
+# ---- what cannot be measured ---------------------------------------------------------------------------------------
+
+
+def test_nothing_left() -> None:
+    study = Study()
+    with pytest.raises(MeasureError, match=r"no pair is left to correlate: up to \d+ are not above γ, and up to 0 others"):
+        correlate(*tables(study), gammas=[1.0])
+    with pytest.raises(MeasureError, match="no γ was given"):
+        correlate(*tables(study), gammas={7: [0.5]})
+    pairs, *others = tables(study)
+    with pytest.raises(MeasureError, match="table of pairs is empty"):
+        correlate(pairs.slice(0, 0), *others)
+    few = correlate(*tables(study), gammas=[sorted(row["similarity"] for row in study.rows)[-3]], **FAST).to_pylist()
+    assert max(row["num_pairs"] for row in few) <= 2
+    assert all(np.isnan([row[name] for name in ("estimate", "low", "high", "p_value")]).all() for row in few)
+
+
+def test_nan_is_counted() -> None:
+    study = Study()
+    pairs, counts, scores, _, examples = tables(study)
+    study.rows[4]["noise"] = study.rows[9]["noise"] = float("nan")
+    with pytest.raises(MeasureError, match=r"2 of \d+ log-probabilities of the model small are nan or infinite.*row 4"):
+        correlate(pairs, counts, scores, study.model_scores(), examples)
+    with pytest.raises(MeasureError, match=r"1 of \d+ log-probabilities of the corpus model infgram are nan"):
+        study.rows[4]["noise"] = study.rows[9]["noise"] = 0.0
+        study.rows[7]["infgram"] = float("nan")
+        correlate(pairs, counts, study.corpus_scores(), study.model_scores(), examples)
+
+
+def test_tables_that_do_not_belong_together() -> None:
+    study = Study()
+    pairs, counts, scores, model, examples = tables(study)
+    with pytest.raises(TableError, match=r"1 of \d+ pairs have no counts"):
+        correlate(pairs, counts.slice(1), scores, model, examples)
+    with pytest.raises(TableError, match="several rows for one pair"):
+        correlate(pairs, pa.concat_tables([counts, counts.slice(0, 1)]), scores, model, examples)
+    with pytest.raises(TableError, match="corpus model infgram has no score of 1 of"):
+        correlate(pairs, counts, scores.slice(1), model, examples)
+    with pytest.raises(TableError, match="the model large has no score of 2 of"):
+        correlate(pairs, counts, scores, model.slice(0, model.num_rows - 2), examples)
+    with pytest.raises(TableError, match="several scores of one pair"):
+        correlate(pairs, counts, scores, pa.concat_tables([model, model.slice(0, 1)]), examples)
+    with pytest.raises(TableError, match="unknown examples"):
+        correlate(pairs, counts, scores, model, examples.slice(1))
+    with pytest.raises(ConfigError, match="unknown statistic 'cosine'"):
+        correlate(pairs, counts, scores, model, examples, statistics=["cosine"])
+
+
+# ---- the trend over models -----------------------------------------------------------------------------------------
+
+LADDER = tuple((f"m{place}", 10 ** (6 + place)) for place in range(5))
+
+
+def test_size_trend() -> None:
+    study = Study(num_examples=80)
+    for row in study.rows:
+        row["noise"] *= 2
+    rows = tables(study, models=LADDER)
+    found = size_trend(*rows, statistics=["spearman", "partial_spearman"], resamples=100)
+    assert found.schema.names == SIZE_TRENDS.names
+    memorization = correlate(*rows, statistics=["spearman", "partial_spearman"], **FAST).to_pylist()
+    for row in found.to_pylist():
+        values = [
+            each["estimate"]
+            for each in memorization
+            if (each["corpus_model"], each["statistic"]) == (row["corpus_model"], row["statistic"])
+        ]
+        fitted = stats.linregress(range(5), values)
+        assert row["estimate"] == pytest.approx(fitted.slope if row["trend"] == "slope" else fitted.rvalue)
+        exact = stats.permutation_test((values,), lambda x: stats.linregress(range(5), x).slope, permutation_type="pairings")
+        assert row["p_value"] == pytest.approx(exact.pvalue)
+        assert (row["num_models"], row["num_examples"] <= 80) == (5, True)
+        if (row["trend"], row["corpus_model"], row["statistic"]) == ("slope", "taskgram", "spearman"):
+            assert 0 < row["low"] < row["estimate"] < row["high"]
+
+
+def test_models_share_resamples() -> None:
+    """Models that say the same have slope 0 in every resample, however uncertain each of them is."""
+    study = Study()
+    scores = study.model_scores((("a", 10), ("b", 100), ("c", 1000)))
+    noise = pa.array([row["noise"] for row in study.rows] * 3)
+    same = scores.set_column(scores.schema.get_field_index("log_prob"), "log_prob", noise)
+    pairs, counts, corpus, _, examples = tables(study)
+    for row in size_trend(pairs, counts, corpus, same, examples, resamples=50).to_pylist():
+        if row["trend"] == "slope":
+            assert [row["estimate"], row["low"], row["high"]] == pytest.approx([0, 0, 0], abs=1e-12)
+            assert row["p_value"] == 1
+    with pytest.raises(MeasureError, match="at least 3 sizes"):
+        size_trend(*tables(study))

@@ -1,0 +1,110 @@
+"""A study's stages: what runs, what is passed over, what is left when one fails; and the command line around them."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+
+from analysis.cli import main
+from analysis.errors import ConfigError, MeasureError, StageError
+from analysis.study.pipeline import Stage, chosen, concatenated, run_stages
+
+HEAVY = ("torch", "transformers", "pyarrow", "matplotlib", "numba")
+SCHEMA = pa.schema([("value", pa.int64())])
+
+
+class Counter:
+    """Stages a, b, c, each of which adds one to what the one before it wrote, and how often each was made."""
+
+    def __init__(self, folder: Path) -> None:
+        self.made: list[str] = []
+        self.fails: dict[str, Exception] = {}
+        self.stages: list[Stage] = []
+        for name in "abc":
+            before = self.stages[-1] if self.stages else None
+            reads = {"before": before} if before else {}
+            self.stages.append(Stage(name, name, folder / f"{name}.parquet", SCHEMA, self._maker(name), reads))
+
+    def _maker(self, name):
+        def make(before=None):
+            self.made.append(name)
+            if name in self.fails:
+                raise self.fails[name]
+            return pa.table({"value": [before["value"][0].as_py() + 1 if before else 0]}, SCHEMA)
+
+        return make
+
+
+@pytest.fixture
+def study(tmp_path):
+    return Counter(tmp_path)
+
+
+def test_each_stage_runs_once(study):
+    run_stages(study.stages)
+    run_stages(study.stages)
+    assert study.made == ["a", "b", "c"]
+    assert concatenated(study.stages)["value"].to_pylist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(MeasureError("no pair is left"), "no pair is left"), (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero")],
+)
+def test_a_failure_names_its_stage_and_loses_nothing(study, error, told):
+    study.fails["c"] = error
+    with pytest.raises(StageError, match=rf"stage 'c' failed: {told}.*; the 2 stages before it are kept; the same command goes on"):
+        run_stages(study.stages)
+    study.fails.clear()
+    run_stages(study.stages)
+    assert study.made == ["a", "b", "c", "c"]
+
+
+def test_a_stage_alone_needs_those_before_it(study):
+    with pytest.raises(StageError, match=r"stage 'b' failed: .*a.parquet does not exist: run the stage that writes it first"):
+        run_stages(chosen(study.stages, "b"))
+    with pytest.raises(ConfigError, match="no stage of 'influence'"):
+        chosen(study.stages, "influence")
+
+
+def test_progress_is_told(study, caplog):
+    caplog.set_level(logging.INFO, "analysis")
+    run_stages(study.stages)
+    assert "[2/3] b" in caplog.text
+
+
+def run(*arguments: str, code: int):
+    result = CliRunner().invoke(main, list(arguments))
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def test_every_command_has_help_with_an_example():
+    for name in main.commands:
+        assert f"Example:\n    python -m analysis {name}" in run(name, "--help", code=0).stdout, name
+
+
+def test_exit_codes(tmp_path):
+    missing = run("run", str(tmp_path / "none.toml"), code=1)
+    assert "none.toml does not exist" in missing.stderr
+    assert missing.stdout == ""
+    (tmp_path / "study.toml").write_text("[indx]\n")
+    assert "did you mean 'index'" in run("correlate", str(tmp_path / "study.toml"), code=1).stderr
+    run("run", code=2)
+    run("no-such-command", code=2)
+    run("run", "study.toml", "--no-such-option", code=2)
+
+
+def test_settings_are_listed():
+    told = run("settings", code=0).stdout
+    assert "[[tasks]]" in told
+    assert "study.confidence = 0.95" in told
+
+
+def test_help_loads_nothing_heavy():
+    code = f"import sys, analysis.cli; print([name for name in {HEAVY} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

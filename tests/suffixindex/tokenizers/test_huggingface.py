@@ -1,0 +1,464 @@
+"""Hugging Face tokenizers: the fast engine gives the ids of ``tokenizers``, or is not used."""
+
+import json
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+tokenizers = pytest.importorskip("tokenizers", reason="the extra hf is not installed")
+
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
+
+from suffixindex.errors import MissingDependencyError, QueryError, TokenizerError  # noqa: E402
+from suffixindex.tokenizers import huggingface  # noqa: E402
+from suffixindex.tokenizers.huggingface import HuggingFaceTokenizer  # noqa: E402
+
+TEXTS = [
+    "The suffix array of a text is the sorted list of its suffixes; it's what we'll count with, isn't it?\n",
+    "Natural language processing: 1234567 tokens, 12.5 %, don't you'd they've I'm.\n\n\tdef f(x):\n        return x  # ok\n",
+    "Été à l'école, naïve cœur; straße, Ångström. Привет, мир! 你好，世界。こんにちは 한국어 😀👩\u200d👧 e\u0301 a\u0308",
+    "  two   three    four     five      six\r\n\r\n   the the of of and and language language suffix suffix",
+] * 3
+
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+SPLITS = {
+    "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "llama3": LLAMA3,
+    "qwen2": LLAMA3.replace("{1,3}", ""),
+    "cl100k": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
+}
+
+SPACES = [(" " * n, "normalized") for n in range(2, 8)]
+
+
+def byte_level(
+    regex: str | None = None, *, normalizer: Any = None, digits: bool = False, prefix: bool = False, **model: Any
+) -> dict[str, Any]:
+    """tokenizer.json of a byte-level BPE, with GPT-2's own split or with a regex."""
+    tokenizer = tokenizers.Tokenizer(models.BPE(**model))
+    steps: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=prefix, use_regex=regex is None)]
+    if digits:
+        steps.insert(0, pre_tokenizers.Digits(individual_digits=True))
+    if regex:
+        steps.insert(0, pre_tokenizers.Split(tokenizers.Regex(regex), "isolated"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps) if len(steps) > 1 else steps[0]
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    template = {"single": "<|endoftext|> $A", "special_tokens": [("<|endoftext|>", 0)]}
+    tokenizer.post_processor = processors.TemplateProcessing(**template)
+    return json.loads(tokenizer.to_str())
+
+
+def sentencepiece(*, metaspace: bool = False, alphabet: str = "<0x123456789ABCDEF>") -> dict[str, Any]:
+    """tokenizer.json like Llama 2's: no splits, ``▁`` for the space, bytes for what the vocabulary lacks."""
+    tokenizer = tokenizers.Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    trainer = trainers.BpeTrainer(
+        vocab_size=700, special_tokens=special, limit_alphabet=60, initial_alphabet=list(alphabet), show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    pipeline = json.loads(tokenizer.to_str())
+    pipeline["added_tokens"] = pipeline["added_tokens"][:3]
+    pipeline["model"] |= {"byte_fallback": True, "fuse_unk": True}
+    if metaspace:
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    else:
+        tokenizer.pre_tokenizer = None
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    content = json.loads(tokenizer.to_str())
+    return pipeline | {key: content[key] for key in ("normalizer", "pre_tokenizer", "decoder")}
+
+
+def wordpiece() -> dict[str, Any]:
+    tokenizer = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    tokenizer.train_from_iterator(TEXTS, trainers.WordPieceTrainer(vocab_size=400, special_tokens=special, show_progress=False))
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return json.loads(tokenizer.to_str())
+
+
+def unigram() -> dict[str, Any]:
+    tokenizer = tokenizers.Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=["</s>", "<unk>"], unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    return json.loads(tokenizer.to_str())
+
+
+def with_added(pipeline: dict[str, Any], *tokens: tuple[str, str]) -> dict[str, Any]:
+    first = 1 + max(*pipeline["model"]["vocab"].values(), *(token["id"] for token in pipeline["added_tokens"]))
+    flags = ("special", "normalized", "lstrip", "rstrip", "single_word")
+    new = [
+        {"id": first + i, "content": content} | {flag: flag in given.split() for flag in flags}
+        for i, (content, given) in enumerate(tokens)
+    ]
+    return pipeline | {"added_tokens": pipeline["added_tokens"] + new}
+
+
+FAST: dict[str, Callable[[], dict[str, Any]]] = {
+    "gpt2": byte_level,
+    "gpt2-prefix-space": lambda: byte_level(prefix=True),
+    "gpt2-regex": lambda: byte_level(SPLITS["gpt2"]),
+    "neox": lambda: with_added(byte_level(normalizer=normalizers.NFC()), ("<|padding|>", "special"), *SPACES),
+    "olmo": lambda: with_added(byte_level(normalizer=normalizers.NFC()), ("|||EMAIL_ADDRESS|||", ""), *SPACES),
+    "llama2": sentencepiece,
+    "llama3": lambda: with_added(byte_level(SPLITS["llama3"], ignore_merges=True), ("<|eot_id|>", "special")),
+    "qwen2": lambda: with_added(byte_level(SPLITS["qwen2"], normalizer=normalizers.NFC()), ("<tool_call>", "")),
+    "cl100k": lambda: byte_level(SPLITS["cl100k"]),
+    "starcoder": lambda: byte_level(digits=True),
+    "lower": lambda: with_added(
+        byte_level(normalizer=normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])),
+        ("<mask>", "special lstrip"),
+        ("<r>", "rstrip"),
+        ("ÉTÉ", "normalized"),
+        *SPACES,
+    ),
+}
+
+SLOW: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
+    "bert": (wordpiece, "BertNormalizer"),
+    "t5": (unigram, "NFKC"),
+    "llama2-metaspace": (lambda: sentencepiece(metaspace=True), "Metaspace"),
+    "regex-normalizer": (lambda: byte_level(normalizer=normalizers.Replace(tokenizers.Regex(r"\s+"), " ")), "regex"),
+    "byte-names": (lambda: sentencepiece(alphabet=""), "without the character"),
+    "line-end": (lambda: byte_level(r"\s+$"), r"\\s+$"),
+    "single-word": (lambda: with_added(byte_level(), ("wordy", "single_word")), "whole words"),
+    "overlap": (lambda: with_added(byte_level(), (" '", "normalized"), ("'s", "")), "overlap"),
+    "strip": (lambda: with_added(byte_level(), ("<mask>", "special lstrip"), *SPACES), "overlap"),
+}
+
+
+@pytest.fixture(scope="module")
+def fast() -> dict[str, HuggingFaceTokenizer]:
+    pytest.importorskip("fastokens")
+    loaded = {name: HuggingFaceTokenizer.from_json(json.dumps(build())) for name, build in FAST.items()}
+    for name, tokenizer in loaded.items():
+        assert tokenizer.fallback_reason is None, name
+        assert tokenizer.engine.startswith("fastokens ")
+    return loaded
+
+
+def reference_ids(pipeline: str, texts: list[str]) -> list[list[int]]:
+    """What ``tokenizers`` gives a text without special tokens around it, whatever the file says of truncation."""
+    content = json.loads(pipeline) | {"truncation": None, "padding": None}
+    content["model"]["dropout"] = None
+    tokenizer = tokenizers.Tokenizer.from_str(json.dumps(content))
+    return [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+
+
+def batch_ids(tokenizer: HuggingFaceTokenizer, texts: list[str]) -> list[list[int]]:
+    ids, lengths = tokenizer.encode_batch(texts)
+    assert ids.dtype == np.uint32 and lengths.dtype == np.int64
+    assert len(lengths) == len(texts) and lengths.sum() == len(ids)
+    return [part.tolist() for part in np.split(ids, np.cumsum(lengths)[:-1])] if texts else []
+
+
+ADDED = ["<|endoftext|>", "<|padding|>", "|||EMAIL_ADDRESS|||", "<|eot_id|>", "<tool_call>", "<mask>", "<r>", "ÉTÉ", "<s>", "</s>"]
+FRAGMENTS = st.one_of(
+    st.sampled_from(ADDED),
+    st.sampled_from(ADDED).flatmap(lambda token: st.integers(0, len(token)).map(lambda end: token[:end])),
+    st.sampled_from(
+        ["'s", "'S", "'ſ", "'ſer", "'ll", "'VE", " the", " Language", "été", "e\u0301", "É", "ﬁ", "İ", "한", "\u180e", "K"]
+    ),
+    st.sampled_from(
+        [" ", "\n", "\t", "\r\n", "\u00a0", "\u3000", "\u2028", "\u0085", "\x00", "\ufeff", "a", "0", ".", "é", "中", "▁"]
+    ).flatmap(lambda c: st.integers(1, 12).map(lambda n: c * n)),
+    st.integers(0, 10**9).map(str),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
+    st.text(st.characters(max_codepoint=0x7F), max_size=8),
+    st.sampled_from(TEXTS),
+)
+DOCUMENTS = st.lists(st.lists(FRAGMENTS, max_size=8).map("".join), max_size=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(texts=DOCUMENTS)
+def test_fast_equals_reference(fast: dict[str, HuggingFaceTokenizer], texts: list[str]) -> None:
+    for name, tokenizer in fast.items():
+        expected = [tokenizer.encode(text).tolist() for text in texts]
+        assert batch_ids(tokenizer, texts) == expected, name
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_encode_is_tokenizers(fast: dict[str, HuggingFaceTokenizer], name: str) -> None:
+    texts = [*TEXTS, "", " ", "\x00", "a\x00b", "<|endoftext|> x <|endoftext|>", *huggingface.PROBES]
+    expected = reference_ids(fast[name].to_json(), texts)
+    assert [fast[name].encode(text).tolist() for text in texts] == expected
+    assert batch_ids(fast[name], texts) == expected
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_what_the_fast_engine_does_otherwise_goes_to_the_reference(name: str) -> None:
+    pytest.importorskip("fastokens")
+    build, reason = SLOW[name]
+    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(build()))
+    assert tokenizer.engine.startswith("tokenizers ")
+    assert tokenizer.fallback_reason and tokenizer.fallback_reason.startswith("tokenizers is used")
+    assert reason in tokenizer.fallback_reason
+    texts = [*TEXTS, "", " 's  <mask> wordy <0x0A>", "x" * huggingface.REFERENCE_BATCH, "y"]
+    assert batch_ids(tokenizer, texts) == reference_ids(tokenizer.to_json(), texts)
+
+
+@pytest.mark.parametrize("name", ["cl100k", "llama3", "gpt2-regex"])
+@pytest.mark.parametrize("text", ["\u180e's", "  \u180e", "'ſer", "\u212a\u212a"])
+def test_doubtful_characters_are_left_to_the_reference(fast: dict[str, HuggingFaceTokenizer], name: str, text: str) -> None:
+    texts = ["The text", text, text, "", "of é texts", text]
+    assert batch_ids(fast[name], texts) == reference_ids(fast[name].to_json(), texts)
+    assert batch_ids(fast[name], [text]) == reference_ids(fast[name].to_json(), [text])
+
+
+def test_special_tokens_in_text_count_as_themselves_and_none_are_added(fast: dict[str, HuggingFaceTokenizer]) -> None:
+    tokenizer = fast["neox"]
+    assert batch_ids(tokenizer, ["<|endoftext|>", ""]) == [[0], []]
+    assert tokenizer.encode("<|endoftext|>").tolist() == [0]
+    assert tokenizer.decode([0]) == "<|endoftext|>"
+
+
+@pytest.mark.parametrize("engine", [None, "tokenizers"])
+def test_truncation_padding_and_dropout_of_the_file_are_ignored(engine: str | None) -> None:
+    pipeline = byte_level()
+    plain = json.dumps(pipeline)
+    pipeline["truncation"] = {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
+    pipeline["padding"] = {
+        "strategy": {"Fixed": 50}, "direction": "Right", "pad_to_multiple_of": None,
+        "pad_id": 0, "pad_type_id": 0, "pad_token": "<|endoftext|>",
+    }  # fmt: skip
+    pipeline["model"]["dropout"] = 0.5
+    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(pipeline), engine=engine)
+    expected = reference_ids(plain, TEXTS)
+    assert batch_ids(tokenizer, TEXTS) == expected
+    assert [tokenizer.encode(text).tolist() for text in TEXTS] == expected
+
+
+@pytest.mark.parametrize("engine", [None, "tokenizers"])
+def test_threads(engine: str | None) -> None:
+    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(FAST["neox"]()), engine=engine)
+    batches = [[f"{i} {text * 5}{i}" for text in TEXTS] for i in range(40)]
+    expected = [reference_ids(tokenizer.to_json(), batch) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda batch: batch_ids(tokenizer, batch), batches)) == expected
+
+
+def test_a_long_text_is_not_cut(fast: dict[str, HuggingFaceTokenizer]) -> None:
+    text = "".join(TEXTS) * 300 + " " * 20_000 + "x" * 20_000 + "é'll\n" * 5_000
+    for name in ("gpt2", "neox", "llama3", "llama2"):
+        assert np.array_equal(fast[name].encode_batch([text])[0], fast[name].encode(text)), name
+
+
+def test_load_from_file_and_folder(tmp_path: Path) -> None:
+    content = json.dumps(byte_level(), indent=1, ensure_ascii=False) + "\r\n"
+    file = tmp_path / "tokenizer.json"
+    file.write_bytes(content.encode())
+    for source in (str(file), str(tmp_path)):
+        tokenizer = HuggingFaceTokenizer.load(source)
+        assert tokenizer.kind == "huggingface"
+        assert tokenizer.to_json() == content
+        assert tokenizer.revision is None
+        again = HuggingFaceTokenizer.from_json(tokenizer.to_json())
+        assert batch_ids(again, TEXTS) == batch_ids(tokenizer, TEXTS)
+    copy = pickle.loads(pickle.dumps(tokenizer))
+    assert copy.to_json() == content and copy.encode("suffix").tolist() == tokenizer.encode("suffix").tolist()
+
+
+def test_opening_loads_no_engine() -> None:
+    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(byte_level()))
+    assert "_reference" not in vars(tokenizer)
+    tokenizer.encode("a")
+    tokenizer.pieces([0])
+    assert tokenizer._fast_choice is None
+
+
+def test_vocabulary_size_counts_added_tokens_and_holes() -> None:
+    pipeline = with_added(byte_level(), ("<|x|>", "special"))
+    pipeline["model"]["vocab"]["zzzz"] = 5000
+    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(pipeline))
+    assert tokenizer.vocabulary_size == 5001
+    assert tokenizer.pieces([5000, 4999]) == ["zzzz", "<no token 4999>"]
+    with pytest.raises(QueryError, match="id 4999 is no token"):
+        tokenizer.decode([4999])
+    for wrong in (-1, 5001, 1 << 40):
+        with pytest.raises(QueryError, match="ids are below 5001"):
+            tokenizer.decode([wrong])
+
+
+@pytest.mark.parametrize("name", ["gpt2", "neox", "llama3"])
+def test_decode_gives_back_the_text(fast: dict[str, HuggingFaceTokenizer], name: str) -> None:
+    for text in (TEXTS[0], TEXTS[1], "<|endoftext|> a", "😀", ""):
+        assert fast[name].decode(fast[name].encode(text)) == text
+
+
+def test_pieces_read_like_text(fast: dict[str, HuggingFaceTokenizer]) -> None:
+    tokenizer = fast["gpt2"]
+    assert "".join(tokenizer.pieces(tokenizer.encode("it's a suffix array\n"))) == "it's a suffix array\n"
+    assert " language" in tokenizer.pieces(tokenizer.encode("a language"))
+    assert tokenizer.pieces(tokenizer.encode("\U0010ffff")) == [r"\xf4", r"\x8f", r"\xbf", r"\xbf"]
+    assert tokenizer.pieces(tokenizer.encode("<|endoftext|>")) == ["<|endoftext|>"]
+    llama = fast["llama2"]
+    assert "".join(llama.pieces(llama.encode("a language"))) == " a language"
+    assert llama.pieces(llama.encode("\U0010ffff"))[1:] == [r"\xf4", r"\x8f", r"\xbf", r"\xbf"]
+
+
+def test_check_sample(fast: dict[str, HuggingFaceTokenizer]) -> None:
+    tokenizer = fast["neox"]
+    ids, lengths = tokenizer.encode_batch(TEXTS)
+    tokenizer.check_sample(TEXTS, ids, lengths)
+    tokenizer.check_sample([], ids[:0], lengths[:0])
+    wrong = ids.copy()
+    wrong[lengths[0] + 7] += 1
+    with pytest.raises(
+        TokenizerError, match=r"fastokens .* and tokenizers .*\(character \d+\).*--tokenizer-engine tokenizers"
+    ) as caught:
+        tokenizer.check_sample(TEXTS, wrong, lengths)
+    assert str(wrong[lengths[0] + 7]) in str(caught.value) and str(ids[lengths[0] + 7]) in str(caught.value)
+    short = lengths.copy()
+    short[-1] -= 1
+    with pytest.raises(TokenizerError, match="differently"):
+        tokenizer.check_sample(TEXTS, ids[:-1], short)
+
+
+class _Wrong:
+    """An engine that encodes nothing right, or fails."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+    def encode_batch_flat(self, texts: list[str]) -> tuple[bytes, bytes]:
+        if self.error:
+            raise self.error
+        return b"", np.zeros(len(texts) + 1, "<u8").tobytes()
+
+
+class PanicException(BaseException):
+    """Stands for the one of PyO3, which cannot be imported."""
+
+
+def test_a_probe_that_differs_means_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    fastokens = pytest.importorskip("fastokens")
+    monkeypatch.setattr(fastokens, "Tokenizer", type("Tokenizer", (), {"from_json_str": staticmethod(lambda content: _Wrong())}))
+    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(byte_level()))
+    assert tokenizer.fallback_reason and "it differs on" in tokenizer.fallback_reason
+    assert batch_ids(tokenizer, TEXTS) == reference_ids(tokenizer.to_json(), TEXTS)
+
+
+@pytest.mark.parametrize("error", [ValueError("backtrack limit"), PanicException("unwrap")])
+def test_a_batch_on_which_the_fast_engine_fails_goes_to_the_reference(error: BaseException) -> None:
+    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(byte_level()))
+    tokenizer._fast_choice = (_Wrong(error), None)
+    assert batch_ids(tokenizer, TEXTS) == reference_ids(tokenizer.to_json(), TEXTS)
+    tokenizer._fast_choice = (_Wrong(KeyboardInterrupt()), None)
+    with pytest.raises(KeyboardInterrupt):
+        tokenizer.encode_batch(TEXTS)
+
+
+@pytest.mark.parametrize("engine", [None, "tokenizers"])
+def test_lone_surrogates_are_refused(engine: str | None) -> None:
+    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(byte_level()), engine=engine)
+    with pytest.raises(TokenizerError, match=r"lone surrogate U\+D800 at character 3, after 'abc'"):
+        tokenizer.encode_batch(["fine", "abc\ud800"])
+    with pytest.raises(TokenizerError, match=r"lone surrogate U\+DFFF at character 0"):
+        tokenizer.encode("\udfff")
+
+
+def test_the_reference_can_be_asked_for() -> None:
+    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(byte_level()), engine="tokenizers")
+    assert tokenizer.engine.startswith("tokenizers ")
+    assert tokenizer.fallback_reason == "tokenizers is used: asked for"
+    ids, lengths = tokenizer.encode_batch(TEXTS)
+    tokenizer.check_sample(TEXTS, ids, lengths)
+    with pytest.raises(TokenizerError, match="no tokenizer engine 'quick'"):
+        HuggingFaceTokenizer.from_json("{}", engine="quick")
+
+
+def test_without_the_fast_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "fastokens", None)
+    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(byte_level()))
+    assert tokenizer.engine.startswith("tokenizers ")
+    assert tokenizer.fallback_reason and "fastokens is not installed" in tokenizer.fallback_reason
+
+
+def test_without_tokenizers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'suffixindex\[hf\]'"):
+        HuggingFaceTokenizer.from_json("{}").encode("a")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "no json", '{"model": 3}', '{"version": "1.0", "model": {"type": "BPE"', "[]"])
+def test_a_malformed_file(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "tokenizer.json"
+    file.write_text(content)
+    with pytest.raises(TokenizerError, match=r"is no tokenizer\.json that tokenizers .* can read"):
+        HuggingFaceTokenizer.load(str(file))
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "tokenizer.json"
+    file.write_bytes(b"\x80\x81")
+    with pytest.raises(TokenizerError, match="cannot be read"):
+        HuggingFaceTokenizer.load(str(tmp_path))
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(TokenizerError, match=r"the folder .* has no tokenizer\.json"):
+        HuggingFaceTokenizer.load(str(tmp_path))
+    for source in (str(tmp_path / "missing.json"), "missing/folder/tokenizer.json", "tokenizer.json", "./here", "a b"):
+        with pytest.raises(TokenizerError, match="there is no file or folder"):
+            HuggingFaceTokenizer.load(source)
+
+
+def _hub_errors() -> list[tuple[str, str]]:
+    return [
+        ("GatedRepoError", "is gated"),
+        ("RepositoryNotFoundError", "neither a file or folder here nor public"),
+        ("RevisionNotFoundError", "check the revision"),
+        ("LocalEntryNotFoundError", "hub cannot be reached"),
+        ("RemoteEntryNotFoundError", r"has no tokenizer\.json on the hub"),
+        ("OfflineModeIsEnabled", "could not be loaded from the hub"),
+        ("HFValidationError", "could not be loaded from the hub"),
+    ]
+
+
+@pytest.mark.parametrize(("name", "message"), _hub_errors())
+def test_hub_errors(monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    kind = getattr(import_module("huggingface_hub.errors"), name)
+
+    def fail(*_: Any, **__: Any) -> str:
+        raise kind.__new__(kind, "failed")
+
+    monkeypatch.setattr(hub, "hf_hub_download", fail)
+    with pytest.raises(TokenizerError, match=message) as caught:
+        HuggingFaceTokenizer.load("some/model", revision="v1")
+    assert "some/model at revision v1" in str(caught.value)
+
+
+def test_a_hub_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    file = tmp_path / "0a1b2c" / "tokenizer.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps(byte_level()))
+    monkeypatch.setattr(hub, "hf_hub_download", lambda name, filename, revision: str(file))
+    tokenizer = HuggingFaceTokenizer.load("some/model")
+    assert tokenizer.revision == "0a1b2c" and tokenizer.source == "some/model"
