@@ -28,7 +28,7 @@ PAGE = mmap.PAGESIZE
 GROUPS = {"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"}
 KINDS = {
     "count": "index.count(ngram)",
-    "next_tokens": "index.next_tokens(ngram)",
+    "next_tokens": "index.next_distribution(ngram)",
     "documents": "index.documents(ngram, limit=3)",
 }
 ONE = """
@@ -56,7 +56,7 @@ index = si.open(sys.argv[1])
 ngrams = json.load(open(sys.argv[2]))
 counts = index.counts(ngrams)
 for ngram, count in zip(ngrams, counts.tolist(), strict=True):
-    assert index.count(ngram) == count == index.next_tokens(ngram).context_count
+    assert index.count(ngram) == count == index.next_distribution(ngram).context_count
     index.documents(ngram, limit=3)
     index.cooccurrence(ngram, ngrams[0])
 index.scores(ngrams)

@@ -153,7 +153,7 @@ def check_variant(
             else:
                 intervals += list(shard.stored_interval(found)) == list(segment)  # type: ignore[attr-defined]
     truth = [scan.next_tokens(ngram) for ngram in some]
-    ours = [index.next_tokens(ngram) for ngram in some]
+    ours = [index.next_distribution(ngram) for ngram in some]
     mine = [dict(zip(found.token_ids.tolist(), found.counts.tolist(), strict=True)) for found in ours]
     texts = [document[:40].tolist() for document in documents[:3]]
     scores = index.scores(texts)
@@ -238,7 +238,7 @@ def faults(python: str, work: Path) -> dict[str, Any]:
     sampled = ask_peer(python, work, do="infini-gram", **task, contexts=contexts, eos=60_000)
     index = si.open(folder, reversed=False)
     scan = Scan(documents, index.separator)
-    following = index.next_tokens([1, 2])
+    following = index.next_distribution([1, 2])
     ends = {int(token): count for token, count in theirs["exact_contexts"][0].items()}
     facts = scan.next_tokens([1, 2])
     return {
@@ -255,7 +255,7 @@ def faults(python: str, work: Path) -> dict[str, Any]:
         },
         "4: continuations of two frequent tokens at the usual limit": {
             "theirs": [len(answer) for answer in sampled["contexts"]],
-            "ours": [len(index.next_tokens(context).counts) for context in contexts],
+            "ours": [len(index.next_distribution(context).counts) for context in contexts],
             "truth": [len(scan.next_tokens(context)) for context in contexts],
         },
     }
@@ -302,8 +302,8 @@ def speed(indexes: dict[str, si.SuffixIndex], ngrams: list[list[int]], contexts:
         index.counts(batch)
         kinds: Iterable[tuple[str, int, Callable[[], object]]] = [
             ("counts", len(batch), lambda index=index: index.counts(batch)),
-            ("next_tokens", len(contexts), lambda index=index: [index.next_tokens(context) for context in contexts]),
-            ("bulk_next_tokens", len(contexts), lambda index=index: index.bulk_next_tokens(contexts)),
+            ("next_tokens", len(contexts), lambda index=index: [index.next_distribution(context) for context in contexts]),
+            ("bulk_next_tokens", len(contexts), lambda index=index: index.next_distributions(contexts)),
             ("document_counts", 2000, lambda index=index: index.document_counts(batch[:2000])),
         ]
         results[name] = {kind: round(1e6 * median(answer) / number, 3) for kind, number, answer in kinds}

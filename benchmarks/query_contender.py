@@ -30,9 +30,9 @@ def ours(folder: Path, asked: dict[str, Any]) -> Iterator[Kind]:
     yield "count", len(asked["single"]), lambda: [index.count(ngram) for ngram in asked["single"]]
     yield "counts", len(asked["bulk"]), lambda: index.counts(asked["bulk"])
     for name, contexts in asked["contexts"].items():
-        yield f"next {name}", len(contexts), lambda contexts=contexts: [len(index.next_tokens(c).counts) for c in contexts]
+        yield f"next {name}", len(contexts), lambda contexts=contexts: [len(index.next_distribution(c).counts) for c in contexts]
     yield "infgram", len(asked["text"]), lambda: index.score(asked["text"]).log_probs
-    yield "matches", len(asked["text"]), lambda: index.matches(asked["text"]).lengths
+    yield "matches", len(asked["text"]), lambda: index.match(asked["text"]).lengths
     for name, pairs in asked["pairs"].items():
         yield f"pair {name}", len(pairs), lambda pairs=pairs: [index.cooccurrence(a, b) for a, b in pairs]
     yield "pairs", len(asked["table"]), lambda: index.cooccurrences(asked["table"], asked["table ngrams"])

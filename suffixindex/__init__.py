@@ -33,8 +33,12 @@ from suffixindex.results import (
     Duplicates,
     NextTokens,
     NgramCount,
+    NgramProb,
     NgramStatistics,
     Novelty,
+    Scores,
+    Span,
+    TextMatches,
     TokenCount,
     Variant,
     VariantCount,
@@ -75,12 +79,16 @@ __all__ = [
     "MissingDependencyError",
     "NextTokens",
     "NgramCount",
+    "NgramProb",
     "NgramStatistics",
     "NoIndexError",
     "Novelty",
     "QueryError",
+    "Scores",
+    "Span",
     "SuffixIndex",
     "SuffixIndexError",
+    "TextMatches",
     "TokenCount",
     "TokenizerError",
     "UnfinishedIndexError",
@@ -98,7 +106,17 @@ __all__ = [
 
 
 def open(
-    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], scheduler: str | None = None, **said: Any
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    scheduler: str | None = None,
+    *,
+    threads: int | None = None,
+    shards: tuple[int, int] | None = None,
+    tokenizer: str | None = None,
+    token_type: str | None = None,
+    reversed: bool | None = None,
+    separator: int | None = None,
+    vocabulary_size: int | None = None,
+    token_dtype: str | None = None,
 ) -> "SuffixIndex":
     """Open an index for questions; costs a ``stat`` a file. See :class:`SuffixIndex`.
 
@@ -110,27 +128,47 @@ def open(
     scheduler
         Address or scheduler file of a Dask cluster that sees the index, one of ours, under the same path: its workers answer,
         see :class:`suffixindex.distributed.queries.ClusterIndex`.
-    said
-        What the files of another engine do not say; it is remembered beside them or in the user's cache.
-        ``tokenizer``: ``bytes``, or a Hugging Face name, folder or ``tokenizer.json``, for questions in text.
-        ``token_dtype``: u8, u16 or u32, if the files fit several. ``reversed``: whether an infini-gram index holds its
-        documents reversed, as version 5 does. ``separator``: the id that ends documents in tokengrams' files.
-        ``vocabulary_size``: if it is smaller than the tokens' type allows and no tokenizer says so.
+    threads
+        Cores that bulk questions use; all by default.
+    shards
+        Shards ``[first, last)`` alone of an index of ours, as an index of the documents in them, which count from 0.
+    tokenizer
+        Of another engine's index, whose files do not say it: ``bytes``, or a Hugging Face name, folder or ``tokenizer.json``,
+        for questions in text. This and what follows is remembered beside the files, or in the user's cache.
+    token_type
+        u8, u16 or u32, if another engine's files fit several.
+    reversed
+        Whether an infini-gram index holds its documents reversed, as version 5 does.
+    separator
+        The id that ends documents in tokengrams' files.
+    vocabulary_size
+        If it is smaller than the tokens' type allows, and no tokenizer says so.
+    token_dtype
+        The old name of ``token_type``.
 
     Raises
     ------
     NoIndexError, UnfinishedIndexError, FormatError, TokenizerError
         With what to do about it.
     """
+    of_others = {
+        "tokenizer": tokenizer,
+        "token_type": token_type,
+        "reversed": reversed,
+        "separator": separator,
+        "vocabulary_size": vocabulary_size,
+        "token_dtype": token_dtype,
+    }
     if scheduler is not None:
-        if said or not isinstance(path, (str, os.PathLike)):
-            raise QueryError("a cluster answers for one index of ours: open another engine's without a scheduler")
+        given = [name for name, value in {**of_others, "shards": shards, "threads": threads}.items() if value is not None]
+        if given or not isinstance(path, (str, os.PathLike)):
+            raise QueryError(f"a cluster answers for one whole index of ours: leave {given[0] if given else 'other paths'} out")
         from suffixindex.distributed.queries import ClusterIndex
 
         return ClusterIndex(path, scheduler)
     from suffixindex.index import SuffixIndex
 
-    return SuffixIndex(path, **said)
+    return SuffixIndex(path, threads=threads, shards=shards, **of_others)  # type: ignore[arg-type]
 
 
 def __getattr__(name: str) -> Any:

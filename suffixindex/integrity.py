@@ -9,7 +9,7 @@ import numpy as np
 
 from suffixindex.errors import FormatError
 from suffixindex.index import SuffixIndex
-from suffixindex.queries.base import is_foreign
+from suffixindex.opened import is_foreign
 from suffixindex.storage.files import hash_file, map_array
 from suffixindex.storage.format import (
     DOCUMENT_BLOCKS,

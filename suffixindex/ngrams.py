@@ -108,6 +108,30 @@ class NgramChecker:
             raise QueryError(f"a text holds no separator ({self.separator}): give one document at a time, without its end")
         return ids
 
+    def context(self, context: Ngram) -> NDArray[np.int64]:
+        """An n-gram that something may follow, checked.
+
+        Raises
+        ------
+        QueryError
+        """
+        ids = self.ngram(context)
+        if len(ids) and ids[-1] == self.separator:
+            raise QueryError("the context ends with the separator: nothing follows a document's end")
+        return ids
+
+    def contexts(self, contexts: Iterable[Ngram]) -> NgramBatch:
+        """Many n-grams that something may follow, checked.
+
+        Raises
+        ------
+        QueryError
+        """
+        batch = self.batch(contexts)
+        if (batch.ids[batch.stops[batch.starts < batch.stops] - 1] == self.separator).any():
+            raise QueryError("a context ends with the separator: nothing follows a document's end")
+        return batch
+
     def _flatten(self, ngrams: list[Ngram]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         offsets = np.zeros(len(ngrams) + 1, np.int64)
         if set(map(type, ngrams)) <= {list, tuple}:

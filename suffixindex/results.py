@@ -1,20 +1,55 @@
-"""What queries return: NamedTuples that carry their evidence."""
+"""What queries return: values that carry their evidence, compare whole, arrays included, and unpack in their fields' order."""
 
-from typing import Any, NamedTuple
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-class TokenCount(NamedTuple):
+class Result:
+    """A frozen record. ``a, b = result`` unpacks it; ``result == other`` compares every field, a tuple like its fields too."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return (getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (type(self), tuple)):
+            return NotImplemented
+        mine, others = tuple(self), tuple(other)
+        return len(mine) == len(others) and all(map(_equal, mine, others))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __len__(self) -> int:
+        return len(fields(self))  # type: ignore[arg-type]
+
+    def __getitem__(self, place: int | slice) -> Any:
+        """As when results were tuples."""
+        warnings.warn("results have no places: take a field by its name", DeprecationWarning, stacklevel=2)
+        return tuple(self)[place]
+
+
+def _equal(value: Any, other: Any) -> bool:
+    if isinstance(value, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(value, other, equal_nan=np.asarray(value).dtype.kind == "f")
+    return bool(value == other)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenCount(Result):
     """One continuation of a context."""
 
     token_id: int
-    count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants here
+    count: int
     prob: float
 
 
-class NextTokens(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class NextTokens(Result):
     """Everything that follows a context in the corpus, exactly, in the order of token ids.
 
     ``counts.sum() == context_count``: where a document ends after the context, the continuation is the
@@ -49,7 +84,8 @@ class NextTokens(NamedTuple):
         return [TokenCount(int(self.token_ids[i]), int(self.counts[i]), float(probs[i])) for i in order]
 
 
-class Document(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Document(Result):
     """One document of the corpus: its ids without the separator, and where it came from."""
 
     document_id: int
@@ -59,7 +95,8 @@ class Document(NamedTuple):
     metadata: dict[str, Any]
 
 
-class DocumentMatch(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class DocumentMatch(Result):
     """A document that holds an n-gram, and the offsets at which it does (tokens from the document's start)."""
 
     document_id: int
@@ -75,7 +112,8 @@ class DocumentMatch(NamedTuple):
         return len(self.offsets)
 
 
-class Concordance(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Concordance(Result):
     """One occurrence of an n-gram with the tokens around it, which never cross the document's ends."""
 
     document_id: int
@@ -85,14 +123,16 @@ class Concordance(NamedTuple):
     right: NDArray[np.unsignedinteger[Any]]
 
 
-class NgramCount(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class NgramCount(Result):
     """An n-gram of the corpus and how often it occurs."""
 
     token_ids: tuple[int, ...]
-    count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants here
+    count: int
 
 
-class NgramStatistics(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class NgramStatistics(Result):
     """How many n-grams a corpus has, none of them with a separator: a row for each n of ``n``, which counts from 1.
 
     ``num_ngrams`` counts occurrences, ``num_distinct`` different n-grams; ``count_of_counts[i, c - 1]`` of these occur
@@ -105,7 +145,8 @@ class NgramStatistics(NamedTuple):
     count_of_counts: NDArray[np.int64]
 
 
-class Novelty(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Novelty(Result):
     """For each n of ``n``, the n-grams of a text, and those of them (each occurrence) that occur nowhere in the corpus."""
 
     n: NDArray[np.int64]
@@ -120,11 +161,12 @@ class Novelty(NamedTuple):
         return share
 
 
-class Duplicate(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Duplicate(Result):
     """A repeated passage: its ids, its occurrences, its documents, and the first of these in ascending order."""
 
     token_ids: NDArray[np.unsignedinteger[Any]]
-    count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants here
+    count: int
     num_documents: int
     document_ids: NDArray[np.int64]
 
@@ -134,7 +176,8 @@ class Duplicate(NamedTuple):
         return (self.count - 1) * len(self.token_ids)
 
 
-class Duplicates(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Duplicates(Result):
     """Repeated passages; how many there are, listed or not; and the tokens of the corpus that lie in one of them."""
 
     passages: list[Duplicate]
@@ -142,23 +185,26 @@ class Duplicates(NamedTuple):
     num_tokens: int
 
 
-class Variant(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Variant(Result):
     """A spelling of a text and its ids."""
 
     text: str
     token_ids: tuple[int, ...]
 
 
-class VariantCount(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class VariantCount(Result):
     """A spelling of a text, its occurrences, and the documents that hold it."""
 
     text: str
     token_ids: tuple[int, ...]
-    count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants here
+    count: int
     num_documents: int
 
 
-class VariantCounts(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class VariantCounts(Result):
     """Every spelling of a text, the occurrences of any of them, and the documents that hold any of them.
 
     An occurrence that holds another one, as that of " cat" does where "cat" has the same ids after a space's, is none of its
@@ -166,11 +212,12 @@ class VariantCounts(NamedTuple):
     """
 
     variants: list[VariantCount]
-    count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants here
+    count: int
     num_documents: int
 
 
-class NgramProb(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class NgramProb(Result):
     """A token's ∞-gram probability: how often it follows the longest suffix of the context that occurs."""
 
     prob: float
@@ -181,7 +228,8 @@ class NgramProb(NamedTuple):
     ngram_count: int
 
 
-class Scores(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Scores(Result):
     """The ∞-gram model's account of a text, token by token."""
 
     suffix_lengths: NDArray[np.int64]
@@ -201,7 +249,8 @@ class Scores(NamedTuple):
             return np.log(self.probs)
 
 
-class TextMatches(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class TextMatches(Result):
     """Matching statistics of a text: the longest match in the corpus that begins at each position."""
 
     lengths: NDArray[np.int64]
@@ -210,11 +259,12 @@ class TextMatches(NamedTuple):
     """How often that match occurs; 0 for no token."""
 
 
-class Span(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Span(Result):
     """A part ``[start, stop)`` of a text that occurs in the corpus, and in no longer part that does."""
 
     start: int
     stop: int
-    count: int  # type: ignore[assignment] # hides tuple.count
+    count: int
     documents: list[DocumentMatch]
     """Some of the documents that hold it, by ascending id."""

@@ -139,7 +139,7 @@ def novelty(
 def longest_matches(texts: Sequence[str], index: si.SuffixIndex) -> list[LongestMatch]:
     """The longest part of each text that the corpus holds; (0, 0, 0) where it holds nothing. One bulk question."""
     found = []
-    for match in index.text_matches([index.encode(text) for text in texts]):
+    for match in index.matches([index.encode(text) for text in texts]):
         best = int(match.lengths.argmax()) if len(match.lengths) else 0
         length = int(match.lengths[best]) if len(match.lengths) else 0
         found.append(LongestMatch(best, best + length, int(match.counts[best])) if length else LongestMatch(0, 0, 0))
@@ -155,7 +155,7 @@ def novelty_curve(texts: Sequence[str], index: si.SuffixIndex, max_n: int) -> si
         max_n is below 1.
     """
     _check(range(1, max_n + 1), UNITS, None, None)
-    lengths = [match.lengths for match in index.text_matches([index.encode(text) for text in texts])]
+    lengths = [match.lengths for match in index.matches([index.encode(text) for text in texts])]
     shares = [ngram_shares(lengths, n) for n in range(1, max_n + 1)]
     totals, new = (np.array([getattr(share, name).sum() for share in shares], np.int64) for name in ("total", "new"))
     return si.Novelty(np.arange(1, max_n + 1), totals, new)
@@ -185,7 +185,7 @@ def _shares(
     encoder: Encoder | None,
     gammas: Mapping[int, float] | None,
 ) -> Iterator[tuple[str, int, Shares]]:
-    lengths = [match.lengths for match in index.text_matches([answer.ids for answer in answers])]
+    lengths = [match.lengths for match in index.matches([answer.ids for answer in answers])]
     for n in ns:
         if "ngram" in units:
             yield "ngram", n, ngram_shares(lengths, n)

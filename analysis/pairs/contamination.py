@@ -55,7 +55,7 @@ def contamination(examples: pa.Table, index: si.SuffixIndex, *, ns: Sequence[int
     rows = examples.select(["task", "subset", "input", "target"]).to_pylist()
     texts = [words.ids(word_spans(row[part]).words) for part in ("input", "target") for row in rows]
     lengths = np.array(list(map(len, texts))).reshape(2, -1)
-    longest = np.array([found.lengths.max(initial=0) for found in index.text_matches(texts)]).reshape(2, -1)
+    longest = np.array([found.lengths.max(initial=0) for found in index.matches(texts)]).reshape(2, -1)
     lengths, longest = (np.vstack([found, found.min(axis=0)]) for found in (lengths, longest))
     groups = _groups([(row["task"], row["subset"]) for row in rows])
     found = []

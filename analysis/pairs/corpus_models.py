@@ -134,13 +134,13 @@ def _word_model(model: str, index: si.SuffixIndex, order: int) -> WordModel:
             found.log_probs[text.start :] for text, found in zip(texts, index.scores([text.ids for text in texts]), strict=True)
         ]
     if model == "unigram":
-        shares = _log(index.next_tokens([]).dense(index.vocabulary_size))
+        shares = _log(index.next_distribution([]).dense(index.vocabulary_size))
         return lambda texts: [shares[text.ids[text.start :]] for text in texts]
     if model == "kneser_ney":
         smoothed = si.lm.KneserNey(index, order)
         return lambda texts: [smoothed.log_probs(ids)[start:] for ids, start in _cut(texts, order)]
     backoff = si.lm.StupidBackoff(index, order)
-    return lambda texts: [_log(backoff.scores(ids))[start:] for ids, start in _cut(texts, order)]
+    return lambda texts: [_log(backoff.score(ids))[start:] for ids, start in _cut(texts, order)]
 
 
 def _cut(texts: Sequence[Text], order: int) -> list[Text]:

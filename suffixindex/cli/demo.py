@@ -77,7 +77,7 @@ def _show_counts(index: SuffixIndex) -> None:
 
 
 def _show_next(index: SuffixIndex) -> None:
-    following = index.next_tokens(CONTEXT)
+    following = index.next_distribution(CONTEXT)
     _say(f"What follows “{CONTEXT}”? ({following.context_count:,} times, {len(following.token_ids)} different words)")
     top = following.top(6)
     for piece, token in zip(index.pieces([token.token_id for token in top]), top, strict=True):

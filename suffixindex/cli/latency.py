@@ -44,7 +44,7 @@ def measure(index: SuffixIndex, seed: int = 0) -> Iterator[Timing]:
     text = np.concatenate([ngram[ngram != index.separator] for ngram in bulk])[:TEXT]
     yield _timed("count", lists[:SINGLE], lambda asked: [index.count(ngram) for ngram in asked])
     yield _timed("counts, in bulk", lists, index.counts)
-    yield _timed("next_tokens", contexts, lambda asked: [index.next_tokens(context) for context in asked])
+    yield _timed("next_tokens", contexts, lambda asked: [index.next_distribution(context) for context in asked])
     yield _timed("document_counts, in bulk", bulk[: SINGLE * 10], index.document_counts)
     yield _timed("cooccurrence", pairs, lambda asked: [index.cooccurrence(*pair) for pair in asked])
     yield _timed("cooccurrences, in bulk", pairs, index.cooccurrences)

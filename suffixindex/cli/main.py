@@ -235,7 +235,7 @@ def next_command(index: str, context: str, k: int, ids: bool, where: Any, togeth
     with SuffixIndex(index) as opened:
         asked, *others = as_ngrams([context, *together], ids)
         warn_of_boundaries(opened, [asked, *others])
-        following = opened.next_tokens(asked, documents_where(opened, where, others))
+        following = opened.next_distribution(asked, documents_where(opened, where, others))
         emit(continuations(opened, following, k, context_count=following.context_count), style)
 
 

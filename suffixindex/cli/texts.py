@@ -24,7 +24,7 @@ def infgram(index: str, context: str, k: int, ids: bool, style: str | None) -> N
     with SuffixIndex(index) as opened:
         asked = opened.encode(context) if not ids else parse_ids(context)
         suffix_length = opened.suffix_length(asked)
-        following = opened.next_tokens(asked[len(asked) - suffix_length :])
+        following = opened.next_distribution(asked[len(asked) - suffix_length :])
         evidence = {"suffix_length": suffix_length, "context_count": following.context_count}
         emit(continuations(opened, following, k, **evidence), style)
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from suffixindex.errors import FormatError, NoIndexError, TokenizerError
 from suffixindex.foreign import infinigram, tokengrams
-from suffixindex.foreign.shard import Layout, StoredShard, shard_of
+from suffixindex.foreign.mirrored import MirroredShard
+from suffixindex.foreign.shard import Layout, StoredShard
 from suffixindex.foreign.sidecar import ANSWERS, Sidecar
 from suffixindex.storage.format import MANIFEST, TOKEN_TYPES, Manifest, ShardEntry, separator_of
 from suffixindex.tokenizers.encoders import HuggingFaceEncoder, choose_encoder
@@ -113,7 +114,7 @@ def open_paths(
     paths: Sequence[Path],
     *,
     tokenizer: str | None,
-    token_dtype: str | None,
+    token_type: str | None,
     reversed: bool | None,
     separator: int | None,
     vocabulary_size: int | None,
@@ -134,7 +135,7 @@ def open_paths(
     if tokenizer is not None:
         entry, size, files = tokenizer_entry(tokenizer)
         vocabulary_size = vocabulary_size or size
-    answers = Answers(token_dtype, reversed, separator, vocabulary_size, entry)
+    answers = Answers(token_type, reversed, separator, vocabulary_size, entry)
     filled = answers.filled(sidecar.answers())
     opened = _open(found, filled, sidecar)
     if answers != Answers() and asdict(filled) != sidecar.answers():
@@ -187,7 +188,15 @@ def _open(found: Found, answers: Answers, sidecar: Sidecar) -> Opened:
         shards=tuple(ShardEntry(layout.num_documents, layout.length, {}) for layout in layouts),
         files={},
     )
-    return Opened(manifest, [shard_of(layout, i, sidecar, size) for i, layout in enumerate(layouts)], kind, found.files[0].parent)
+    return Opened(
+        manifest, [_kind_of(layout)(layout, i, sidecar, size) for i, layout in enumerate(layouts)], kind, found.files[0].parent
+    )
+
+
+def _kind_of(layout: Layout) -> type[StoredShard]:
+    if layout.offsets is None:
+        return tokengrams.TokengramsShard
+    return MirroredShard if layout.mirrored else StoredShard
 
 
 def _version(layout: Layout) -> str:

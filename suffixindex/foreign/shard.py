@@ -1,6 +1,6 @@
 """Shards that other engines made, as shards of ours: the same arrays, read where they lie."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.corpus.token_files import document_starts
 from suffixindex.foreign.arrays import Pieces, Table, Tokens
 from suffixindex.foreign.last_document import find_pieces
 from suffixindex.foreign.sidecar import Sidecar
 from suffixindex.ngrams import NgramBatch
 from suffixindex.storage.files import map_array
 from suffixindex.storage.format import TOKEN_TYPES, ShardEntry, separator_of
-from suffixindex.storage.shard import FEW, Interval, Shard, merge_counts, parse_lines
+from suffixindex.storage.shard import FEW, Interval, Shard, parse_lines
 from suffixindex.storage.tables import SPACING, SearchTree, document_blocks, grow_search_tree, search_tree
 
 if TYPE_CHECKING:
@@ -71,7 +70,6 @@ class StoredShard(Shard):
         )
         self.layout = layout
         self.in_id_order = not layout.mirrored and layout.separator is None and (not layout.swapped or layout.token_type == "u8")
-        self.mirrored = layout.mirrored
         self._number = number
         self._sidecar = sidecar
 
@@ -193,19 +191,13 @@ class StoredShard(Shard):
     def _stored_batch(self, batch: NgramBatch) -> NgramBatch:
         return batch
 
-    def _interval_uncompiled(self, ngram: list[int]) -> Interval:
-        from bisect import bisect_left, bisect_right
+    def _sort_keys(self, ids: list[int]) -> list[int]:
+        return self.tokens.places(np.array(ids, np.int64)).tolist()  # type: ignore[no-any-return]
 
-        tokens, table = self.tokens, self._searched_table
-        places = tokens.places(np.array(ngram)).tolist()
-        low_from, low_to, high_from, high_to = self.search_tree.bounds(places, len(table))
-
-        def prefix(rank: int) -> list[int]:
-            position = int(table[rank])
-            return tokens.places(tokens[position : position + len(ngram)].astype(np.int64)).tolist()  # type: ignore[no-any-return]
-
-        low = bisect_left(range(len(table)), places, low_from, low_to, key=prefix)
-        return low, bisect_right(range(len(table)), places, max(low, high_from), max(low, high_to), key=prefix)
+    def next_tokens(self, interval: Interval, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        ids, counts = super().next_tokens(interval, length)
+        order = np.argsort(ids)
+        return ids[order], counts[order]
 
     def stored_interval(self, interval: Interval) -> Interval:
         """The ranks of an n-gram without a separator, which occurs, in the file itself."""
@@ -245,84 +237,3 @@ class StoredShard(Shard):
 def _as_ours(record: dict[str, Any]) -> dict[str, Any]:
     """A line of infini-gram's metadata, which counts lines from 0."""
     return {"path": record.get("path"), "line": record.get("linenum"), "metadata": record.get("metadata") or {}}
-
-
-class MirroredShard(StoredShard):
-    """A shard whose documents lie reversed: n-grams are searched from the last token, and what follows stands before.
-
-    Positions in the arrays are those of the file, where a document begins with its separator; those that are answered count
-    from its first token, and its separator comes last.
-    """
-
-    def as_stored(self, ngram: NDArray[np.int64]) -> NDArray[np.int64]:
-        return ngram[::-1]
-
-    def _stored_batch(self, batch: NgramBatch) -> NgramBatch:
-        size = len(batch.ids)
-        return NgramBatch(np.ascontiguousarray(batch.ids[::-1]), size - batch.stops, size - batch.starts)
-
-    def next_tokens(self, interval: Interval, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """What follows, by going through all occurrences: 10 ns each."""
-        if not length:
-            return super().next_tokens(interval, length)
-        from suffixindex.kernels.next_tokens import read_before
-
-        parts = []
-        for low in range(*interval, SCANNED):
-            found = np.empty(min(low + SCANNED, interval[1]) - low, self.tokens.dtype)
-            read_before(self.tokens, self.suffix_array, low, found)
-            parts.append(np.unique(found, return_counts=True))
-        if not parts:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        return merge_counts([ids.astype(np.int64) for ids, _ in parts], [counts.astype(np.int64) for _, counts in parts])
-
-    def read(self, start: int, stop: int) -> NDArray[np.unsignedinteger[Any]]:
-        positions = np.arange(start, min(stop, self.length))
-        documents = self.documents_at(positions)
-        first, end = (self.document_offsets[documents + shift].astype(np.int64) for shift in (0, 1))
-        place = positions - first
-        found: NDArray[np.unsignedinteger[Any]] = self.tokens[np.where(place == end - first - 1, first, end - 1 - place)]
-        return found
-
-    def _starts(self, interval: Interval, length: int) -> NDArray[np.int64]:
-        stored = super()._starts(interval, length)
-        documents = self.documents_at(stored)
-        first, end = (self.document_offsets[documents + shift].astype(np.int64) for shift in (0, 1))
-        return np.asarray(first + end - np.maximum(length, 1) - stored)
-
-
-class TokengramsShard(StoredShard):
-    """A shard of tokengrams: its order is that of ids, that of the separator among them, and no file has its documents."""
-
-    @property
-    def _key_bits(self) -> int | None:
-        return None
-
-    @property
-    def _searched_table(self) -> Table:
-        """Without the suffixes that begin with a separator, which stand elsewhere than where its id would."""
-        table = self.suffix_array
-        return table if self.layout.separator is None else table.up_to(self.length - self.num_documents)
-
-    @cached_property
-    def document_offsets(self) -> NDArray[np.uint64]:
-        separator = self.layout.separator
-        if separator is None:
-            return np.array([0, self.length], np.uint64)
-        return self._sidecar.array(self._made(offsets_name(separator)), lambda: offsets_after(self.layout, separator), "<u8")
-
-
-def offsets_name(separator: int) -> str:
-    return f"document_offsets.{separator}.u64"
-
-
-def offsets_after(layout: Layout, separator: int) -> NDArray[np.uint64]:
-    """Where the documents begin that each end with a separator, and the end of the last one. O(tokens)."""
-    return document_starts(map_array(layout.tokens, TOKEN_TYPES[layout.stored_type]), separator)
-
-
-def shard_of(layout: Layout, number: int, sidecar: Sidecar, vocabulary_size: int) -> StoredShard:
-    """The shard of a layout."""
-    kinds: Sequence[type[StoredShard]] = (StoredShard, MirroredShard)
-    kind = TokengramsShard if layout.offsets is None else kinds[layout.mirrored]
-    return kind(layout, number, sidecar, vocabulary_size)

@@ -5,13 +5,16 @@ user names the id that ends them.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from suffixindex.corpus.token_files import document_starts
 from suffixindex.errors import FormatError
-from suffixindex.foreign.shard import Layout, offsets_name
+from suffixindex.foreign.arrays import Table
+from suffixindex.foreign.shard import Layout, StoredShard
 from suffixindex.foreign.sidecar import Sidecar
 from suffixindex.storage.files import map_array
 from suffixindex.storage.format import TOKEN_TYPES, separator_of
@@ -91,3 +94,33 @@ def _layout(
         num_documents=1 if starts is None else len(starts) - 1,
         separator=separator,
     )
+
+
+class TokengramsShard(StoredShard):
+    """A shard of tokengrams: its order is that of ids, that of the separator among them, and no file has its documents."""
+
+    @property
+    def _key_bits(self) -> int | None:
+        return None
+
+    @property
+    def _searched_table(self) -> Table:
+        """Without the suffixes that begin with a separator, which stand elsewhere than where its id would."""
+        table = self.suffix_array
+        return table if self.layout.separator is None else table.up_to(self.length - self.num_documents)
+
+    @cached_property
+    def document_offsets(self) -> NDArray[np.uint64]:
+        separator = self.layout.separator
+        if separator is None:
+            return np.array([0, self.length], np.uint64)
+        return self._sidecar.array(self._made(offsets_name(separator)), lambda: offsets_after(self.layout, separator), "<u8")
+
+
+def offsets_name(separator: int) -> str:
+    return f"document_offsets.{separator}.u64"
+
+
+def offsets_after(layout: Layout, separator: int) -> NDArray[np.uint64]:
+    """Where the documents begin that each end with a separator, and the end of the last one. O(tokens)."""
+    return document_starts(map_array(layout.tokens, TOKEN_TYPES[layout.stored_type]), separator)

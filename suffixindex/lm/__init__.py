@@ -2,20 +2,23 @@
 
 ========================  ======================================================================================
 :class:`KneserNey`        interpolated modified Kneser-Ney: a smoothed n-gram model, every probability above zero
-:class:`InfgramModel`     ∞-gram: what follows the longest suffix of the context that the corpus holds
+:class:`Infgram`          ∞-gram: what follows the longest suffix of the context that the corpus holds
 :class:`StupidBackoff`    scores that are no probabilities, by n-gram counts alone
 :func:`interpolate`       the ∞-gram and a neural model together
 ========================  ======================================================================================
 """
 
+from typing import Any
+
+from suffixindex.deprecated import warn_renamed
 from suffixindex.lm.backoff import StupidBackoff
 from suffixindex.lm.base import LanguageModel, Perplexity
-from suffixindex.lm.infgram import InfgramModel
+from suffixindex.lm.infgram import Infgram
 from suffixindex.lm.interpolation import buckets_by_length, buckets_by_sparsity, fit_weights, interpolate
 from suffixindex.lm.kneser_ney import KneserNey
 
 __all__ = [
-    "InfgramModel",
+    "Infgram",
     "KneserNey",
     "LanguageModel",
     "Perplexity",
@@ -25,3 +28,10 @@ __all__ = [
     "fit_weights",
     "interpolate",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "InfgramModel":
+        warn_renamed("InfgramModel", "Infgram")
+        return Infgram
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,12 +1,15 @@
 """Stupid backoff: relative frequencies, and a fixed penalty for each token of context that is given up."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.deprecated import is_one_text, warn_renamed
 from suffixindex.errors import QueryError
 from suffixindex.ngrams import Ngram, NgramBatch, NgramChecker, check_positive
+from suffixindex.queries.texts import check_texts
 
 if TYPE_CHECKING:
     from suffixindex.index import SuffixIndex
@@ -26,7 +29,7 @@ class StupidBackoff:
 
     Examples
     --------
-    >>> si.lm.StupidBackoff(index, order=3).scores("the cat sat")  # doctest: +SKIP
+    >>> si.lm.StupidBackoff(index, order=3).score("the cat sat")  # doctest: +SKIP
     array([0.28571429, 0.5       , 0.33333333])
     """
 
@@ -39,7 +42,7 @@ class StupidBackoff:
         self.alpha = alpha
         self._checker = NgramChecker(index.encode, index.vocabulary_size, index.separator)
 
-    def scores(self, text: Ngram) -> NDArray[np.float64]:
+    def score(self, text: Ngram) -> NDArray[np.float64]:
         """Score of each token of a text after the tokens before it: ``float64[tokens]``; 0 for one that the corpus lacks.
 
         Two bulk look-ups for each n up to ``order``, of those tokens alone that are not scored yet; about 1 µs each.
@@ -49,7 +52,16 @@ class StupidBackoff:
         QueryError
             The text holds a separator or an id outside the vocabulary.
         """
-        ids = self._checker.text(text)
+        return self._score(self._checker.text(text))
+
+    def scores(self, texts: Iterable[Ngram]) -> list[NDArray[np.float64]]:
+        """:meth:`score` of many texts."""
+        if is_one_text(texts):
+            warn_renamed("scores of one text", "score")
+            return self.score(texts)  # type: ignore[arg-type, return-value]
+        return [self._score(ids) for ids in check_texts(texts, self._checker)]
+
+    def _score(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         scores = np.zeros(len(ids))
         waiting = np.arange(len(ids))
         for length in range(min(self.order, len(ids)) - 1, 0, -1):
@@ -71,17 +83,17 @@ class StupidBackoff:
         Raises
         ------
         QueryError
-            As for :meth:`scores`.
+            As for :meth:`score`.
         """
         ids = self._checker.text(context)
         longest = min(self.order - 1, len(ids))
-        unigrams = self.index.next_tokens([])
+        unigrams = self.index.next_distribution([])
         scores = np.zeros(self.index.vocabulary_size + 1)
         scores[unigrams.token_ids] = unigrams.counts / self._total
         scores[-1] = self.index.num_documents / self._total
         scores *= self.alpha**longest
         for length in range(1, longest + 1):
-            found = self.index.next_tokens(ids[len(ids) - length :])
+            found = self.index.next_distribution(ids[len(ids) - length :])
             scores[np.minimum(found.token_ids, len(scores) - 1)] = self.alpha ** (longest - length) * found.probs
         return scores
 

@@ -6,13 +6,12 @@ other. Both have the number ``vocabulary_size`` here.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.errors import QueryError
+from suffixindex.queries.local import LocalShards
 from suffixindex.queries.statistics import block_edges, in_order, longest_document
 from suffixindex.storage.shard import Shard
 
@@ -36,9 +35,7 @@ class Followers(NamedTuple):
     counts: NDArray[np.int64]
 
 
-def corpus_counts(
-    shards: Sequence[Shard], order: int, vocabulary_size: int, separator: int, pool: Executor, threads: int
-) -> CorpusCounts:
+def corpus_counts(local: LocalShards, order: int, vocabulary_size: int) -> CorpusCounts:
     """Counts of counts for all n up to ``order``: occurrences for the longest n-grams, continuation counts for the others.
 
     One pass over the suffix arrays for all n together, O(order) a token, in the memory of a few blocks of 2**18 ids and 8
@@ -46,11 +43,9 @@ def corpus_counts(
     """
     from suffixindex.kernels.continuations import collect_neighbours, count_continuations
 
-    if shards[0].mirrored:
-        raise QueryError(
-            "continuation counts need suffixes to the right, and this index holds its documents reversed: "
-            "Kneser-Ney needs an index that is not (infini-gram version 4)"
-        )
+    shards, separator = local.shards, local.separator
+    for shard in shards:
+        shard.check_reads_forward("Kneser-Ney, which counts continuations,")
     dtype = shards[0].tokens.dtype
     width = min(order, longest_document(shards) + 2)  # no n-gram is longer than a document and its end
     edges, step = block_edges(shards, width, separator)
@@ -73,7 +68,7 @@ def corpus_counts(
     state = nothing[0, :width].copy(), np.zeros(width, np.int64), np.zeros(width, np.int64), np.zeros_like(unigrams)
     ids = separator, vocabulary_size
     total = 0
-    for rows, counts in in_order(pool, block, range(len(edges[0]) - 1), threads):
+    for rows, counts in in_order(local.pool, block, range(len(edges[0]) - 1), local.cores):
         total = count_continuations(rows, counts, *ids, total, *state, count_of_counts, unigrams)
     count_continuations(nothing, np.zeros(1, np.int64), *ids, total, *state, count_of_counts, unigrams)
     unigrams[-1] = _document_ends(shards, separator, order)

@@ -9,7 +9,7 @@ from suffixindex.errors import QueryError
 from suffixindex.lm.base import LanguageModel
 
 
-class InfgramModel(LanguageModel):
+class Infgram(LanguageModel):
     """The ∞-gram language model (infini-gram, Liu et al. 2024, arXiv 2401.17377).
 
     The context is cut to its longest suffix that occurs in the corpus; a token's probability is the share of that suffix's
@@ -18,7 +18,7 @@ class InfgramModel(LanguageModel):
 
     Examples
     --------
-    >>> model = si.lm.InfgramModel(index)                          # doctest: +SKIP
+    >>> model = si.lm.Infgram(index)                          # doctest: +SKIP
     >>> model.log_probs("the cat sat")                             # doctest: +SKIP
     array([-1.15267951, -0.69314718, -1.09861229])
     """
@@ -27,7 +27,7 @@ class InfgramModel(LanguageModel):
         return [scores.log_probs for scores in self.index.scores(texts)]
 
     def _next(self, context: NDArray[np.int64]) -> NDArray[np.float64]:
-        found = self.index.next_tokens(context[len(context) - self.index.suffix_length(context) :])
+        found = self.index.next_distribution(context[len(context) - self.index.suffix_length(context) :])
         if not found.context_count:
             raise QueryError("the corpus holds no token, so nothing has a probability")
         probs = np.zeros(self.index.vocabulary_size + 1)

@@ -36,24 +36,19 @@ def buckets_by_sparsity(index: "SuffixIndex", text: Ngram, scores: Scores) -> ND
     QueryError
         The scores are not those of a text of this length, or as for :meth:`suffixindex.SuffixIndex.count`.
     """
-    ids = index._checker.text(text)
+    ids = index.checker.text(text)
     if len(ids) != len(scores.ngram_counts):
         raise QueryError(f"a text of {len(ids):,} tokens with scores of {len(scores.ngram_counts):,}")
     sparse = np.equal(scores.ngram_counts, scores.context_counts)
     places = np.flatnonzero(scores.ngram_counts == 0)
     lengths = scores.suffix_lengths[places]
-    if index.shards[0].mirrored:  # what follows does not stand in order
-        distinct = [
-            len(index.next_tokens(ids[place - length : place]).counts) for place, length in zip(places, lengths, strict=True)
-        ]
-        sparse[places] = np.array(distinct, np.int64) == 1
-        return sparse.astype(np.int64)
     lowest, highest = np.full(len(places), index.separator + 1), np.full(len(places), -1)
-    for shard, (low, high) in zip(index.shards, index._intervals(NgramBatch(ids, places - lengths, places)), strict=True):
+    contexts = NgramBatch(ids, places - lengths, places)
+    for shard, (low, high) in zip(index.shards, index.local.intervals(contexts), strict=True):
         there = np.flatnonzero(high > low)
-        for ranks in (low[there], high[there] - 1):
-            after = shard.tokens[shard.suffix_array[ranks].astype(np.int64) + lengths[there]].astype(np.int64)
-            lowest[there], highest[there] = np.minimum(lowest[there], after), np.maximum(highest[there], after)
+        for following in shard.outer_followers(low[there], high[there], lengths[there]):
+            lowest[there] = np.minimum(lowest[there], following)
+            highest[there] = np.maximum(highest[there], following)
     sparse[places] = lowest == highest
     return sparse.astype(np.int64)
 

@@ -73,8 +73,7 @@ class KneserNey(LanguageModel):
 
     @cached_property
     def _corpus(self) -> CorpusCounts:
-        index = self.index
-        return corpus_counts(index.shards, self.order, index.vocabulary_size, index.separator, index._pool, index._cores)
+        return corpus_counts(self.index.local, self.order, self.index.vocabulary_size)
 
     @cached_property
     def discounts(self) -> NDArray[np.float64]:
@@ -117,7 +116,7 @@ class KneserNey(LanguageModel):
         for length in range(min(self.order - 1, len(context)) + 1):
             if length:
                 ids = np.ascontiguousarray(context[len(context) - length :])
-                intervals = list(self.index._intervals(NgramBatch(ids, np.array([0]), np.array([length]))))
+                intervals = list(self.index.local.intervals(NgramBatch(ids, np.array([0]), np.array([length]))))
                 found = self._followers(intervals, length)
                 sums = _sums(found, 1, len(probs))
             else:
@@ -147,7 +146,7 @@ class KneserNey(LanguageModel):
     ) -> tuple[NDArray[np.int64], ContextSums]:
         """Counts of (context, token) pairs, and the sums of the contexts, which are those of the batch."""
         outcomes = self.index.vocabulary_size + 1
-        intervals = list(self.index._intervals(batch))
+        intervals = list(self.index.local.intervals(batch))
         occurrences = np.sum([high - low for low, high in intervals], axis=0).cumsum()
         cuts = np.unique(np.searchsorted(occurrences, np.arange(0, occurrences[-1] + CHUNK, CHUNK), side="right"))
         cuts = np.unique(np.concatenate([[0], cuts, [len(batch)]]))
@@ -165,7 +164,7 @@ class KneserNey(LanguageModel):
             counts[asked[there]] = found.counts[place[there]]
             return _sums(found, last - first, outcomes)
 
-        parts = list(self.index._pool.map(chunk, range(len(cuts) - 1)))
+        parts = list(self.index.local.pool.map(chunk, range(len(cuts) - 1)))
         return counts, ContextSums(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import Clause, NgramBatch, NgramChecker, aliases, join
+from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, aliases, join
 from suffixindex.queries.stamps import Stamps
 from suffixindex.storage.shard import Interval, Shard
 
@@ -134,6 +134,13 @@ def number_pairs(pairs: Any, ngrams: NgramBatch) -> Questions:
         raise QueryError(f"a pair holds number {array.min()} or {array.max()}: there are {len(ngrams):,} n-grams, from 0")
     each = np.arange(len(ngrams) + 1)
     return Questions(ngrams, each[:-1], each, array.astype(np.int64), np.arange(len(array)), [], len(array))
+
+
+def number_matrix(rows: Iterable[Ngram], columns: Iterable[Ngram]) -> tuple[NDArray[np.int64], list[Ngram], tuple[int, int]]:
+    """The pairs of each row with each column as numbers of n-grams, the n-grams, and the matrix's shape."""
+    first, second = list(rows), list(columns)
+    pairs = np.indices((len(first), len(second))).reshape(2, -1).T + np.array([0, len(first)])
+    return pairs, [*first, *second], (len(first), len(second))
 
 
 def count_together(

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
 from suffixindex.storage.shard import Shard
+from suffixindex.system.threads import ForkLock
 
 Value = str | int | float | bool | None
 """What a field may hold; None where a document lacks it."""
@@ -44,7 +44,7 @@ class DocumentGroups:
     def __init__(self, shards: Sequence[Shard]) -> None:
         self._shards = shards
         self._read: dict[str, Groups] = {}
-        self._lock = Lock()
+        self._lock = ForkLock()
 
     def by(self, field: str) -> Groups:
         """See :meth:`SuffixIndex.counts_by` for what a field is."""
@@ -52,6 +52,11 @@ class DocumentGroups:
             if field not in self._read:
                 self._read[field] = read_groups(self._shards, field)
             return self._read[field]
+
+    def sizes(self, field: str) -> Counter[Value]:
+        """How many documents have each value of a field."""
+        groups = self.by(field)
+        return groups.by_count(np.bincount(groups.codes))
 
     def mask(self, where: Where) -> NDArray[np.bool_]:
         """The documents that meet all conditions: ``bool[num_documents]``, read-only."""

@@ -25,6 +25,7 @@ from suffixindex.storage.format import (
     TOKEN_TYPES,
     ShardEntry,
 )
+from suffixindex.storage.matches import LongestMatches, ShardMatches, Texts
 from suffixindex.storage.tables import SearchTree, document_blocks, search_tree
 
 if TYPE_CHECKING:
@@ -42,13 +43,11 @@ Interval = tuple[int, int]
 class Shard:
     """Tokens, suffix array and documents of one shard, mapped when first used. Positions and documents count from 0 here.
 
-    Shards that other engines made (:mod:`suffixindex.foreign`) say by the first three attributes how they differ.
+    Shards that other engines made (:mod:`suffixindex.foreign`) differ by the methods that they override.
     """
 
     in_id_order = True
     """Whether suffixes stand in the order of their ids."""
-    mirrored = False
-    """Whether the tokens of documents lie from the last to the first, so that suffixes are what comes before."""
     position_type: type[np.unsignedinteger[Any]] = np.uint32
     """Of positions."""
 
@@ -143,16 +142,20 @@ class Shard:
 
     def _interval_uncompiled(self, ngram: list[int]) -> Interval:
         """As the kernel does it, so that a fresh process answers at once."""
-        low_from, low_to, high_from, high_to = self.search_tree.bounds(ngram, self.length)
-        tokens, suffix_array, length = self.tokens, self.suffix_array, len(ngram)
+        tokens, suffix_array = self._searched[:2]
+        length, ranks, sought = len(ngram), range(len(suffix_array)), self._sort_keys(ngram)
+        low_from, low_to, high_from, high_to = self.search_tree.bounds(sought, len(suffix_array))
 
         def prefix(rank: int) -> list[int]:
             position = int(suffix_array[rank])
-            return tokens[position : position + length].tolist()  # type: ignore[no-any-return]
+            return self._sort_keys(tokens[position : position + length].tolist())
 
-        ranks = range(self.length)
-        low = bisect_left(ranks, ngram, low_from, low_to, key=prefix)
-        return low, bisect_right(ranks, ngram, max(low, high_from), max(low, high_to), key=prefix)
+        low = bisect_left(ranks, sought, low_from, low_to, key=prefix)
+        return low, bisect_right(ranks, sought, max(low, high_from), max(low, high_to), key=prefix)
+
+    def _sort_keys(self, ids: list[int]) -> list[int]:
+        """What the order of the suffixes compares of some ids: the ids themselves."""
+        return ids
 
     @cached_property
     def _find_interval(self) -> Any:
@@ -187,14 +190,46 @@ class Shard:
             runs.sort()
         ids, counts = np.empty(len(runs), np.int64), np.empty(len(runs), np.int64)
         count_runs(runs, high - low, ids, counts)
-        if self.in_id_order:
-            return ids, counts
-        order = np.argsort(ids)
-        return ids[order], counts[order]
+        return ids, counts
+
+    def outer_followers(
+        self, low: NDArray[np.int64], high: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Two of the tokens that follow each n-gram, which occurs: the same one only if nothing else follows it."""
+        first, last = (
+            self.tokens[self.suffix_array[ranks].astype(np.int64) + lengths].astype(np.int64) for ranks in (low, high - 1)
+        )
+        return first, last
+
+    def matches(self, texts: Texts, pool: Executor, threads: int) -> ShardMatches:
+        """The longest match here from every position of some texts."""
+        return LongestMatches(self, texts, pool, threads)
+
+    # ---- text, and what lies in ``tokens`` ---------------------------------------------------------------------------
 
     def as_stored(self, ngram: NDArray[np.int64]) -> NDArray[np.int64]:
         """An n-gram as it lies in ``tokens``."""
         return ngram
+
+    def as_text(self, rows: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.unsignedinteger[Any]]:
+        """Rows of tokens as they lie in ``tokens``, in the order of the text."""
+        return rows
+
+    def copy_stretches(
+        self, starts: NDArray[np.int64], stops: NDArray[np.int64], separator: int, targets: NDArray[np.int64], out: NDArray[Any]
+    ) -> None:
+        """Copy stretches of the text to ``out[targets[i]:]``, each followed by a separator."""
+        from suffixindex.kernels.duplicates import copy_stretches
+
+        copy_stretches(self.tokens, starts, stops, separator, targets, out)
+
+    def check_reads_forward(self, purpose: str) -> None:
+        """Refuse a purpose that needs suffixes to the right, if they are to the left here.
+
+        Raises
+        ------
+        QueryError
+        """
 
     def read(self, start: int, stop: int) -> NDArray[np.unsignedinteger[Any]]:
         """The ids at some positions, in the order of the text."""

@@ -1,0 +1,84 @@
+"""The longest matches of texts in one shard: where each begins, how long it is, and how often it occurs."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.ngrams import NgramBatch
+
+if TYPE_CHECKING:
+    from suffixindex.storage.shard import Shard
+
+CAP = 32
+"""Tokens of a match that a bulk search looks for; longer ones, rare in new text, are followed one by one."""
+
+
+class Texts(NamedTuple):
+    """Texts without separators, one after the other: text t is ``ids[offsets[t] : offsets[t + 1]]``."""
+
+    ids: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """The end of each position's text."""
+        return np.repeat(self.offsets[1:], np.diff(self.offsets))
+
+    def bounds(self) -> Iterator[tuple[int, int]]:
+        """Where each text starts and stops."""
+        return zip(self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True)
+
+
+class ShardMatches(Protocol):
+    """The longest match in one shard from every position of some texts."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of the match at each position."""
+
+    def counts(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Occurrences in this shard of the spans ``[starts[i], stops[i])`` of the texts, none of them empty."""
+
+
+class LongestMatches:
+    """The matches of a shard whose suffixes are to the right."""
+
+    def __init__(self, shard: "Shard", texts: Texts, pool: Executor, threads: int) -> None:
+        from suffixindex.kernels.matching import follow_matches, longest_prefixes
+
+        self._shard, self._ids, self._pool, self._threads = shard, texts.ids, pool, threads
+        size = len(texts.ids)
+        starts = np.arange(size)
+        stops = np.minimum(starts + CAP, texts.ends)
+        self._low, self._high = shard.stored_intervals(NgramBatch(texts.ids, starts, stops), pool, threads)
+        self.lengths: NDArray[np.int64] = np.empty(size, np.int64)
+        self._counts = np.zeros(size, np.int64)
+        arrays = (shard.tokens, shard.suffix_array, texts.ids)
+
+        def measure(first: int, last: int) -> None:
+            longest_prefixes(*arrays, starts, stops, first, last, self._low, self._high, self.lengths)
+
+        def follow(text: int) -> None:
+            bounds = texts.offsets[text], texts.offsets[text + 1]
+            follow_matches(*arrays, CAP, *bounds, self._low, self._high, self.lengths, self._counts)
+
+        cuts = np.linspace(0, size, threads + 1).astype(np.int64)
+        list(pool.map(measure, cuts[:-1], cuts[1:]))
+        far = np.searchsorted(texts.offsets, np.flatnonzero(self.lengths == CAP), side="right") - 1
+        list(pool.map(follow, np.unique(far)))
+
+    def counts(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
+        """See :meth:`ShardMatches.counts`."""
+        from suffixindex.kernels.matching import count_spans
+
+        counts = np.zeros(len(starts), np.int64)
+        sought = np.flatnonzero((stops - starts <= CAP) & (self.lengths[starts] >= stops - starts))
+        batch = NgramBatch(self._ids, starts[sought], stops[sought])
+        low, high = self._shard.stored_intervals(batch, self._pool, self._threads)
+        counts[sought] = high - low
+        known = (self._low, self._high, self.lengths, self._counts)
+        count_spans(self._shard.tokens, self._shard.suffix_array, self._ids, starts, stops, CAP, *known, counts)
+        return counts

@@ -1,0 +1,55 @@
+"""Text to ids and back, as an index's own tokenizer does it."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from suffixindex.errors import QueryError
+from suffixindex.ngrams import integers
+from suffixindex.tokenizers.base import Tokenizer
+
+
+class Encoding:
+    """A tokenizer that is opened when first needed, and the separator, which it does not know."""
+
+    def __init__(self, open_tokenizer: Callable[[], Tokenizer], vocabulary_size: int, separator: int) -> None:
+        self._open = open_tokenizer
+        self._vocabulary_size = vocabulary_size
+        self._separator = separator
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        return self._open()
+
+    def encode(self, text: str) -> NDArray[Any]:
+        """Ids of a text, without special tokens.
+
+        Raises
+        ------
+        QueryError
+            The text holds half a surrogate pair, which no corpus holds.
+        """
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise QueryError(f"the text {text!r} is not Unicode: {error.reason}") from None
+        return self.tokenizer.encode(text)
+
+    def decode(self, ids: ArrayLike) -> str:
+        """Text of ids; separators are left out."""
+        return self.tokenizer.decode(self._without_separators(ids))
+
+    def pieces(self, ids: ArrayLike) -> list[str]:
+        """What each id stands for, readable; the separator as ``<end of document>``."""
+        flat = integers(ids)
+        pieces = iter(self.tokenizer.pieces(self._without_separators(flat)))
+        return ["<end of document>" if token == self._separator else next(pieces) for token in flat.tolist()]
+
+    def _without_separators(self, ids: ArrayLike) -> NDArray[Any]:
+        flat = integers(ids)
+        if flat.size and not ((flat >= 0) & ((flat < self._vocabulary_size) | (flat == self._separator))).all():
+            raise QueryError(f"an id is outside the vocabulary of {self._vocabulary_size:,} ids: {flat.min()} … {flat.max()}")
+        tokens: NDArray[Any] = flat[flat != self._separator]
+        return tokens
