@@ -228,7 +228,7 @@ def test_words_take_the_narrowest_type(tmp_path: Path, distinct: int, token_type
     with si.open(tmp_path / "index") as index:
         assert index.count("w0") == 2
         assert index.count(f"w{distinct - 1}") == (2 if distinct == 1 else 1)
-        assert index.next_tokens("w0").document_ends == (2 if distinct == 1 else 1)
+        assert index.next_distribution("w0").document_ends == (2 if distinct == 1 else 1)
     si.verify(tmp_path / "index", full=True)
 
 

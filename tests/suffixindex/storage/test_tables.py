@@ -63,7 +63,7 @@ def test_a_led_search_finds_what_a_plain_one_does(tmp_path: Path, token_type: st
     assert (len(tree.levels) > 2) == (part.length / spacing > tables.FANOUT)
     part.search_tree = tree
     ngrams = asked(corpus, index.separator, 3)
-    batch = index._checker.batch(ngrams)
+    batch = index.checker.batch(ngrams)
     low, high = np.empty(len(batch), np.int64), np.empty(len(batch), np.int64)
     find_intervals(part.tokens, part.suffix_array, *tree, *batch, 0, len(batch), low, high)
     for number, ngram in enumerate(ngrams):
