@@ -2,12 +2,12 @@
 
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from suffixindex.building.writer import TokenWriter
 from suffixindex.corpus.readers import Piece, RecordOptions, parse, read_pieces
 from suffixindex.corpus.sources import Source
+from suffixindex.system.parallel import in_order
 from suffixindex.system.progress import Bar
 from suffixindex.tokenizers.encoders import Encoder
 
 BATCH_BYTES = 1 << 20
 LOOKAHEAD = 2  # batches under way for each thread
 SWITCH_SECONDS = 5e-4  # Python's own 5 ms are as long as a batch: whoever has read or written one would wait as long again
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass
@@ -50,6 +48,7 @@ class _Batch(NamedTuple):
     metadata: list[bytes]
     skipped: Counter[str]
     text_bytes: int
+    last: Piece
 
 
 def encode_corpus(
@@ -75,16 +74,16 @@ def encode_corpus(
     def work(pieces: list[Piece]) -> _Batch:
         documents = parse(pieces, sources, options)
         encoded = encoder.encode(documents.texts)
-        return _Batch(encoded, documents.metadata, documents.skipped, sum(piece.num_bytes for piece in pieces))
+        return _Batch(encoded, documents.metadata, documents.skipped, sum(piece.num_bytes for piece in pieces), pieces[-1])
 
     before = bytes_before(sources)
     saved = time.monotonic()
     with _switching_often(), ThreadPoolExecutor(threads if encoder.parallel else 1, "encode") as pool:
         batches = _batches(read_pieces(places or sources, counts.cursor))
-        for pieces, batch in _map_in_order(pool, work, batches, LOOKAHEAD * threads):
+        for batch in in_order(pool, work, batches, LOOKAHEAD * threads):
             tokens, lengths = encoder.number(batch.encoded)
             writer.append(tokens, lengths, batch.metadata)
-            last = pieces[-1]
+            last = batch.last
             counts.cursor = (last.source, last.first + last.num_records)
             counts.documents += len(lengths)
             counts.tokens += len(tokens) - len(lengths)
@@ -130,22 +129,3 @@ def _switching_often() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
-
-
-def _map_in_order(
-    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterator[Item], ahead: int
-) -> Iterator[tuple[Item, Result]]:
-    """(item, function(item)) in the order of the items, ``ahead`` of them under way; an error comes in its place."""
-    waiting: deque[tuple[Item, Future[Result]]] = deque()
-    try:
-        for item in items:
-            waiting.append((item, pool.submit(function, item)))
-            if len(waiting) > ahead:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    finally:
-        for _, future in waiting:
-            future.cancel()
