@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from suffixindex.building.budget import BuildEstimate, estimate, shard_capacity
+from suffixindex.building.folder import clear, locked, plain_errors, take_up
 from suffixindex.building.job import Job, build_here
-from suffixindex.building.state import clear, locked, plain_errors, take_up
+from suffixindex.building.state import Settings
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import TOKEN_FORMATS, Source, resolve, token_type_of
 from suffixindex.errors import BuildError, TokenizerError
@@ -132,14 +133,7 @@ def build(
             if memory is None and shard_tokens is None:
                 memory = cluster.memory
         capacity = shard_capacity(memory, shard_tokens, encoder.token_type, threads)
-        settings: dict[str, Any] = {
-            "tokenizer": encoder.entry,
-            "inputs": sha256(inputs).hexdigest(),
-            "text_field": text_field,
-            "metadata": metadata,
-            "on_error": on_error,
-            "shard_capacity": capacity,
-        }
+        settings = Settings(encoder.entry, sha256(inputs).hexdigest(), text_field, metadata, on_error, capacity)
         with locked(folder), plain_errors(folder):
             if restart:
                 clear(folder)
@@ -214,15 +208,14 @@ def _publish(job: Job, shards: list[ShardEntry]) -> BuildReport:
     """Write the manifest: the folder becomes an index."""
     encoded = job.state.encoded
     assert encoded is not None
-    size = encoded["vocabulary_size"]
     manifest = Manifest(
-        token_type=token_type(size),
-        vocabulary_size=size,
+        token_type=token_type(encoded.vocabulary_size),
+        vocabulary_size=encoded.vocabulary_size,
         tokenizer=job.encoder.entry,
-        settings={key: value for key, value in job.state.settings.items() if key != "tokenizer"},
+        settings={key: value for key, value in job.state.settings.to_json().items() if key != "tokenizer"},
         shards=tuple(shards),
         files={name: FileEntry(*hash_file(job.folder / name)) for name in (SOURCES, *job.encoder.files)},
-        skipped=encoded["counts"]["skipped"],
+        skipped=encoded.counts.skipped,
     )
     packages = ("suffixindex", "numpy", "numba", "tokenizers", "fastokens", "distributed")
     provenance = {
@@ -230,7 +223,7 @@ def _publish(job: Job, shards: list[ShardEntry]) -> BuildReport:
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": {phase: round(seconds, 3) for phase, seconds in job.state.seconds.items()},
         "peak_memory_bytes": max(peak_memory(), job.state.peak_memory_bytes),
-        "text_bytes": encoded["counts"]["text_bytes"],
+        "text_bytes": encoded.counts.text_bytes,
         "threads": job.threads,
         "platform": platform.platform(),
         "python": platform.python_version(),

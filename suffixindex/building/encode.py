@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.building.state import Counts
 from suffixindex.building.writer import TokenWriter
 from suffixindex.corpus.readers import Piece, RecordOptions, parse, read_pieces
 from suffixindex.corpus.sources import Source
@@ -22,25 +23,6 @@ from suffixindex.tokenizers.encoders import Encoder
 BATCH_BYTES = 1 << 20
 LOOKAHEAD = 2  # batches under way for each thread
 SWITCH_SECONDS = 5e-4  # Python's own 5 ms are as long as a batch: whoever has read or written one would wait as long again
-
-
-@dataclass
-class Counts:
-    """What encoding has seen so far; ``cursor`` is the next record as (source, record)."""
-
-    cursor: tuple[int, int] = (0, 0)
-    documents: int = 0
-    tokens: int = 0
-    text_bytes: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)
-
-    @classmethod
-    def from_json(cls, counts: dict[str, Any]) -> "Counts":
-        source, record = counts["cursor"]
-        return cls(**{**counts, "cursor": (source, record), "skipped": Counter(counts["skipped"])})
-
-    def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "skipped": dict(sorted(self.skipped.items()))}
 
 
 class _Batch(NamedTuple):
@@ -59,14 +41,15 @@ def encode_corpus(
     counts: Counts,
     *,
     threads: int,
-    checkpoint: Callable[[], None],
-    checkpoint_seconds: float,
-    reach: Callable[..., None],
+    checkpoint: Callable[[Counts], None] = lambda counts: None,
+    checkpoint_seconds: float = float("inf"),
+    progress: Callable[[int, Counts], None] = lambda done, counts: None,
     places: Sequence[Source] | None = None,
-) -> None:
-    """Encode everything from ``counts.cursor`` on and append it; calls ``checkpoint`` now and then.
+) -> Counts:
+    """Encode everything from ``counts.cursor`` on and append it; returns what there is in all.
 
-    ``reach(done, documents=…, tokens=…)`` is told how many bytes of the sources' files are read.
+    ``checkpoint`` is called every so many seconds with the counts of what was appended, ``progress`` after each batch with
+    the bytes of the sources' files that are read, and these counts.
     ``places`` are the sources as this process finds them, where that is not by the paths that the documents' metadata keep.
     Memory: about ``LOOKAHEAD`` batches a thread, a few times their text each.
     """
@@ -84,15 +67,13 @@ def encode_corpus(
             tokens, lengths = encoder.number(batch.encoded)
             writer.append(tokens, lengths, batch.metadata)
             last = batch.last
-            counts.cursor = (last.source, last.first + last.num_records)
-            counts.documents += len(lengths)
-            counts.tokens += len(tokens) - len(lengths)
-            counts.text_bytes += batch.text_bytes
-            counts.skipped += batch.skipped
-            reach(int(before[last.source]) + last.consumed, documents=counts.documents, tokens=counts.tokens)
+            counts = replace(counts, cursor=(last.source, last.first + last.num_records))
+            counts = counts.plus(len(lengths), len(tokens) - len(lengths), batch.text_bytes, batch.skipped)
+            progress(int(before[last.source]) + last.consumed, counts)
             if time.monotonic() - saved >= checkpoint_seconds:
-                checkpoint()
+                checkpoint(counts)
                 saved = time.monotonic()
+    return counts
 
 
 def encoding_bar(sources: Sequence[Source], counts: Counts, progress: bool | None) -> Bar:

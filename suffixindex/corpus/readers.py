@@ -20,7 +20,7 @@ from suffixindex.errors import CorpusError, MissingDependencyError
 
 READ_BYTES = 1 << 20
 COMPRESSED_BYTES = 1 << 17
-BLOCK_BYTES = 1 << 19  # unpacked at once: after each block the reader waits for the interpreter
+UNPACKED_BYTES = 1 << 19  # unpacked at once: after each block the reader waits for the interpreter
 PARQUET_ROWS = 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -212,7 +212,7 @@ class _ZstandardStream:
                     raise EOFError("the last frame is incomplete")
                 break
             while compressed:
-                self.frame = self.frame or self.decompressor.decompressobj(write_size=BLOCK_BYTES)
+                self.frame = self.frame or self.decompressor.decompressobj(write_size=UNPACKED_BYTES)
                 try:
                     blocks.append(self.frame.decompress(compressed))
                 except zstandard.ZstdError as error:

@@ -123,10 +123,10 @@ class Cluster:
             if not seen:
                 raise BuildError(f"the worker {address} does not see {path}: every worker must see the index, under one path")
 
-    def run(self, tasks: Sequence[Task], reach: Callable[[dict[int, float]], None]) -> Iterator[tuple[int, Any]]:
+    def run(self, tasks: Sequence[Task], progress: Callable[[dict[int, float]], None]) -> Iterator[tuple[int, Any]]:
         """(number, result) of every task, as they end.
 
-        ``reach`` is told how much the tasks under way say is done. A task whose worker dies is begun anew elsewhere; no
+        ``progress`` is told how much the tasks under way say is done. A task whose worker dies is begun anew elsewhere; no
         more are handed out than the workers take at once, so one that joins gets work at once.
 
         Raises
@@ -175,7 +175,7 @@ class Cluster:
                             f"{tasks[number].name} failed {ATTEMPTS} times, the last time on {result.worker}: {result.text}"
                         )
                     waiting.appendleft(number)
-                reach({number: share for number, share in told.items() if number in running.values()})
+                progress({number: share for number, share in told.items() if number in running.values()})
         finally:
             self.client.unsubscribe_topic(topic)
             self.client.cancel(list(running))

@@ -31,7 +31,7 @@ class Bar:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.close()
 
-    def reach(self, done: int, **counts: int) -> None:
+    def show(self, done: int, **counts: int) -> None:
         """Say that ``done`` units are done in all, and with which counts."""
         if counts and not self._bar.disable:
             elapsed = max(self._bar.format_dict["elapsed"], 1e-3)

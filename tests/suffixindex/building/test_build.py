@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import suffixindex as si
 from suffixindex.building import encode
-from suffixindex.building.state import locked
+from suffixindex.building.folder import locked
 from suffixindex.corpus import readers
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
