@@ -181,6 +181,8 @@ class _Stream(Protocol):
 def _open(source: Source) -> Iterator[tuple[_Stream, IO[bytes] | None]]:
     """The decompressed stream, and the file whose ``tell`` says how far reading is (None where that has no meaning: a pipe)."""
     if source.path == STDIN:
+        if sys.stdin is None:
+            raise CorpusError("standard input is closed: there is nothing to read from -")
         yield sys.stdin.buffer, None
         return
     with open(source.path, "rb") as raw:
