@@ -9,8 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from suffixindex.building.state import BuildState, Settings
-from suffixindex.errors import BuildError, SuffixIndexError
+from suffixindex.building.parts import PART_MARKER
+from suffixindex.building.state import BuildState, Parts, Settings
+from suffixindex.errors import BuildError, CorpusError, SuffixIndexError, TokenizerError
 from suffixindex.storage.files import remove
 from suffixindex.storage.format import BUILD_STATE, MANIFEST, PROVENANCE, SOURCES, WORK, Manifest
 from suffixindex.tokenizers.hub import TOKENIZER_FILE
@@ -24,7 +25,8 @@ LOCK = "build.lock"
 def take_up(folder: Path, settings: Settings, largest_shard: int | None) -> BuildState | None:
     """The state to go on from; None if the index is finished.
 
-    The shard size that is there is taken over if it is at most ``largest_shard``.
+    The shard size that is there is taken over if it is at most ``largest_shard``. An unfinished build takes the new settings
+    where nothing of what it has done depends on the old ones, so that what an error advised can be done.
 
     Raises
     ------
@@ -37,26 +39,56 @@ def take_up(folder: Path, settings: Settings, largest_shard: int | None) -> Buil
     if finished:
         manifest = Manifest.read(folder)
         found: Mapping[str, object] = {"tokenizer": manifest.tokenizer, **manifest.settings}
-    elif state is not None:
-        found = state.settings.to_json()
-    else:
+    elif state is None:
         if any(entry.name != LOCK for entry in folder.iterdir()):
             raise BuildError(f"{folder} is not empty and holds no index: choose another folder")
-        state = BuildState(settings)
-        state.write(folder)
-        return state
+        return _begun(folder, settings)
+    elif not has_begun(folder, state):
+        if state.settings == settings:
+            return state
+        clear(folder)
+        return _begun(folder, settings)
+    else:
+        found = state.settings.to_json()
     capacity = found.get("shard_capacity")
     if largest_shard is not None and isinstance(capacity, int) and capacity <= largest_shard:
         settings = replace(settings, shard_capacity=capacity)
-    other = [key for key, value in settings.to_json().items() if found.get(key) != value]
+    other = {key for key, value in settings.to_json().items() if found.get(key) != value}
+    if state is not None and not finished and other <= _free(state, settings):
+        state.settings = settings
+        state.write(folder)
+        return state
     if other:
-        what = f"{'an index' if finished else 'an unfinished build'} of other settings ({', '.join(other)} differ)"
+        what = f"{'an index' if finished else 'an unfinished build'} of other settings ({', '.join(sorted(other))} differ)"
         raise BuildError(f"{folder} holds {what}: choose another folder, or throw it away with --restart")
     if finished:
         log.warning("%s is finished already: no input was read; --restart builds it anew", folder)
         remove(folder / BUILD_STATE)
         return None
     return state
+
+
+def has_begun(folder: Path, state: BuildState) -> bool:
+    """Whether an unfinished build has done anything that the next call goes on from."""
+    if isinstance(state.checkpoint, Parts):
+        return any((folder / WORK / "parts").glob(f"*/{PART_MARKER}"))
+    return state.checkpoint is not None or state.encoded is not None
+
+
+def _begun(folder: Path, settings: Settings) -> BuildState:
+    state = BuildState(settings)
+    state.write(folder)
+    return state
+
+
+def _free(state: BuildState, settings: Settings) -> set[str]:
+    """The settings on which nothing depends that an unfinished build has done."""
+    free: set[str] = set()
+    if settings.on_error == "skip" and state.encoded is None:
+        free.add("on_error")  # what is encoded had no record to skip
+    if isinstance(state.checkpoint, Parts):
+        free.add("shard_capacity")  # documents are given to shards when all parts are there
+    return free
 
 
 def clear(folder: Path) -> None:
@@ -101,6 +133,17 @@ def locked(folder: Path) -> Iterator[None]:
         (folder / LOCK).unlink(missing_ok=True)
         if not any(folder.iterdir()):
             folder.rmdir()
+
+
+@contextmanager
+def kept(folder: Path, state: BuildState) -> Iterator[None]:
+    """Say of an error of the corpus that what was done before it is kept, so that another corpus needs a new start."""
+    try:
+        yield
+    except (CorpusError, TokenizerError) as error:
+        if not has_begun(folder, state) or "--restart" in str(error):
+            raise
+        raise type(error)(f"{error}; if the corpus or another setting is changed, start anew with --restart") from error
 
 
 @contextmanager

@@ -157,5 +157,6 @@ def too_long(length: int, capacity: int, metadata: bytes) -> str:
     """What to say of a document that no shard can hold."""
     return (
         f"a document of {length:,} tokens does not fit a shard of {capacity:,}, and a shard holds whole documents: "
-        f"raise --memory or --shard-tokens ({metadata[:200].decode(errors='replace').rstrip() or 'no metadata kept'})"
+        "raise --memory or --shard-tokens, and start anew with --restart "
+        f"({metadata[:200].decode(errors='replace').rstrip() or 'no metadata kept'})"
     )

@@ -11,7 +11,7 @@ from suffixindex.cli.options import NUMBER, NUMBER_OR_NONE, SEED, THREADS, outpu
 from suffixindex.cli.streams import emit
 
 if TYPE_CHECKING:
-    from suffixindex.construct import BuildReport
+    from suffixindex.building.publish import BuildReport
 
 
 @click.command(short_help="Make an index of a corpus, or go on making it.")

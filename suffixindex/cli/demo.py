@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from suffixindex.construct import BuildReport
+    from suffixindex.building.publish import BuildReport
     from suffixindex.index import SuffixIndex
 
 COUNTED = (

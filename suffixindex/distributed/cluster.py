@@ -218,7 +218,8 @@ class Cluster:
             name = max(tasks, key=lambda task: task.memory).name
             raise BuildError(
                 f"{name} takes {largest / 2**20:,.0f} MiB to sort, the largest worker has {max(most, 0) / 2**20:,.0f} MiB for "
-                "it: use workers with more memory (dask worker --memory-limit), or start anew with smaller --shard-tokens"
+                "it: use workers with more memory (dask worker --memory-limit), or start anew with --restart and smaller "
+                "--shard-tokens"
             )
 
     def _result(self, future: "Future", name: str) -> Any:
@@ -229,7 +230,7 @@ class Cluster:
         except KilledWorker as error:
             raise BuildError(
                 f"{name}: {error.allowed_failures + 1} workers died while they worked on it, the last was "
-                f"{error.last_worker.address}; give workers more memory, or start anew with smaller --shard-tokens"
+                f"{error.last_worker.address}; give workers more memory, or start anew with --restart and smaller --shard-tokens"
             ) from error
         except Exception as error:
             raise ClusterError(

@@ -154,7 +154,7 @@ class BatchTokenizer(HuggingFaceTokenizer):
         return TokenizerError(
             f"{version(FAST)} and {version(REFERENCE)} encode a document differently: near {excerpt!r} (character "
             f"{character}) the ids from token {around.start} on are {found[around].tolist()}, expected "
-            f"{expected[around].tolist()}: build anew with --tokenizer-engine {REFERENCE} (engine={REFERENCE!r}), and "
+            f"{expected[around].tolist()}: build anew with --restart --tokenizer-engine {REFERENCE} (engine={REFERENCE!r}), and "
             f"report the excerpt to the authors of {FAST}"
         )
 
