@@ -47,7 +47,8 @@ from suffixindex.results import (
 
 if TYPE_CHECKING:
     from suffixindex import lm
-    from suffixindex.construct import BuildReport, build, estimate_build
+    from suffixindex.building.publish import BuildReport
+    from suffixindex.construct import build, estimate_build
     from suffixindex.exporting import export
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
-    "BuildReport": "construct",
+    "BuildReport": "building.publish",
     "SuffixIndex": "index",
     "build": "construct",
     "estimate_build": "construct",

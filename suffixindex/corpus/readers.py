@@ -20,7 +20,7 @@ from suffixindex.errors import CorpusError, MissingDependencyError
 
 READ_BYTES = 1 << 20
 COMPRESSED_BYTES = 1 << 17
-BLOCK_BYTES = 1 << 19  # unpacked at once: after each block the reader waits for the interpreter
+UNPACKED_BYTES = 1 << 19  # unpacked at once: after each block the reader waits for the interpreter
 PARQUET_ROWS = 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -181,6 +181,8 @@ class _Stream(Protocol):
 def _open(source: Source) -> Iterator[tuple[_Stream, IO[bytes] | None]]:
     """The decompressed stream, and the file whose ``tell`` says how far reading is (None where that has no meaning: a pipe)."""
     if source.path == STDIN:
+        if sys.stdin is None:
+            raise CorpusError("standard input is closed: there is nothing to read from -")
         yield sys.stdin.buffer, None
         return
     with open(source.path, "rb") as raw:
@@ -212,7 +214,7 @@ class _ZstandardStream:
                     raise EOFError("the last frame is incomplete")
                 break
             while compressed:
-                self.frame = self.frame or self.decompressor.decompressobj(write_size=BLOCK_BYTES)
+                self.frame = self.frame or self.decompressor.decompressobj(write_size=UNPACKED_BYTES)
                 try:
                     blocks.append(self.frame.decompress(compressed))
                 except zstandard.ZstdError as error:

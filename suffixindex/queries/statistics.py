@@ -4,10 +4,8 @@ The shards' suffix arrays are cut at the same prefixes into blocks; the distinct
 are collected in each shard and merged. So what is counted is the corpus, whatever its shards.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +13,9 @@ from numpy.typing import NDArray
 from suffixindex.queries.local import LocalShards
 from suffixindex.results import NgramCount, NgramStatistics, Novelty
 from suffixindex.storage.shard import Shard
+from suffixindex.system.parallel import in_order
 
 BLOCK_TOKENS = 1 << 18  # of prefixes that a thread collects at a time, about
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Runs(NamedTuple):
@@ -92,17 +88,6 @@ def _merge(parts: list[Runs], tokens: NDArray[np.unsignedinteger[Any]]) -> Runs:
             merged.append(runs.first(merge_runs(tokens, *first, *second, *runs)))
         parts = merged
     return parts[0]
-
-
-def in_order(pool: Executor, task: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
-    """``map`` over a pool that never works more than ``ahead`` items before the one that is taken."""
-    waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append(pool.submit(task, item))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def longest_document(shards: Sequence[Shard]) -> int:

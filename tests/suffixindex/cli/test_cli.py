@@ -28,6 +28,26 @@ def test_there_are_the_commands_that_these_files_test() -> None:
     assert set(main.commands) == {"build", "info", "verify", "demo", "adopt", "export", *queries}
 
 
+def test_commands_are_listed_in_the_order_of_use_with_helps_that_are_whole() -> None:
+    listed = run("--help").stdout.split("Commands:\n")[1].splitlines()
+    assert [line.split()[0] for line in listed] == list(main.commands)
+    assert [*main.commands][:5] == ["build", "info", "verify", "count", "next"]
+    assert [*main.commands][-4:] == ["export", "adopt", "bench", "demo"]
+    assert all(line.endswith(".") and not line.endswith("..") for line in listed)
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_number_has_a_range(name: str) -> None:
+    """What is beyond is wrong usage, whatever the number: no command takes a number that has no bound."""
+    for option in main.commands[name].params:
+        assert option.type not in (click.INT, click.FLOAT), option.name
+        if isinstance(option.type, click.IntRange):
+            assert option.type.min in (0, 1) and option.type.max is not None, option.name
+            for number in (-1, 2**63, 10**20):
+                with pytest.raises(click.BadParameter, match="is not in the range"):
+                    option.type.convert(str(number), option, None)
+
+
 @pytest.mark.parametrize("name", [None, *main.commands])
 def test_help_shows_an_example_that_parses(name: str | None) -> None:
     text = run(*([name] if name else []), "--help").stdout
