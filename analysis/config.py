@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from analysis.errors import ConfigError
-from analysis.settings import read_toml, setting, settings_from
+from analysis.settings import NO_SETTING, load_settings, read_toml, setting
 
 Statistic = Literal["spearman", "pearson", "kendall_distance", "partial_spearman"]
 CorpusModel = Literal["taskgram", "taskgram_smoothed", "infgram", "kneser_ney", "stupid_backoff", "unigram"]
-Metric = Literal["", "exact_match", "accuracy", "bleu", "final_answer"]
+TaskMetric = Literal["", "exact_match", "accuracy", "bleu", "final_answer"]
 FILES = (".jsonl", ".csv", ".json", ".parquet", ".txt", ".gz", ".zst")
 
 
@@ -76,7 +76,7 @@ class Task:
     sensitivity: tuple[float, ...] = setting("Other γ at which correlations are computed too, for every n.", ())
     statistic: Statistic = setting("What the first figure shows of this task.", "spearman")
     aliases: bool = setting("Documents that hold any alias of an answer hold the answer.", False)
-    metric: Metric = setting('How answers are scored: exact_match, accuracy, bleu, final_answer; "" generates nothing.', "")
+    metric: TaskMetric = setting('How answers are scored: exact_match, accuracy, bleu, final_answer; "" generates nothing.', "")
     max_tokens: int = setting("Tokens that a model may write.", 32)
     stop: tuple[str, ...] = setting("Texts that end an answer.", ("\n",))
 
@@ -147,7 +147,7 @@ class Correlate:
 
     statistics: tuple[Statistic, ...] = setting("Which.", ("spearman", "partial_spearman", "kendall_distance"))
     modes: tuple[str, ...] = setting(
-        "Readings of the definitions, see analysis/modes.py; the report's main figures show the first.",
+        "Readings of the definitions, see analysis/measures/modes.py; the report's main figures show the first.",
         ("strict", "paper", "reference-code"),
     )
     by_subset: bool = setting("Also for each subject or language pair by itself.", False)
@@ -227,8 +227,8 @@ class Config:
     influence: Influence | None = setting("Gradients of documents against those of examples; only if given.", None)
     prompts: Prompts | None = setting("Rewritten prompts; only if given.", None)
     dose: Dose | None = setting("Planted facts; only if given.", None)
-    base: Path = field(default=Path())
-    """The folder that relative paths start from: that of the file. No setting."""
+    base: Path = field(default=Path(), metadata={NO_SETTING: True})
+    """The folder that relative paths start from: that of the file."""
 
     def __post_init__(self) -> None:
         _check(len(self.tasks) > 0, "tasks", [], "at least one [[tasks]]")
@@ -274,10 +274,7 @@ def load_config(path: Path) -> Config:
     ConfigError
         No such file, no TOML, an unknown or missing key, a value that cannot be.
     """
-    try:
-        config = settings_from(Config, read_toml(path), "")
-    except ConfigError as error:
-        raise ConfigError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+    config = load_settings(Config, read_toml(path), path)
     return replace(config, base=path.parent)
 
 

@@ -1,4 +1,4 @@
-"""Planted facts, and what models say of them: tables of several stages -> aligned arrays."""
+"""Planted facts, and what models say of them: tables of several stages -> arrays of one length."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
@@ -13,7 +13,7 @@ from analysis.measures.pair_arrays import models_of, of_model
 
 LOG_PROB = "log_prob"
 
-Facts: TypeAlias = pa.Table | Mapping[str, int]
+PlantedFacts: TypeAlias = pa.Table | Mapping[str, int]
 """Columns ``example_id`` and ``documents``, perhaps ``task``, perhaps the planted ``x`` and ``y``; or example -> documents."""
 
 
@@ -29,7 +29,7 @@ class Responses(NamedTuple):
 
 
 def responses(
-    facts: Facts,
+    facts: PlantedFacts,
     *,
     scores: pa.Table | None = None,
     pairs: pa.Table | None = None,
@@ -54,7 +54,7 @@ def responses(
         raise MeasureError("no planted fact has a response: are facts, pairs and scores of the same examples?")
 
 
-def _facts_table(facts: Facts) -> pa.Table:
+def _facts_table(facts: PlantedFacts) -> pa.Table:
     if not isinstance(facts, pa.Table):
         facts = pa.table({"example_id": pa.array(facts.keys(), pa.string()), "documents": pa.array(facts.values(), pa.int64())})
     if missing := [name for name in ("example_id", "documents") if name not in facts.column_names]:

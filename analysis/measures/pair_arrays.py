@@ -29,7 +29,7 @@ class ModelScore(NamedTuple):
     num_tokens: NDArray[np.int64]
 
 
-class Pairs(NamedTuple):
+class PairArrays(NamedTuple):
     """The pairs, a place each."""
 
     task: NDArray[np.str_]
@@ -54,7 +54,7 @@ class Pairs(NamedTuple):
                     yield str(task), str(subset), int(n), chosen & (self.n == n)
 
 
-def align_pairs(pairs: pa.Table, counts: pa.Table, examples: pa.Table | None = None) -> Pairs:
+def arrays_of_pairs(pairs: pa.Table, counts: pa.Table, examples: pa.Table | None = None) -> PairArrays:
     """Pairs with their counts.
 
     Raises
@@ -74,7 +74,7 @@ def align_pairs(pairs: pa.Table, counts: pa.Table, examples: pa.Table | None = N
     example = _numbers(pairs["example_id"])
     n = pairs["n"].to_numpy()
     target = np.unique(np.stack([example, n, _numbers(pairs["y"])]), axis=1, return_inverse=True)[1].reshape(-1)
-    return Pairs(
+    return PairArrays(
         np.asarray(pairs["task"].to_pylist(), np.str_),
         np.asarray(pairs["subset"].to_pylist(), np.str_),
         n,
@@ -85,7 +85,7 @@ def align_pairs(pairs: pa.Table, counts: pa.Table, examples: pa.Table | None = N
     )
 
 
-def align_corpus_scores(pairs: pa.Table, scores: pa.Table) -> dict[str, CorpusScore]:
+def arrays_of_corpus_scores(pairs: pa.Table, scores: pa.Table) -> dict[str, CorpusScore]:
     """The scores of each model of the corpus, by its name.
 
     Raises
@@ -104,7 +104,7 @@ def align_corpus_scores(pairs: pa.Table, scores: pa.Table) -> dict[str, CorpusSc
     return found
 
 
-def align_model_scores(pairs: pa.Table, scores: pa.Table) -> list[ModelScore]:
+def arrays_of_model_scores(pairs: pa.Table, scores: pa.Table) -> list[ModelScore]:
     """The scores of each language model, by parameters, name and revision.
 
     Raises

@@ -133,15 +133,15 @@ def _continue(
     import torch
     from transformers import StoppingCriteriaList
 
-    width = max(len(prompt.ids) for prompt in prompts)
-    ids = torch.zeros(len(prompts), width, dtype=torch.int64)
+    longest = max(len(prompt.ids) for prompt in prompts)
+    ids = torch.zeros(len(prompts), longest, dtype=torch.int64)
     mask = torch.zeros_like(ids)
     for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt.ids) :] = torch.tensor(prompt.ids)
-        mask[row, width - len(prompt.ids) :] = 1
+        ids[row, longest - len(prompt.ids) :] = torch.tensor(prompt.ids)
+        mask[row, longest - len(prompt.ids) :] = 1
 
     def written(tokens: "torch.Tensor") -> list[str]:
-        return [_text(model, prompt, row) for prompt, row in zip(prompts, tokens[:, width:].tolist(), strict=True)]
+        return [_text(model, prompt, row) for prompt, row in zip(prompts, tokens[:, longest:].tolist(), strict=True)]
 
     def stopped(tokens: "torch.Tensor", _: object, **__: object) -> "torch.Tensor":
         found = [any(end in text for end in stop) for text in written(tokens)]
@@ -163,7 +163,7 @@ def _continue(
             )
     except torch.cuda.OutOfMemoryError as error:
         raise ModelError(
-            f"{len(prompts)} prompts of up to {width:,} tokens do not fit into the memory of {device} beside {model.label}: "
+            f"{len(prompts)} prompts of up to {longest:,} tokens do not fit into the memory of {device} beside {model.label}: "
             "lower batch_size"
         ) from error
     return [_before(text, stop) for text in written(tokens)]

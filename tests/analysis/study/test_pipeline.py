@@ -99,6 +99,17 @@ def test_exit_codes(tmp_path):
     run("run", "study.toml", "--no-such-option", code=2)
 
 
+def test_the_old_name_of_a_command_goes_on_with_a_note(tmp_path):
+    old = run("models", str(tmp_path / "none.toml"), code=1)
+    assert "'models' is called 'corpus-models' now" in old.stderr
+    assert "none.toml does not exist" in old.stderr
+    new = run("corpus-models", str(tmp_path / "none.toml"), code=1)
+    assert "deprecated" not in new.stderr
+    assert old.stderr.endswith(new.stderr)
+    listed = run("--help", code=0).stdout
+    assert "corpus-models" in listed and "\n  models" not in listed
+
+
 def test_settings_are_listed():
     told = run("settings", code=0).stdout
     assert "[[tasks]]" in told
