@@ -60,7 +60,11 @@ class Task:
     source: tuple[str, ...] = setting("Files or folders, or names on the hub, as openai/gsm8k:main.")
     gamma: Mapping[int, float] = setting("n -> γ: pairs of n words whose similarity is above it count, as {3 = 0.75, 5 = 0.65}.")
     kind: str = setting('Its format: triviaqa, mmlu, mmlu-knowledge, mmlu-reasoning, gsm8k, wmt09 or jsonl; "" for its name.', "")
-    split: str = setting('Split of the source; "" for the task\'s own.', "")
+    split: str = setting('Split of the source; "" for one that has answers: validation of triviaqa on the hub, else test.', "")
+    on_error: Literal["raise", "skip"] = setting(
+        "A record that is no example (no answer, a blank line of parallel text): an error (raise), or skipped and counted (skip).",
+        "raise",
+    )
     subsets: tuple[str, ...] = setting("Subjects or language pairs; none for all.", ())
     template: str = setting("The prompt: a template's name, or a text with {input}; \"\" for the task's own.", "")
     shots: int = setting("Worked examples before the question.", 0)
@@ -108,7 +112,9 @@ class Model:
     dtype: str = setting("auto, fp32, bf16 or fp16.", "auto")
     batch_tokens: int = setting("Tokens of a batch that is scored.", 8192)
     batch_size: int = setting("Prompts of a batch that is continued.", 16)
-    too_long: Literal["error", "truncate_left"] = setting("What to do with a prompt longer than its context.", "error")
+    too_long: Literal["drop", "truncate_left", "error"] = setting(
+        "An example longer than its context: left out and counted, or cut at the prompt's start, or an error.", "drop"
+    )
     generate: bool = setting("Let it write answers; false only scores pairs.", True)
 
 

@@ -77,7 +77,8 @@ def _log_probs(planted: pa.Table, scores: pa.Table, pairs: pa.Table | None) -> I
     key = ["example_id", "x", "y"]
     rows = planted.select(["task", "documents", *key]).join(pairs.select(["row", *key]), key, join_type="inner")
     for columns in models_of(scores):
-        joined = rows.join(of_model(scores, columns).select(["row", LOG_PROB]), "row", join_type="inner")
+        of_one = of_model(scores, columns).select(["row", LOG_PROB])
+        joined = rows.join(of_one.filter(of_one[LOG_PROB].is_valid()), "row", join_type="inner")
         yield from _by_task(joined.sort_by("row"), columns, LOG_PROB, LOG_PROB)
 
 

@@ -124,7 +124,7 @@ def correlate(
     permutations = resamples if permutations is None else permutations
     for selection in selections:
         for model in models:
-            arrays, example = comparison(of_pairs, selection, model, chosen_mode)
+            arrays, example = comparison(of_pairs, read_by_all(selection, [model]), model, chosen_mode)
             size = {"num_pairs": len(example), "num_examples": len(np.unique(example))}
             for name in statistics:
                 statistic, interval, p_value = STATISTICS[name], Interval(nan, nan, nan, confidence), nan
@@ -197,6 +197,12 @@ def taskgram_score(of_pairs: PairArrays, mode: Mode) -> CorpusScore:
     zero = (pair == 0) | (context == 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return CorpusScore(np.where(zero, -np.inf, np.log(pair) - np.log(context)), zero)
+
+
+def read_by_all(selection: Selection, models: Sequence[ModelScore]) -> Selection:
+    """Those of the selected pairs that every one of the models has read."""
+    read = np.logical_and.reduce([model.read[selection.places] for model in models])
+    return selection._replace(places=selection.places[read], log_prob=selection.log_prob[read])
 
 
 def comparison(

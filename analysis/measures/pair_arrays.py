@@ -22,11 +22,12 @@ class CorpusScore(NamedTuple):
 
 
 class ModelScore(NamedTuple):
-    """A language model's log P(y | x), and the tokens that it is a sum over."""
+    """A language model's log P(y | x), the tokens that it is a sum over, and which pairs the model has read at all."""
 
     columns: dict[str, Any]  # model, revision, num_parameters, step
     log_prob: NDArray[np.float64]
     num_tokens: NDArray[np.int64]
+    read: NDArray[np.bool_]
 
 
 class PairArrays(NamedTuple):
@@ -118,9 +119,9 @@ def arrays_of_model_scores(pairs: pa.Table, scores: pa.Table) -> list[ModelScore
     for columns in models_of(scores):
         label = f"the model {columns['model']}" + (f" ({columns['revision']})" if columns["revision"] else "")
         place, part = _places(pairs, of_model(scores, columns), label)
-        log_prob = part["log_prob"].to_numpy()[place]
-        _refuse(~np.isfinite(log_prob), label, "nan or infinite")
-        found.append(ModelScore(columns, log_prob, part["num_tokens"].to_numpy()[place]))
+        log_prob, read = part["log_prob"].to_numpy()[place], part["log_prob"].is_valid().to_numpy()[place]
+        _refuse(read & ~np.isfinite(log_prob), label, "nan or infinite")
+        found.append(ModelScore(columns, log_prob, part["num_tokens"].to_numpy()[place], read))
     return found
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.errors import ConfigError, MeasureError
-from analysis.measures.correlate import LEAST_PAIRS, Gammas, comparison, select
+from analysis.measures.correlate import LEAST_PAIRS, Gammas, comparison, read_by_all, select
 from analysis.measures.modes import Mode, find_mode
 from analysis.measures.pair_arrays import arrays_of_corpus_scores, arrays_of_model_scores, arrays_of_pairs
 from analysis.schemas import SIZE_TRENDS
@@ -81,7 +81,8 @@ def size_trend(
     for selection in select(of_pairs, arrays_of_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset):
         for revision, some in ladders.items():
             sizes = np.log10([model.columns["num_parameters"] for model in some])
-            compared = [comparison(of_pairs, selection, model, chosen_mode) for model in some]
+            of_all = read_by_all(selection, some)
+            compared = [comparison(of_pairs, of_all, model, chosen_mode) for model in some]
             example = compared[0][1]
             about = {column: getattr(selection, column) for column in ("task", "subset", "corpus_model", "n", "gamma")}
             about |= {"revision": revision, "mode": chosen_mode.name, "num_models": len(some)}

@@ -237,6 +237,8 @@ def _drops(tables: Tables, study: StudyChoices) -> Section:
     lists = [listings.drops(rows, "What was dropped on the way to the counts, stage by stage.")]
     if left_out := whole(tables.get("left_out", ())):
         lists.append(listings.drops(left_out, f"What the correlations leave out of these, by corpus model; mode {study.mode}."))
+    if unread := [row for row in whole(tables.get("unread", ())) if row["reason"] != "kept"]:
+        lists.append(listings.drops(unread, "What was too long for a language model, and was left out of its results."))
     caption = (
         "Pairs that each reason took, stage by stage, and those kept (plain bars). Logarithmic: the figures stand at the bars."
     )

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -13,6 +13,8 @@ from analysis.errors import AnalysisError, ConfigError, StageError
 from analysis.tables import is_current, make_table, read_table
 
 log = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,18 @@ class Stage:
     def _made(self) -> pa.Table:
         tables = {role: read.read() if isinstance(read, Stage) else concatenated(read) for role, read in self.reads.items()}
         return self.make(**tables, **self.settings)
+
+
+def once(make: Callable[..., Made]) -> Callable[..., Made]:
+    """Call it the first time only: two tables come of one computation."""
+    made: list[Made] = []
+
+    def first(**given: Any) -> Made:
+        if not made:
+            made.append(make(**given))
+        return made[0]
+
+    return first
 
 
 def concatenated(stages: Sequence[Stage]) -> pa.Table:

@@ -32,6 +32,7 @@ def _stages(config: Config, tasks: list[TaskStages]) -> Iterator[Stage]:
                 if revision == model.revision:
                     yield from models.write(task, model)
     for measure in (
+        measures.not_read,
         measures.correlations,
         measures.trends,
         measures.scores_of_task,

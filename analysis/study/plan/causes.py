@@ -9,12 +9,13 @@ import pyarrow.compute as pc
 
 from analysis import schemas
 from analysis.causes.dose import dose_response, dose_trends
-from analysis.causes.influence import influence
+from analysis.causes.influence import Influences, influence
 from analysis.causes.prompts import optimize
 from analysis.causes.proposers import EndpointProposer, Goal, LocalProposer, Proposer, WordProposer
 from analysis.config import Config, Model, Prompts
 from analysis.lab import PLANTED_SCHEMA
-from analysis.study.pipeline import Stage
+from analysis.pairs.drop_report import whole_task
+from analysis.study.pipeline import Stage, once
 from analysis.study.plan.models import state_name, state_settings
 from analysis.study.plan.task_stages import TaskStages
 from analysis.study.resources import Resources
@@ -55,8 +56,9 @@ def influences(task: TaskStages, model: Model) -> Iterator[Stage]:
     revisions = (*model.checkpoints, model.revision)
     settings: dict[str, Any] = {"num_documents": chosen.documents, "max_length": chosen.max_length, "seed": study.study.seed}
     settings |= {"num_pairs": chosen.pairs or None, "parameters": chosen.parameters, "total": len(revisions) > 1}
+    settings |= {"too_long": model.too_long}
 
-    def make(examples: pa.Table, pairs: pa.Table, **settings: Any) -> pa.Table:
+    def make(examples: pa.Table, pairs: pa.Table, **settings: Any) -> Influences:
         resources = task.resources
         states = [partial(resources.model, model, revision) for revision in revisions]
         where: dict[str, Any] = {"texts": resources.texts(), "cache": resources.cache / "influence"}
@@ -64,14 +66,15 @@ def influences(task: TaskStages, model: Model) -> Iterator[Stage]:
 
     states = [state_settings(study, model, each) for each in revisions]
     about: Mapping[str, Any] = {
-        "part": state_name(model, model.revision),
         "reads": task.reads("examples", "pairs"),
         "files": task.index,
         "settings": settings,
         "depends_on": {"texts": study.index.texts, "states": states},
-        "kind": "influence",
     }
-    yield task.stage("influence", schemas.INFLUENCE, make, **about)
+    name, both = state_name(model, model.revision), once(make)
+    yield task.stage("influence", schemas.INFLUENCE, lambda **given: both(**given).influence, part=name, kind="influence", **about)
+    drops: Mapping[str, Any] = {"folder": "drops", "part": f"influence-{name}", "kind": "unread", **about}
+    yield task.stage("influence", schemas.DROPS, lambda **given: whole_task(both(**given).drops, keep_all=True), **drops)
 
 
 def prompts(task: TaskStages) -> Iterator[Stage]:

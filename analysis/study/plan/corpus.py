@@ -14,20 +14,20 @@ from analysis.pairs.counting import aliases_of, count_drops, count_pairs
 from analysis.pairs.drop_report import whole_task
 from analysis.pairs.given_pairs import find_pairs, read_given
 from analysis.pairs.mining import Mined, mine
-from analysis.study.pipeline import Stage
+from analysis.study.pipeline import Stage, once
 from analysis.study.plan.task_stages import TaskStages
-from analysis.tasks import load_task
+from analysis.tasks import Loaded, read_task
 
 
 def load(task: TaskStages) -> Iterator[Stage]:
     """The task's examples, and those that its pairs must be in."""
     config = task.config
-    yield _load(task, "examples", config.source, config.split, config.limit, config.shots)
+    yield from _load(task, "examples", config.source, config.split, config.limit, config.shots)
     if config.mine_from:
-        yield _load(task, "mine_from", config.mine_from, config.mine_split, config.mine_limit, 0)
+        yield from _load(task, "mine_from", config.mine_from, config.mine_split, config.mine_limit, 0)
 
 
-def _load(task: TaskStages, role: str, source: Sequence[str], split: str, limit: int, shots: int) -> Stage:
+def _load(task: TaskStages, role: str, source: Sequence[str], split: str, limit: int, shots: int) -> Iterator[Stage]:
     config = task.config
     places = [task.study.place(name) for name in source]
     shots_from = [task.study.place(name) for name in config.shots_from] if shots else []
@@ -35,21 +35,34 @@ def _load(task: TaskStages, role: str, source: Sequence[str], split: str, limit:
     settings |= {"subsets": config.subsets, "template": config.template or None, "shots_split": config.shots_split or None}
     kind = f"jsonl:{config.name}" if config.kind == "jsonl" else config.kind or config.name
 
-    def make(**settings: Any) -> pa.Table:
-        table = load_task(kind, places, shots_from=shots_from, **settings)
-        names = pa.array([config.name] * table.num_rows, pa.string())
-        return table.set_column(table.schema.get_field_index("task"), "task", names)
+    if config.on_error != "raise":  # else the provenance is what it was before there was this setting
+        settings |= {"on_error": config.on_error}
+
+    def make(**settings: Any) -> Loaded:
+        loaded = read_task(kind, places, shots_from=shots_from, **settings)
+        return Loaded(*(_of_task(table, config.name) for table in loaded))
+
+    both = once(make)
 
     files = {f"source {i}": Path(place) for i, place in enumerate([*places, *shots_from]) if Path(place).exists()}
     named = {"kind": kind, "source": source, "shots_from": config.shots_from}
-    about: Mapping[str, Any] = {"folder": role, "role": role, "files": files, "settings": settings, "depends_on": named}
-    return task.stage("tasks", schemas.EXAMPLES, make, **about)
+    about: Mapping[str, Any] = {"files": files, "settings": settings, "depends_on": named}
+    yield task.stage("tasks", schemas.EXAMPLES, lambda **given: both(**given).examples, folder=role, role=role, **about)
+    if config.on_error == "skip":
+        about = {"folder": "drops", "part": f"skipped-{role}", "role": f"skipped {role}", **about}
+        yield task.stage("tasks", schemas.DROPS, lambda **given: both(**given).drops, **about)
+
+
+def _of_task(table: pa.Table, name: str) -> pa.Table:
+    """A table whose task is called what the study calls it."""
+    names = pa.array([name] * table.num_rows, pa.string())
+    return table.set_column(table.schema.get_field_index("task"), "task", names)
 
 
 def mine_pairs(task: TaskStages) -> Iterator[Stage]:
     """The task's pairs, and beside them what was dropped."""
     make, about = _given(task) if task.config.pairs else _mined(task)
-    both = _once(make)
+    both = once(make)
     yield task.stage("mine", schemas.PAIRS, lambda **given: both(**given).pairs, folder="pairs", role="pairs", **about)
     drops: Mapping[str, Any] = {"folder": "drops", "part": "mine", "role": "not mined", **about}
     yield task.stage("mine", schemas.DROPS, lambda **given: both(**given).drops, **drops)
@@ -90,7 +103,8 @@ def count(task: TaskStages) -> Iterator[Stage]:
     yield task.stage("count", schemas.COUNTS, make, folder="counts", role="counts", **about)
     drops: Mapping[str, Any] = {"folder": "drops", "part": "count", "role": "not counted"}
     yield task.stage("count", schemas.DROPS, count_drops, reads=task.reads("pairs", "counts"), **drops)
-    both = {"drops": list(task.reads("not mined", "not counted").values())}
+    skipped = [role for role in ("skipped examples",) if role in task.by_role]
+    both = {"drops": list(task.reads(*skipped, "not mined", "not counted").values())}
     yield task.stage("count", schemas.DROPS, whole_task, folder="drops", part="all", reads=both, kind="drops")
 
 
@@ -115,15 +129,3 @@ def contaminated(task: TaskStages) -> Iterator[Stage]:
 
     about: Mapping[str, Any] = {"reads": task.reads("examples"), "files": task.index, "settings": settings}
     yield task.stage("contamination", schemas.CONTAMINATION, make, kind="contamination", **about)
-
-
-def _once(make: Callable[..., Mined]) -> Callable[..., Mined]:
-    """Call it the first time only: two tables come of one computation."""
-    made: list[Mined] = []
-
-    def first(**given: Any) -> Mined:
-        if not made:
-            made.append(make(**given))
-        return made[0]
-
-    return first

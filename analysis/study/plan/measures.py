@@ -13,6 +13,7 @@ from analysis.measures.novelty import novelty
 from analysis.measures.performance import performance
 from analysis.measures.size_trend import LEAST_MODELS, size_trend
 from analysis.measures.task_scores import task_scores
+from analysis.measures.unread import unread
 from analysis.pairs.drop_report import whole_task
 from analysis.study.pipeline import Stage
 from analysis.study.plan.task_stages import TaskStages
@@ -44,6 +45,17 @@ def correlations(task: TaskStages) -> Iterator[Stage]:
 
     about: Mapping[str, Any] = {"reads": task.reads("pairs", "counts", "corpus_scores"), "folder": "drops", "part": "correlate"}
     yield task.stage("correlate", schemas.DROPS, make, settings={"mode": first, "gammas": main}, kind="left_out", **about)
+
+
+def not_read(task: TaskStages) -> Iterator[Stage]:
+    """What was too long for the language models."""
+    reads: dict[str, Stage | Sequence[Stage]] = {**task.reads("examples", "pairs"), "model_scores": list(task.scores.values())}
+    reads |= {"generations": task.generations} if task.generations else {}
+
+    def make(**given: Any) -> pa.Table:
+        return whole_task(unread(**given), keep_all=True)
+
+    yield task.stage("correlate", schemas.DROPS, make, folder="drops", part="unread", reads=reads, kind="unread")
 
 
 def trends(task: TaskStages) -> Iterator[Stage]:

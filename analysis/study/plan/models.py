@@ -12,7 +12,7 @@ from analysis.measures.modes import find_mode
 from analysis.models.answer_scores import Metric, choice_accuracy, score_generations
 from analysis.models.generation import generate
 from analysis.models.scoring import score_spans
-from analysis.models.token_spans import TooLong
+from analysis.models.too_long import TooLong
 from analysis.study.pipeline import Stage
 from analysis.study.plan.task_stages import TaskStages
 from analysis.study.resources import weights_of
@@ -41,14 +41,15 @@ def write(task: TaskStages, model: Model) -> Iterator[Stage]:
     if not model.generate or task.config.metric == "":
         return
 
-    def make(examples: pa.Table, *, metric: Metric, max_tokens: int, stop: tuple[str, ...]) -> pa.Table:
-        opened, cache = task.resources.model(model, model.revision), task.resources.cache / "generations"
+    def make(examples: pa.Table, *, metric: Metric, max_tokens: int, stop: tuple[str, ...], too_long: TooLong) -> pa.Table:
+        opened = task.resources.model(model, model.revision)
+        how: dict[str, Any] = {"cache": task.resources.cache / "generations", "too_long": too_long}
         if metric == "accuracy":
-            return choice_accuracy(opened, examples, batch_tokens=model.batch_tokens, cache=cache)
-        outputs = generate(opened, examples, max_tokens=max_tokens, stop=stop, batch_size=model.batch_size, cache=cache)
+            return choice_accuracy(opened, examples, batch_tokens=model.batch_tokens, **how)
+        outputs = generate(opened, examples, max_tokens=max_tokens, stop=stop, batch_size=model.batch_size, **how)
         return score_generations(opened, examples, outputs, metric)
 
-    settings = {name: getattr(task.config, name) for name in ("metric", "max_tokens", "stop")}
+    settings = {name: getattr(task.config, name) for name in ("metric", "max_tokens", "stop")} | {"too_long": model.too_long}
     stage = task.stage(
         "generate",
         schemas.GENERATIONS,

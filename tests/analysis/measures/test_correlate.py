@@ -297,3 +297,22 @@ def test_models_share_resamples() -> None:
             assert row["p_value"] == 1
     with pytest.raises(MeasureError, match="at least 3 sizes"):
         size_trend(*tables(study))
+
+
+def test_pairs_that_a_model_did_not_read_are_left_out_of_its_rows_alone() -> None:
+    study = Study(seed=3)
+    pairs, counts, corpus_scores, model_scores, examples = tables(study, models=(("a", 10**6), ("b", 10**7), ("c", 10**8)))
+    lost = {row["row"] for row in study.rows if row["example_id"] in ("qa-1", "qa-4")}
+    rows = [
+        {**row, "log_prob": None, "num_tokens": 0} if row["model"] == "b" and row["row"] in lost else row
+        for row in model_scores.to_pylist()
+    ]
+    given = [pairs, counts, corpus_scores, table_of(rows, MODEL_SCORES), examples]
+    by_model = correlate(*given, statistics=["spearman"], **FAST).to_pylist()
+    found = {row["model"]: row for row in by_model if row["corpus_model"] == "taskgram"}
+    study.rows = [row for row in study.rows if row["row"] not in lost]
+    without = correlate(*tables(study, models=(("a", 10**6), ("b", 10**7))), statistics=["spearman"], **FAST).to_pylist()
+    (alone,) = [row for row in without if row["model"] == "b" and row["corpus_model"] == "taskgram"]
+    assert found["b"] == alone and found["a"]["num_pairs"] == found["c"]["num_pairs"] > alone["num_pairs"]
+    trends = size_trend(*given, resamples=20).to_pylist()  # of one and the same pairs, those that every model has read
+    assert {row["num_pairs"] for row in trends if row["corpus_model"] == "taskgram"} == {alone["num_pairs"]}
