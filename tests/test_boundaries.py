@@ -13,8 +13,6 @@ NAMED_TUPLE = {"_asdict", "_replace", "_fields", "_make", "_field_defaults"}
 """Public names of every NamedTuple, in spite of their underscore."""
 THIRD_PARTY = {"_getvalue"}
 """Numba's own name for the value of a struct that is being made; it has no public one."""
-EXCEPTIONS = {"suffixindex/lm", "suffixindex/distributed"}
-"""Rooms that reach into others still. Take a room off once it does not; add none."""
 MOST_MODULES = 14
 MOST_LINES = 400
 LONG_MODULES = {"suffixindex/kernels/sort/ties.py": "one kernel, whose helpers are compiled and cached with it"}
@@ -73,14 +71,9 @@ def test_no_underscore_name_crosses_a_room(trees: dict[Path, ast.AST]) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {what}"
         for path, tree in trees.items()
-        if room(path) not in EXCEPTIONS
         for line, what in foreign_names(tree, ".".join(path.relative_to(ROOT).with_suffix("").parts), own[room(path)])
     ]
     assert not found, "use a public name, or move what is used:\n" + "\n".join(found)
-
-
-def test_exceptions_are_of_the_index_alone() -> None:
-    assert all(name.startswith("suffixindex/") for name in EXCEPTIONS)
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,10 @@ def answers(index: si.SuffixIndex, asked: list[list[int]], question: list[list[l
     contexts = [ngram for ngram in asked if ngram[-1:] != [index.separator]]
     following = [index.next_distribution(context, where) for context in contexts]
     bulk = index.next_distributions(contexts, where)
+
+    def places(lines: list[si.Concordance]) -> list[tuple[int, int]]:
+        return [(line.document_id, line.offset) for line in lines]
+
     return {
         "count": [index.count(ngram, where) for ngram in asked],
         "counts": index.counts(asked, where).tolist(),
@@ -172,8 +176,8 @@ def answers(index: si.SuffixIndex, asked: list[list[int]], question: list[list[l
         "within": index.cooccurrence(*question, window=2, where=where),
         "together": index.document_ids(*question, where=where).tolist(),
         "near": np.flatnonzero(index.holding(*question, window=2, where=where)).tolist(),
-        "lines": [[(line.document_id, line.offset) for line in index.concordance(ngram, 1, None, where=where)] for ngram in asked],
-        "lines of a page": [[(line.document_id, line.offset) for line in index.concordance(ngram, 1, 2, 1, where)] for ngram in asked],
+        "lines": [places(index.concordance(ngram, 1, None, where=where)) for ngram in asked],
+        "lines of a page": [places(index.concordance(ngram, 1, 2, 1, where)) for ngram in asked],
         "matrix": index.cooccurrence_matrix(asked, asked[:2], where).tolist(),
     }
 
