@@ -23,6 +23,7 @@ from suffixindex.errors import (
     QueryError,
     SuffixIndexError,
     TokenizerError,
+    UnaskableError,
     UnfinishedIndexError,
 )
 from suffixindex.results import (
@@ -92,6 +93,7 @@ __all__ = [
     "TextMatches",
     "TokenCount",
     "TokenizerError",
+    "UnaskableError",
     "UnfinishedIndexError",
     "Variant",
     "VariantCount",

@@ -8,6 +8,7 @@ import click
 from suffixindex.cli.options import (
     NUMBER,
     as_ngrams,
+    askable,
     continuations,
     described,
     documents_where,
@@ -15,7 +16,7 @@ from suffixindex.cli.options import (
     query_options,
     read_ngrams,
     typed,
-    warn_of_boundaries,
+    warn_of_spellings,
     where_option,
     with_index,
     with_option,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 @click.argument("ngrams", nargs=-1)
 @click.option("--documents", is_flag=True, help="Also count the documents that hold each.")
 @click.option("--by", metavar="FIELD", help="Count for each value of a field of the documents' metadata, as meta.source.")
-@click.option("--variants", metavar="KINDS", help="Count other spellings too, each and then all: space, case, or space,case.")
+@click.option("--variants", metavar="KINDS", help="Count other spellings too, each and then all: some of space,case,unicode.")
 @where_option
 @with_option
 def count(
@@ -70,11 +71,11 @@ def count(
     asked = read_ngrams(ngrams, file, ids)
     others = as_ngrams(together, ids)
     mask = documents_where(index, where, others)
-    warn_of_boundaries(index, others)
+    warn_of_spellings(index, others)
     if variants is not None:
         emit(counted_variants(index, asked, variants, documents, mask), style)
         return
-    warn_of_boundaries(index, typed(ngrams, file, ids))
+    warn_of_spellings(index, typed(ngrams, file, ids))
     rows = counted(index, asked, documents, mask) if by is None else counted_by(index, asked, by, documents, mask)
     emit(rows, style)
 
@@ -96,26 +97,28 @@ def next_command(
       suffixindex next my-index "the president of the" -k 5 --table
     """
     asked, *others = as_ngrams([context, *together], ids)
-    warn_of_boundaries(index, [asked, *others])
+    warn_of_spellings(index, [asked, *others])
     following = index.next_distribution(asked, documents_where(index, where, others))
     emit(continuations(index, following, k, context_count=following.context_count), style)
 
 
 def counted(index: "SuffixIndex", ngrams: "Sequence[Ngram]", documents: bool, where: "Mask") -> list[dict[str, Any]]:
-    """A record for each n-gram."""
-    records = [
-        {**described(index, ngram), "count": int(count)} for ngram, count in zip(ngrams, index.counts(ngrams, where), strict=True)
-    ]
+    """A record for each n-gram; 0 for one that cannot be looked up."""
+    places = askable(index, ngrams)
+    asked = [ngrams[place] for place in places]
+    records = [{**described(index, ngram), "count": 0, **({"documents": 0} if documents else {})} for ngram in ngrams]
+    for place, count in zip(places, index.counts(asked, where).tolist(), strict=True):
+        records[place]["count"] = count
     if documents:
-        for record, number in zip(records, index.document_counts(ngrams, where), strict=True):
-            record["documents"] = int(number)
+        for place, number in zip(places, index.document_counts(asked, where).tolist(), strict=True):
+            records[place]["documents"] = number
     return records
 
 
 def counted_by(index: "SuffixIndex", ngrams: "Sequence[Ngram]", field: str, documents: bool, where: "Mask") -> list[dict[str, Any]]:
     """A record for each n-gram and value of a field under which it occurs."""
     records = []
-    for ngram in ngrams:
+    for ngram in [ngrams[place] for place in askable(index, ngrams)]:
         counts = index.counts_by(ngram, field, where=where)
         holding = index.counts_by(ngram, field, "documents", where) if documents else {}
         asked = {**described(index, ngram), "field": field}
@@ -130,10 +133,15 @@ def counted_variants(
     index: "SuffixIndex", ngrams: "Sequence[Ngram]", kinds: str, documents: bool, where: "Mask"
 ) -> list[dict[str, Any]]:
     """A record for each spelling of each text, then one for all of them together, whose variant is null."""
+    if not all(isinstance(text, str) for text in ngrams):
+        raise QueryError("--variants takes text: token ids have no spellings")
     records = []
-    for text in ngrams:
-        if not isinstance(text, str):
-            raise QueryError("--variants takes text: token ids have no spellings")
+    places = askable(index, ngrams)
+    for place, text in enumerate(ngrams):
+        if place not in places:
+            records.append({**described(index, text), "variant": None, "count": 0, **({"documents": 0} if documents else {})})
+            continue
+        assert isinstance(text, str)
         found = index.count_variants(text, kinds.split(","), where)
         rows = [(one.text, one.token_ids, index.pieces(one.token_ids), one.count, one.num_documents) for one in found.variants]
         for variant, ids, pieces, count, num_documents in [*rows, (None, None, None, found.count, found.num_documents)]:

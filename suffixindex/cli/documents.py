@@ -9,6 +9,7 @@ from suffixindex.cli.options import (
     NUMBER_OR_NONE,
     SEED,
     as_ngrams,
+    askable,
     documents_where,
     file_option,
     limit_option,
@@ -16,17 +17,18 @@ from suffixindex.cli.options import (
     read_ngrams,
     say_what_is_left,
     typed,
-    warn_of_boundaries,
+    warn_of_spellings,
     where_option,
     with_index,
     with_option,
 )
 from suffixindex.cli.streams import emit
 from suffixindex.errors import QueryError
+from suffixindex.ngrams import aliases
 
 if TYPE_CHECKING:
     from suffixindex.index import SuffixIndex
-    from suffixindex.ngrams import Ngram
+    from suffixindex.ngrams import Clause, Ngram
 
 
 @click.command(short_help="The documents that hold an n-gram.")
@@ -65,7 +67,7 @@ def docs(
     if window is not None and not together:
         raise click.UsageError("--window is between NGRAM and others: name them by --with")
     asked, *others = as_ngrams([ngram, *together], ids)
-    warn_of_boundaries(index, [asked, *others])
+    warn_of_spellings(index, [asked, *others])
     mask = documents_where(index, where, others if window is None else [asked, *others], window)
     matches = index.sample_documents(asked, sample, seed, mask) if sample else index.documents(asked, limit, offset, mask)
     shown = [match.document_id for match in matches]
@@ -127,7 +129,7 @@ def concordance(
       suffixindex concordance my-index "in the beginning" --width 12 --table
     """
     asked, *others = as_ngrams([ngram, *together], ids)
-    warn_of_boundaries(index, [asked, *others])
+    warn_of_spellings(index, [asked, *others])
     mask = documents_where(index, where, others)
     lines = index.concordance(asked, width, limit, offset, mask)
     emit(
@@ -175,7 +177,31 @@ def cooccur(
     pairs = asked if file is not None else [asked]
     if any(not isinstance(pair, list) for pair in pairs):
         raise QueryError('each line of --file must be a list of n-grams, as ["Alan Turing", "Enigma"]')
-    warn_of_boundaries(index, typed(ngrams, file, ids))
-    numbers = index.cooccurrences(pairs, window=window, where=documents_where(index, where))
-    records = [{"ngrams": pair, "documents": int(number)} for pair, number in zip(pairs, numbers, strict=True)]
+    warn_of_spellings(index, typed(ngrams, file, ids))
+    texts = list(dict.fromkeys(text for pair in pairs for clause in pair for text in aliases(clause) if isinstance(text, str)))
+    unaskable = {*texts} - {texts[place] for place in askable(index, texts)}
+    records = [{"ngrams": pair, "documents": 0} for pair in pairs]
+    possible: dict[int, list[Clause]] = {}
+    for place, pair in enumerate(pairs):
+        if not any(_holds_nowhere(clause, unaskable) for clause in pair):
+            possible[place] = [_without(clause, unaskable) for clause in pair] if unaskable else pair
+    counts = index.cooccurrences(possible.values(), window=window, where=documents_where(index, where))
+    for place, number in zip(possible, counts.tolist(), strict=True):
+        records[place]["documents"] = number
     emit([{**record, "window": window} for record in records] if window is not None else records, style)
+
+
+def _holds_nowhere(clause: "Clause", unaskable: set[str]) -> bool:
+    """Whether a clause has only texts that cannot be looked up."""
+    members = aliases(clause)
+    return bool(members) and all(_is_one_of(member, unaskable) for member in members)
+
+
+def _without(clause: "Clause", unaskable: set[str]) -> "Clause":
+    members = aliases(clause)
+    others = [member for member in members if not _is_one_of(member, unaskable)]
+    return clause if len(others) == len(members) else others
+
+
+def _is_one_of(member: "Ngram", unaskable: set[str]) -> bool:
+    return isinstance(member, str) and member in unaskable

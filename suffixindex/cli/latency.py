@@ -73,7 +73,7 @@ def measure(index: "SuffixIndex", seed: int = 0) -> Iterator[Timing]:
     yield _timed("cooccurrence", pairs, lambda asked: [index.cooccurrence(*pair) for pair in asked])
     yield _timed("cooccurrences, in bulk", pairs, index.cooccurrences)
     yield _timed("score, a token", text, index.score)
-    yield _timed("matches, a token", text, index.matches)
+    yield _timed("matches, a token", text, index.match)
 
 
 def _timed(question: str, asked: Any, answer: Callable[[Any], object]) -> Timing:

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from suffixindex.cli.streams import QueryFile, input_lines
-from suffixindex.errors import QueryError
+from suffixindex.errors import QueryError, UnaskableError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,11 +148,32 @@ def _some(values: Iterable[Any]) -> str:
     return ", ".join(listed[:SHOWN]) + (", …" if len(listed) > SHOWN else "")
 
 
-def warn_of_boundaries(index: "SuffixIndex", ngrams: "Iterable[Ngram]") -> None:
-    """Say of each text that has other ids inside a longer one."""
+def warn_of_spellings(index: "SuffixIndex", ngrams: "Iterable[Ngram]") -> None:
+    """Say of each text that it has other ids inside a longer one, and in which other form of Unicode the corpus writes it too."""
     for ngram in ngrams:
-        if isinstance(ngram, str) and (warning := index.boundary_warning(ngram)):
+        if not isinstance(ngram, str):
+            continue
+        if warning := index.boundary_warning(ngram):
             click.echo(f"note: {warning}", err=True)
+        if not ngram.isascii() and index.tokenizer.lost(ngram) is None and len(index.encode(ngram)):
+            _, *others = index.variants(ngram, ["unicode"])
+            for other, count in zip(others, index.counts([other.token_ids for other in others]).tolist(), strict=True):
+                if count:
+                    same = f"{json.dumps(other.text)} looks the same, and occurs {plural(count, 'time')}"
+                    click.echo(f"note: {same}: count --variants unicode counts both", err=True)
+
+
+def askable(index: "SuffixIndex", ngrams: "Sequence[Ngram]") -> list[int]:
+    """Places of the n-grams that can be looked up; says why the others cannot, which count 0."""
+    places = []
+    for place, ngram in enumerate(ngrams):
+        try:
+            index.checker.ngram(ngram)
+        except UnaskableError as error:
+            click.echo(f"note: {error}", err=True)
+        else:
+            places.append(place)
+    return places
 
 
 def typed(ngrams: Sequence[str], file: IO[str] | None, ids: bool) -> Sequence[str]:

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.ngrams import LONGEST, check_range
 from suffixindex.queries.local import LocalShards
 from suffixindex.results import NgramCount, NgramStatistics, Novelty
 from suffixindex.storage.shard import Shard
 from suffixindex.system.parallel import in_order
 
+MOST_COUNTS = 10**8  # entries of a table of counts of counts
 BLOCK_TOKENS = 1 << 18  # of prefixes that a thread collects at a time, about
 
 
@@ -126,6 +128,17 @@ def _most_frequent(parts: Sequence[Runs], k: int, shard: Shard) -> Runs:
     else:  # the last key of lexsort counts most
         order = np.lexsort((*shard.as_text(prefixes).T[::-1], -counts))[:k]
     return Runs(prefixes[order], counts[order])
+
+
+def check_sizes(max_n: int, max_count: int) -> None:
+    """Refuse a table of counts of counts that would not fit.
+
+    Raises
+    ------
+    QueryError
+    """
+    check_range(1, LONGEST, max_n=max_n)
+    check_range(1, MOST_COUNTS // max_n, max_count=max_count)
 
 
 def ngram_statistics(local: LocalShards, max_n: int, max_count: int) -> NgramStatistics:

@@ -3,6 +3,7 @@
 Truncation, padding and dropout that a file asks for are for training, and are left out.
 """
 
+import json
 import re
 from functools import cached_property, partial
 from importlib import metadata
@@ -95,6 +96,47 @@ class HuggingFaceTokenizer:
             return np.array(self.reference.encode(text, add_special_tokens=False).ids, np.uint32)
         except (TypeError, UnicodeEncodeError) as error:
             raise no_unicode([text]) or error from error
+
+    def lost(self, text: str) -> str | None:
+        """The first piece of a text that becomes the unknown token, or no token; None if every piece has its own.
+
+        What the tokenizer leaves out of every text, as its normalizer or pre-tokenizer does, is not lost.
+        """
+        if not self._may_lose:
+            return None
+        encoding = self.reference.encode(text, add_special_tokens=False)
+        covered = np.zeros(len(text), bool)
+        for token_id, (start, stop) in zip(encoding.ids, encoding.offsets, strict=True):
+            covered[start:stop] = True
+            if token_id == self._unknown and self.reference.id_to_token(token_id) != text[start:stop].strip():
+                return text[start:stop]
+        return next((text[place] for place in np.flatnonzero(~covered).tolist() if self._drops(text[place])), None)
+
+    def _drops(self, character: str) -> bool:
+        """Whether the model has no token for a character that the steps before it leave."""
+        step = self.reference.normalizer
+        normal = character if step is None else step.normalize_str(character)
+        if self.reference.pre_tokenizer is not None:
+            normal = "".join(piece for piece, _ in self.reference.pre_tokenizer.pre_tokenize_str(normal))
+        return bool(normal.strip()) and not self.reference.encode(character, add_special_tokens=False).ids
+
+    @cached_property
+    def _unknown(self) -> int | None:
+        """The id of what has no token."""
+        model = json.loads(self._text)["model"]
+        if isinstance(model.get("unk_id"), int):
+            return int(model["unk_id"])
+        token = model.get("unk_token")
+        return None if token is None else self.reference.token_to_id(token)
+
+    @cached_property
+    def _may_lose(self) -> bool:
+        """Not where every byte has a token."""
+        model = json.loads(self._text)["model"]
+        vocabulary = self.reference.get_vocab(with_added_tokens=False)
+        if model.get("byte_fallback") and all(f"<0x{byte:02X}>" in vocabulary for byte in range(256)):
+            return False
+        return not (self._byte_level and vocabulary.keys() >= _BYTES.keys())
 
     def decode(self, ids: ArrayLike) -> str:
         """Text of the ids, special tokens included."""
