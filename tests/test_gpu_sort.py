@@ -171,31 +171,40 @@ class LackOfMemory(TorchFunctionMode):
 
     def __init__(self, first: int, last: int) -> None:
         super().__init__()
-        self.first, self.last, self.calls = first, last, 0
+        self.first, self.last = first, last
+        self.calls: list[tuple[str, int, str]] = []  # file, line, function
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.calls += function is not torch.device
-        if self.first <= self.calls < self.last:
+        if function is not torch.device:
+            frame = sys._getframe(1)
+            while frame.f_back and "gpu_sort" not in frame.f_code.co_filename:
+                frame = frame.f_back
+            self.calls.append((frame.f_code.co_filename, frame.f_lineno, function.__name__))
+        if self.first <= len(self.calls) < self.last:
             raise OutOfMemory("planned")
         return function(*args, **kwargs or {})
 
 
 SHORT_TEXTS = [
-    (np.array(natural(200), np.uint16), 255, Plan(100, 200, smallest=1)),
-    (np.array([0] * 60 + [1] * 20, np.uint8), None, Plan(30, 50, smallest=1)),
+    (np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 255] * 4, np.uint16), 255, Plan(20, 40, smallest=1)),
+    (np.array([0] * 30, np.uint8), None, Plan(20, 30, smallest=1)),
 ]
 
 
 @pytest.mark.parametrize("text", SHORT_TEXTS)
 def test_a_lack_of_memory_at_any_call(text: tuple[Text, int | None, Plan]) -> None:
+    """The first time and the last time that a line calls a function of torch."""
     tokens, separator, plan = text
     expected = oracle(tokens, separator)
-    for first in range(1, 10_000):
-        with LackOfMemory(first, first + 1) as lack:
+    with LackOfMemory(0, 0) as lack:
+        assert sort(tokens, separator, plan) == expected
+    number = {call: k for k, call in enumerate(lack.calls, 1)}
+    last = set(number.values())
+    number = {call: k for k, call in reversed(list(enumerate(lack.calls, 1)))}
+    assert len(number) > 50
+    for k in sorted(last | set(number.values())):
+        with LackOfMemory(k, k + 1):
             assert sort(tokens, separator, plan) == expected
-        if lack.calls < first:
-            break
-    assert first > 100
 
 
 @pytest.mark.parametrize("first", [1, 2, 5, 20, 60])

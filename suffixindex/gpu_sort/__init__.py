@@ -28,6 +28,6 @@ a text of 4 · 10⁹ tokens fits 80 GB in pieces of 2 · 10⁸.
 - a round of doubling, for each suffix still tied: the sort's 0.3 ns, three random accesses (the rank h tokens on, the
   permutation, the new rank), some 200 bytes in order: 1 ns.
 
-Natural text leaves about as many ties over all rounds as it has tokens, mosaics of repeated spans two to three times as many:
-2 to 4 ns a token, or 2 to 4 s for 10⁹ tokens; copies of 2 bytes up and 4 down at 20 GB/s through pinned memory take 0.3 s.
+Natural text leaves about as many ties over all rounds as it has tokens, mosaics of repeated spans three to four times as many:
+2 to 5 ns a token, or 2 to 5 s for 10⁹ tokens; copies of 2 bytes up and 4 down at 20 GB/s through pinned memory take 0.3 s.
 """

@@ -137,6 +137,7 @@ def _plan(device: torch.device, size: int, itemsize: int, free_bytes: int | None
     free = free_bytes
     if free is None and device.type == "cuda":
         try:
+            torch.cuda.init()
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(device)
             free = torch.cuda.mem_get_info(device)[0]
