@@ -133,7 +133,7 @@ def spans(source: Tensor, size: int, mean: int, dtype: Any) -> np.ndarray:
     """Spans of ``mean`` tokens on average, from anywhere."""
     torch.manual_seed(0)
     count = int(size / mean * 1.05) + 1000
-    lengths = (torch.log(torch.rand(count, device=source.device)) / np.log(1 - 1 / mean)).long() + 1
+    lengths = (torch.log(1 - torch.rand(count, device=source.device)) / np.log(1 - 1 / mean)).long() + 1
     starts = (torch.rand(count, device=source.device, dtype=torch.float64) * (len(source) - lengths).clamp_(min=1)).long()
     return assemble(source, starts, lengths.clamp_(max=len(source) - 1), size, dtype)
 
@@ -166,6 +166,8 @@ def texts(
         yield *natural(held, size, np.uint16), {}
         yield "mosaic", spans(held[: size // 4], size, 64, np.uint16), {}
         yield "repeated", repeated(held, size, np.uint16), {}
+        if size == sizes[min(1, len(sizes) - 1)]:
+            yield "mosaic, starved", spans(held[: size // 4], size, 64, np.uint16), {"bytes_per_token": 45, "repeats": 1}
         if size == sizes[0]:
             few = Plan(max(1, size // 20), max(1, size // 50))
             yield "mosaic, 20 pieces", spans(held[: size // 4], size, 64, np.uint16), {"plan": few}
@@ -174,8 +176,6 @@ def texts(
             yield "natural u8", raw[:size].copy(), {}
             wider = np.where(given[:size] == SEPARATOR[2], SEPARATOR[4], given[:size].astype(np.uint32) * 3)
             yield "natural u32", wider.astype(np.uint32), {}
-    size = sizes[min(1, len(sizes) - 1)]
-    yield "mosaic, starved", spans(held[: size // 4], size, 64, np.uint16), {"bytes_per_token": 45, "repeats": 1}
 
 
 def long_text(raw: np.ndarray, size: int, device: torch.device) -> np.ndarray:
@@ -239,7 +239,8 @@ def measure(
     logging.getLogger("suffixindex").addHandler(warned)
     starved = "bytes_per_token" in how and device.type == "cuda"
     if starved:
-        share = how["bytes_per_token"] * size / torch.cuda.mem_get_info(device)[1]
+        allowed = torch.cuda.memory_allocated(device) + how["bytes_per_token"] * size
+        share = allowed / torch.cuda.mem_get_info(device)[1]
         torch.cuda.set_per_process_memory_fraction(min(1.0, share), device)
     found = np.empty(size, np.uint32)
     for _ in range(how.get("repeats", options.repeats)):

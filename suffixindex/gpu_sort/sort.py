@@ -53,12 +53,24 @@ class Timed:
 
 
 class _Clock:
-    """Seconds by step. Waits for the device at the end of each: there are few."""
+    """Seconds by step, and bytes at the peak. Waits for the device at the end of each step: there are few."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.seconds: dict[str, float] = {}
+        if device.type == "cuda":
+            torch.cuda.init()  # type: ignore[no-untyped-call]
+            torch.cuda.reset_peak_memory_stats(device)
+        self.before = self._bytes(torch.cuda.memory_allocated)
         self.last = time.perf_counter()
+
+    def _bytes(self, counted: Callable[[torch.device], int]) -> int:
+        return counted(self.device) if self.device.type == "cuda" else 0
+
+    @property
+    def peak_bytes(self) -> int:
+        """More than there was before."""
+        return self._bytes(torch.cuda.max_memory_allocated) - self.before
 
     def lap(self, step: str) -> None:
         if self.device.type == "cuda":
@@ -137,9 +149,7 @@ def _plan(device: torch.device, size: int, itemsize: int, free_bytes: int | None
     free = free_bytes
     if free is None and device.type == "cuda":
         try:
-            torch.cuda.init()
             torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats(device)
             free = torch.cuda.mem_get_info(device)[0]
         except (RuntimeError, AssertionError) as error:  # a device that is full or broken, a torch built without
             log.warning("%s does not start, the CPU sorts %s tokens: %s", device, f"{size:,}", str(error).partition("\n")[0])
@@ -186,8 +196,7 @@ def _sort(
     clock.lap("download")
     advance(1.0)
     if tell:
-        peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-        tell(Timed(str(device), size, plan, clock.seconds, tuple(rounds), peak))
+        tell(Timed(str(device), size, plan, clock.seconds, tuple(rounds), clock.peak_bytes))
     return out
 
 
