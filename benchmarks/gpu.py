@@ -286,7 +286,7 @@ def on_cpu(tokens: np.ndarray, separator: int, found: np.ndarray, threads: int) 
         import suffixindex as si
 
         si.suffix_array(tokens[:100_000], separator=separator, threads=threads)
-    except ImportError as error:
+    except (ImportError, TypeError) as error:  # Numba is not there, or not for this NumPy
         return {"cpu_note": f"not run: {error}"}
     started = time.perf_counter()
     expected = si.suffix_array(tokens, separator=separator, threads=threads)

@@ -53,6 +53,7 @@ def build(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     scheduler: str | None = None,
     workers: int | None = None,
+    device: str = "auto",
 ) -> BuildReport:
     """Build an index of a corpus, or go on with the one that an earlier call of the same settings left unfinished.
 
@@ -93,6 +94,9 @@ def build(
         interruption costs the files and shards under way. Needs the extra ``distributed``; see :mod:`suffixindex.distributed`.
     workers
         A cluster of so many processes on this machine instead.
+    device
+        What sorts the shards: ``cpu``, ``cuda`` (``cuda:1``: that GPU alone), or ``auto``, a GPU if torch sees one and the shard is
+        worth its start. The bytes are the same. On a cluster, each worker's own.
 
     Raises
     ------
@@ -116,7 +120,7 @@ def build(
             threads = cluster.threads
             if memory is None and shard_tokens is None:
                 budget = cluster.memory
-        capacity = shard_capacity(budget, shard_tokens, encoder.token_type, threads)
+        capacity = shard_capacity(budget, shard_tokens, encoder.token_type, threads, device if cluster is None else "cpu")
         settings = Settings(encoder.entry, sha256(inputs).hexdigest(), text_field, metadata, on_error, capacity)
         with locked(folder), plain_errors(folder):
             if restart:
@@ -126,7 +130,7 @@ def build(
                 return report_of(folder, Manifest.read(folder))
             if state.encoded is None:
                 write_bytes(folder / SOURCES, inputs)
-            job = Job(folder, state, encoder, sources, RecordOptions(text_field, metadata, on_error), threads, progress)
+            job = Job(folder, state, encoder, sources, RecordOptions(text_field, metadata, on_error), threads, progress, device)
             with kept(folder, state):
                 return publish(job, _make_shards(job, cluster, engine, checkpoint_seconds))
 

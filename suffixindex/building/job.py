@@ -1,6 +1,7 @@
 """A build under way, and how one machine does it: encode the corpus into shards, then sort them one after the other."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,9 @@ from suffixindex.building.writer import TokenWriter
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import STDIN, Source
 from suffixindex.errors import BuildError, CorpusError
+from suffixindex.gpu_sort.device import shards_at_once
 from suffixindex.storage.format import SHARD_MARKER, WORK, ShardEntry, shard_folder, token_type
+from suffixindex.system.parallel import in_order
 from suffixindex.system.progress import Bar
 from suffixindex.tokenizers.encoders import Encoder
 
@@ -29,6 +32,8 @@ class Job:
     options: RecordOptions
     threads: int
     show_progress: bool | None
+    device: str = "cpu"
+    """Where suffixes are sorted: see :func:`suffixindex.suffix_sort.devices.suffix_array`."""
 
     def encoded(
         self, shards: tuple[ShardSize, ...], counts: Counts, ranges: tuple[tuple[DocumentRange, ...], ...] | None = None
@@ -121,30 +126,32 @@ def _encode(job: Job, checkpoint_seconds: float) -> None:
 
 
 def _sort(job: Job) -> list[ShardEntry]:
-    """Sort every shard that has no marker yet."""
+    """Sort every shard that has no marker yet; while one is written, a GPU sorts the next."""
     encoded = job.state.encoded
     assert encoded is not None
     size = encoded.vocabulary_size
     clock = Clock(job.state.seconds, "sort")
-    entries: list[ShardEntry] = []
-    done = 0
+    folders = [shard_folder(job.folder, number) for number in range(len(encoded.shards))]
+    todo = [number for number, folder in enumerate(folders) if not (folder / SHARD_MARKER).exists()]
+    shares = {number: 1.0 for number in range(len(folders)) if number not in todo}
     with Bar("sort", sum(shard.length for shard in encoded.shards), "token", job.show_progress) as bar:
-        for number, shard in enumerate(encoded.shards):
-            folder = shard_folder(job.folder, number)
-            if (folder / SHARD_MARKER).exists():
-                entries.append(ShardEntry.read(folder))
-            else:
-                progress = partial(_show, bar, done, shard.length)
-                entries.append(sort_shard(folder, shard, token_type(size), size, job.threads, progress))
+
+        def show(number: int, share: float) -> None:
+            shares[number] = share
+            bar.show(int(sum(encoded.shards[one].length * done for one, done in list(shares.items()))))
+
+        def make(number: int) -> int:
+            whole = folders[number], encoded.shards[number], token_type(size), size
+            sort_shard(*whole, job.threads, partial(show, number), device=job.device, number=number)
+            return number
+
+        at_once = shards_at_once(job.device, max(shard.length for shard in encoded.shards))
+        with ThreadPoolExecutor(at_once, "sort") as pool:
+            for number in map(make, todo) if at_once == 1 else in_order(pool, make, todo, at_once - 1):
                 clock.lap()
                 job.state.write(job.folder)
-            done += shard.length
-            bar.show(done)
-    return entries
-
-
-def _show(bar: Bar, before: int, length: int, share: float) -> None:
-    bar.show(before + int(length * share))
+                show(number, 1.0)
+    return [ShardEntry.read(folder) for folder in folders]
 
 
 def _skips(skipped: Mapping[str, int]) -> str:

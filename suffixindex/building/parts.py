@@ -239,7 +239,9 @@ def plan_shards(index: Path, parts: Sequence[EncodedPart], capacity: int) -> lis
     return shards
 
 
-def make_shard(index: Path, plan: ShardPlan, threads: int, progress: Callable[[float], None]) -> tuple[ShardEntry, int]:
+def make_shard(
+    index: Path, plan: ShardPlan, device: str, threads: int, progress: Callable[[float], None]
+) -> tuple[ShardEntry, int]:
     """Put a shard together from its documents and sort it; also the peak memory of this process so far, in bytes.
 
     ``progress`` is told which share is done. Memory: :func:`suffixindex.building.budget.bytes_per_token` for each token.
@@ -248,7 +250,8 @@ def make_shard(index: Path, plan: ShardPlan, threads: int, progress: Callable[[f
     if not (target / SHARD_MARKER).exists():
         with _attempt(index, target, SHARD_MARKER) as folder:
             known = _assemble(index, plan, folder)
-            sort_shard(folder, plan.size, plan.token_type, plan.vocabulary_size, threads, progress, known)
+            whole = folder, plan.size, plan.token_type, plan.vocabulary_size
+            sort_shard(*whole, threads, progress, known, device=device, number=plan.number)
     return ShardEntry.read(target), peak_memory()
 
 

@@ -34,19 +34,24 @@ def sort_shard(
     threads: int,
     progress: Callable[[float], None],
     known: Mapping[str, FileEntry] | None = None,
+    *,
+    device: str = "cpu",
+    number: int = 0,
 ) -> ShardEntry:
     """Sort the shard in ``folder``; every file is whole when this returns, and the marker is written last.
 
-    ``known`` files need no hashing. See :func:`suffixindex.suffix_sort.sort.suffix_array` for what it costs.
+    ``known`` files need no hashing. ``number`` is the shard's, where several are shared out to several GPUs. See
+    :func:`suffixindex.suffix_sort.devices.suffix_array` for what it costs.
     """
     tokens_path = folder / f"tokens.{token_type}"
     _narrow(folder, tokens_path)
     tokens = map_array(tokens_path, TOKEN_TYPES[token_type])
     if len(tokens) != size.length:
         raise FormatError(f"{tokens_path} has {len(tokens):,} tokens, expected {size.length:,}: start anew with --restart")
-    from suffixindex.suffix_sort.sort import suffix_array
+    from suffixindex.suffix_sort import suffix_array
 
-    array = suffix_array(tokens, separator=separator_of(token_type), threads=threads, progress=progress)
+    separator = separator_of(token_type)
+    array = suffix_array(tokens, separator=separator, threads=threads, device=device, shard=number, progress=progress)
     files: dict[str, FileEntry] = dict(known or {})
     names = [tokens_path.name, DOCUMENT_OFFSETS]
     if (folder / METADATA).exists():

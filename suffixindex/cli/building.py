@@ -51,6 +51,13 @@ if TYPE_CHECKING:
     default=True,
     help="Go on with an unfinished build, or start anew.  [default: resume]",
 )
+@click.option(
+    "--device",
+    default="auto",
+    metavar="cpu|cuda|auto",
+    show_default=True,
+    help="What sorts: the cores, a GPU through torch, or a GPU if there is one.",
+)
 @click.option("--scheduler", metavar="ADDRESS", help="Build on the Dask cluster of tcp://host:port, or of a scheduler file.")
 @click.option("--workers", type=THREADS, help="Build on so many processes of this machine.")
 @click.option("--dry-run", is_flag=True, help="Only estimate shards, disk, memory and time, from a sample.")
@@ -71,6 +78,7 @@ def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **se
     if dry_run:
         if settings.pop("scheduler") is not None or settings.pop("workers") is not None:
             raise click.UsageError("--dry-run estimates a build on one machine: leave --scheduler and --workers out")
+        settings.pop("device")
         emit([estimate_build(corpus, **settings)._asdict()], None)
         return
     if settings["scheduler"] or settings["workers"]:

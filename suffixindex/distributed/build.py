@@ -159,7 +159,12 @@ def _sort(cluster: Cluster, job: Job) -> list[ShardEntry]:
     todo = [plan for plan in plans if plan.number not in entries]
     needed = Counter(one.part for plan in todo for one in plan.ranges)
     tasks = [
-        Task(f"shard {plan.number}", make_shard, (job.folder, plan), int(plan.size.length * bytes_per_token(plan.token_type)))
+        Task(
+            f"shard {plan.number}",
+            make_shard,
+            (job.folder, plan, job.device),
+            int(plan.size.length * bytes_per_token(plan.token_type)),
+        )
         for plan in todo
     ]
     clock = Clock(state.seconds, "sort")

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def choose_device(request: str, num_tokens: int, shard: int = 0) -> str:
     match = re.fullmatch(r"cpu|auto|cuda(?::(\d+))?", request)
     if not match:
         raise BuildError(f"{request!r} is no device: cpu, cuda, cuda:NUMBER or auto")
-    if request == CPU or (request == "auto" and num_tokens < WORTH_TOKENS):
+    if request == CPU or (request == "auto" and (num_tokens < WORTH_TOKENS or not _may_have_gpu())):
         return CPU
     if not _installed():
         if request == "auto":
@@ -64,6 +65,20 @@ def choose_device(request: str, num_tokens: int, shard: int = 0) -> str:
             return CPU
         raise BuildError(f"torch sees {count} GPUs, and {request} is none of them: --device auto takes what there is")
     return f"cuda:{match[1] or shard % count}"
+
+
+def shards_at_once(request: str, num_tokens: int) -> int:
+    """How many shards of so many tokens a build works on at a time: one on the CPU, one a GPU and one that is written."""
+    if choose_device(request, num_tokens) == CPU:
+        return 1
+    return 1 + _count_gpus() if request == "cuda" else 2
+
+
+def shards_planned(request: str) -> int:
+    """What :func:`shards_at_once` may say of large shards, without importing torch for ``auto``."""
+    if request == "auto":
+        return 2 if _installed() and _may_have_gpu() else 1
+    return shards_at_once(request, WORTH_TOKENS)
 
 
 def sort_tokens(
@@ -88,6 +103,11 @@ def sort_tokens(
     from suffixindex.gpu_sort.sort import sort_on_device
 
     return sort_on_device(tokens, separator, chosen, on_cpu, out=out, progress=progress, tell=tell)
+
+
+def _may_have_gpu() -> bool:
+    """Whether a driver of NVIDIA's or AMD's is there; asked before torch is imported, which takes seconds."""
+    return sys.platform != "linux" or any(Path(name).exists() for name in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 
 def _installed() -> bool:

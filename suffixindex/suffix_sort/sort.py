@@ -125,14 +125,12 @@ def suffix_array(
     >>> suffix_array(np.array([2, 1, 9, 2, 1, 9], np.uint16), separator=9).tolist()
     [1, 4, 0, 3, 2, 5]
     """
-    tokens = _checked_tokens(tokens)
+    tokens = checked_tokens(tokens)
     size = len(tokens)
     if out is None:
         out = np.empty(size, np.uint32)
-    elif out.dtype != np.uint32:
-        raise TypeError(f"out has dtype {out.dtype}, expected uint32")
-    elif out.shape != (size,) or not out.flags.c_contiguous:
-        raise ValueError(f"out has shape {out.shape}, expected ({size},) and contiguous")
+    else:
+        check_out(out, size)
     if size == 0:
         return out
     ranks = out.view(np.ndarray)  # a memmap is another type to Numba
@@ -154,7 +152,7 @@ def suffix_array(
     return out
 
 
-def _checked_tokens(tokens: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.unsignedinteger[Any]]:
+def checked_tokens(tokens: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.unsignedinteger[Any]]:
     """The tokens as a read-only plain array, so that each kernel compiles once for a dtype."""
     if tokens.dtype not in (np.uint8, np.uint16, np.uint32):
         raise TypeError(f"tokens have dtype {tokens.dtype}, expected uint8, uint16 or uint32")
@@ -165,6 +163,14 @@ def _checked_tokens(tokens: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.unsi
     plain = np.ascontiguousarray(tokens).view(np.ndarray)
     plain.flags.writeable = False
     return plain
+
+
+def check_out(out: NDArray[Any], size: int) -> None:
+    """Refuse an array that cannot take the ranks of ``size`` suffixes."""
+    if out.dtype != np.uint32:
+        raise TypeError(f"out has dtype {out.dtype}, expected uint32")
+    if out.shape != (size,) or not out.flags.c_contiguous:
+        raise ValueError(f"out has shape {out.shape}, expected ({size},) and contiguous")
 
 
 class _Sort(NamedTuple):
