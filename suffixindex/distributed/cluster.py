@@ -4,7 +4,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -177,8 +177,9 @@ class Cluster:
                     waiting.appendleft(number)
                 progress({number: share for number, share in told.items() if number in running.values()})
         finally:
-            self.client.unsubscribe_topic(topic)
-            self.client.cancel(list(running))
+            with suppress(OSError, TimeoutError):  # the scheduler is gone: the error before is the one to tell
+                self.client.unsubscribe_topic(topic)
+                self.client.cancel(list(running))
 
     def _look(self) -> dict[str, Worker]:
         """The workers that are there and have said what they offer."""
