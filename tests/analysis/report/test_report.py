@@ -99,8 +99,8 @@ def test_numbers_provenance_and_settings_stand_on_the_page(report, tables):
 
 
 def test_the_same_tables_make_the_same_bytes(report, tables, tmp_path):
-    again = write_report({"drops": tables["drops"]}, STUDY, tmp_path / "a")
-    other = write_report({"drops": tables["drops"]}, STUDY, tmp_path / "b")
+    drops = [row for row in tables["drops"] if row["task"] == "mmlu"]
+    again, other = (write_report({"drops": drops}, STUDY, tmp_path / name) for name in "ab")
     assert again.read_bytes() == other.read_bytes()
 
 
@@ -115,7 +115,8 @@ def test_what_a_run_has_not_is_left_out_with_a_sentence(tables, kind):
 
 
 def test_an_estimate_that_is_nan_is_a_dash_and_no_point(tables, tmp_path):
-    hollow = [row | {"estimate": float("nan"), "low": float("nan"), "high": float("nan")} for row in tables["correlations"]]
+    nothing = dict.fromkeys(("estimate", "low", "high"), float("nan"))
+    hollow = [row | nothing for row in tables["correlations"] if row["task"] == "mmlu"]
     page = Page(write_report({"correlations": hollow}, STUDY, tmp_path).read_text(encoding="utf-8"))
     assert "–" in page.text
 

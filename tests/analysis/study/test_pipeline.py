@@ -18,6 +18,8 @@ from analysis.study.plan import plan
 from analysis.study.resources import Resources
 from analysis.tables import provenance
 
+READ = ("score", "generate", "influence")
+"""Commands whose stages have a language model read prompts."""
 HEAVY = ("torch", "transformers", "pyarrow", "matplotlib", "numba")
 SCHEMA = pa.schema([("value", pa.int64())])
 
@@ -136,7 +138,7 @@ def test_every_stage_that_reads_a_prompt_is_told_what_is_too_long(tmp_path, metr
     told = {
         stage.command: stage.settings.get("too_long") for stage in stages if stage.command in ("score", "generate", "influence")
     }
-    assert told == dict.fromkeys(("score", "generate", "influence"), "truncate_left")
+    assert told == dict.fromkeys(READ, "truncate_left")
     counted = {stage.name for stage in stages if stage.kind == "unread"}
     assert counted == {"drops t/unread", "drops t/influence-a@last"}
 
