@@ -251,6 +251,15 @@ def test_finished_pairs_are_not_computed_again(
     assert influence([model], EXAMPLES, PAIRS, words, **settings).influence == first
 
 
+def test_intervals_are_of_the_confidence_and_resamples_that_are_asked_for(corpus: Path, model: CausalModel) -> None:
+    settings: dict[str, Any] = {"num_documents": 2, "max_length": 40}
+    found = [influence([model], EXAMPLES, PAIRS, si.open(corpus / "words"), **settings, **how).influence.to_pylist()
+             for how in ({}, {"confidence": 0.5}, {"resamples": 3})]  # fmt: skip
+    assert [row["confidence"] for row in found[1]] == [0.5] * 3
+    assert all(wide["high"] > narrow["high"] for wide, narrow in zip(found[0], found[1], strict=True))
+    assert [row["high"] for row in found[0]] != [row["high"] for row in found[2]]
+
+
 def test_some_pairs(corpus: Path, model: CausalModel) -> None:
     words = si.open(corpus / "words")
     one = influence([model], EXAMPLES, PAIRS, words, num_pairs=1, max_length=40, num_documents=1).influence

@@ -159,6 +159,26 @@ def test_answers_end_as_the_kind_of_task_or_its_settings_say(tmp_path, kind, tex
     assert (stage.settings["max_tokens"], stage.settings["stop"]) == settings
 
 
+def test_every_interval_is_of_the_study_s_settings(tmp_path):
+    """Influence had resamples and a confidence of its own, whatever the study said."""
+    text = "[study]\nconfidence = 0.9\nresamples = 7\nseed = 5\n[dose]\nplanted = 'planted.parquet'\n[novelty]\nsimilar = true\n"
+    models = "".join(f"[[models]]\nname = '{name}'\n" for name in "bc")  # three sizes have a trend
+    stages = [
+        stage
+        for metric in ("bleu", "accuracy")
+        for stage in planned(tmp_path, text + CONFIG.replace("METRIC", metric) + models)
+        if "confidence" in stage.schema.names
+    ]
+    assert {stage.kind for stage in stages} == {
+        "contamination", "correlations", "size_trends", "performance", "task_scores", "novelty", "influence", "dose_response",
+        "dose_trends",
+    }  # fmt: skip
+    for stage in stages:
+        assert stage.settings["confidence"] == 0.9, stage.name
+        if stage.kind != "contamination":  # Wilson's interval, which draws nothing
+            assert (stage.settings["resamples"], stage.settings["seed"]) == (7, 5), stage.name
+
+
 def test_skipped_records_are_counted_where_records_may_be_skipped(tmp_path):
     (tmp_path / "t.jsonl").write_text('{"input": "a b", "target": "<unk>"}\n{"input": "a b", "target": "c"}\n')
     kept = planned(tmp_path, CONFIG.replace("METRIC", ""))
