@@ -3,13 +3,16 @@
 import base64
 import re
 from html.parser import HTMLParser
+from typing import get_args
 
 import pytest
 
+from analysis.config import CorpusModel
 from analysis.pairs.drop_report import whole_task
 from analysis.report import ModelChoice, Origin, StudyChoices, TaskChoice, listings, rows_of, write_report
 from analysis.report.listings import interval, number, p_value
 from analysis.report.sections import sections
+from analysis.report.selection import CORPUS_MODELS
 from analysis.schemas import CORRELATIONS, DROPS
 from analysis.tables import table_of
 from tests.helpers.analysis_tables import MODELS, STATISTIC, TASKS, study_tables
@@ -119,6 +122,16 @@ def test_an_estimate_that_is_nan_is_a_dash_and_no_point(tables, tmp_path):
     hollow = [row | nothing for row in tables["correlations"] if row["task"] == "mmlu"]
     page = Page(write_report({"correlations": hollow}, STUDY, tmp_path).read_text(encoding="utf-8"))
     assert "–" in page.text
+
+
+@pytest.mark.parametrize("name", get_args(CorpusModel))
+def test_every_model_of_the_corpus_is_drawn_and_listed(tables, name):
+    """The report knew all but one of the models that a study may ask for, and ended at that."""
+    rows = [row | {"corpus_model": name} for row in tables["correlations"] if row["corpus_model"] == "infgram"]
+    (section, *_) = sections({"correlations": [*tables["correlations"], *rows]}, STUDY)
+    figure = next(figure for figure in section.figures if figure.name == "memorization-by-size").draw()
+    assert CORPUS_MODELS[name] in [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert any(CORPUS_MODELS[name] in row for listing in section.listings for row in listing.body)
 
 
 def test_a_null_number_is_nan():
