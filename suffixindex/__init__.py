@@ -67,8 +67,8 @@ _LAZY = {
     "verify": "integrity",
     **dict.fromkeys(
         (
-            "Concordance Document DocumentMatch Duplicate Duplicates NextTokens NgramCount NgramProb NgramStatistics Novelty Scores Span "
-            "TextMatches TokenCount Variant VariantCount VariantCounts"
+            "Concordance Document DocumentMatch Duplicate Duplicates NextTokens NgramCount NgramProb NgramStatistics Novelty "
+            "Scores Span TextMatches TokenCount Variant VariantCount VariantCounts"
         ).split(),
         "results",
     ),
