@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.ngrams import NgramBatch
-
-if TYPE_CHECKING:
-    from suffixindex.storage.shard import Shard
 
 CAP = 32
 """Tokens of a match that a bulk search looks for; longer ones, rare in new text, are followed one by one."""
@@ -32,6 +29,19 @@ class Texts(NamedTuple):
         return zip(self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True)
 
 
+class Searched(Protocol):
+    """What of a shard is searched: its tokens and suffix array as kernels read them."""
+
+    @property
+    def tokens(self) -> Any: ...
+
+    @property
+    def suffix_array(self) -> Any: ...
+
+    def stored_intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ranks ``(low, high)`` of n-grams that are given as they lie in ``tokens``."""
+
+
 class ShardMatches(Protocol):
     """The longest match in one shard from every position of some texts."""
 
@@ -46,7 +56,7 @@ class ShardMatches(Protocol):
 class LongestMatches:
     """The matches of a shard whose suffixes are to the right."""
 
-    def __init__(self, shard: "Shard", texts: Texts, pool: Executor, threads: int) -> None:
+    def __init__(self, shard: Searched, texts: Texts, pool: Executor, threads: int) -> None:
         from suffixindex.kernels.matching import follow_matches, longest_prefixes
 
         self._shard, self._ids, self._pool, self._threads = shard, texts.ids, pool, threads
