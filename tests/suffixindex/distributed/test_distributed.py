@@ -179,7 +179,8 @@ def test_bad_input_is_the_sentence_of_one_machine(tmp_path: Path, address: str) 
         with pytest.raises(si.SuffixIndexError) as there:
             build(inputs, tmp_path / "many", scheduler=address, **options)
         assert type(there.value) is type(here.value)
-        assert str(there.value) == str(here.value)
+        kept = "; if the corpus or another setting is changed, start anew with --restart"  # of parts that are finished
+        assert str(there.value).removesuffix(kept) == str(here.value)
         shutil.rmtree(tmp_path / "one")
         shutil.rmtree(tmp_path / "many")
 
@@ -213,7 +214,7 @@ def test_a_build_of_one_machine_and_one_of_a_cluster_do_not_take_each_other_up(
     build(corpus, tmp_path / "whole")
     from suffixindex.building import job
 
-    def fail(*given: Any) -> Any:
+    def fail(*given: Any, **named: Any) -> Any:
         raise RuntimeError("no sorting today")
 
     with monkeypatch.context() as patch:
