@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from suffixindex.building.budget import BuildEstimate, estimate, shard_capacity
+from suffixindex.building.budget import BuildEstimate, estimate, record_bytes, shard_capacity
 from suffixindex.building.job import Job, build_here
 from suffixindex.building.state import clear, locked, plain_errors, take_up
 from suffixindex.corpus.readers import RecordOptions
@@ -148,7 +148,15 @@ def build(
                 return _report(folder, Manifest.read(folder))
             if state.encoded is None:
                 write_bytes(folder / SOURCES, inputs)
-            job = Job(folder, state, encoder, sources, RecordOptions(text_field, metadata, on_error), threads, progress)
+            job = Job(
+                folder,
+                state,
+                encoder,
+                sources,
+                RecordOptions(text_field, metadata, on_error, record_bytes(memory)),
+                threads,
+                progress,
+            )
             if cluster is None:
                 return _publish(job, build_here(job, checkpoint_seconds))
             from suffixindex.distributed.build import build_on
@@ -207,7 +215,7 @@ def estimate_build(
     sources = resolve(corpus, input_format, separator=separator, sequences_per_step=sequences_per_step)
     encoder = _choose_encoder(sources, tokenizer, revision, engine)
     capacity = shard_capacity(memory, shard_tokens, encoder.token_type, threads)
-    return estimate(sources, encoder, RecordOptions(text_field, metadata, on_error), capacity, threads)
+    return estimate(sources, encoder, RecordOptions(text_field, metadata, on_error, record_bytes(memory)), capacity, threads)
 
 
 def _publish(job: Job, shards: list[ShardEntry]) -> BuildReport:

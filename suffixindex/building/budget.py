@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from suffixindex.corpus.readers import Piece, RecordOptions, parse, read_pieces
+from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source
 from suffixindex.errors import BuildError, CorpusError
 from suffixindex.storage.format import TOKEN_TYPES, separator_of
@@ -20,6 +20,7 @@ from suffixindex.tokenizers.encoders import Encoder
 FIXED_BYTES = 360 << 20  # interpreter, compiled kernels, a tokenizer, the sort's tables
 THREAD_BYTES = 60 << 20  # the sort's scratch, or batches under way
 SMALLEST_SHARD = 1 << 20
+SMALLEST_RECORD = 16 << 20
 SAMPLED_PLACES = 16
 SAMPLE_BYTES = 32 << 20
 GROWTH_PER_DECADE = 0.3  # a token's share of a sort ten times as long: measured, benchmarks/README.md
@@ -58,6 +59,12 @@ def shard_capacity(memory: str | int | None, shard_tokens: str | int | None, tok
     return min(capacity, MAX_TOKENS)
 
 
+def record_bytes(memory: str | int | None) -> int:
+    """The largest record that a build takes: read, parsed and encoded it takes some eight times its size."""
+    budget = parse_size(memory) if memory is not None else total_memory() // 2
+    return max(SMALLEST_RECORD, budget // 8)
+
+
 class BuildEstimate(NamedTuple):
     """What a build would make and cost, extrapolated from ``sampled_bytes`` of its text."""
 
@@ -84,11 +91,11 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
     """
     if any(source.bytes is None for source in sources):
         raise CorpusError("a dry run needs inputs of known size, files: standard input and datasets have none")
-    pieces, read = _sample(sources)
+    pieces, read = _sample(sources, options.record_bytes)
     if not pieces:
         raise CorpusError(f"the corpus is empty: {len(sources)} inputs hold no text")
 
-    def encode(piece: Piece) -> tuple[Any, int]:
+    def encode(piece: RawRecords) -> tuple[Any, int]:
         documents = parse([piece], sources, options)
         return encoder.encode(documents.texts), sum(map(len, documents.metadata))
 
@@ -127,17 +134,17 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
     )
 
 
-def _sample(sources: Sequence[Source]) -> tuple[list[Piece], int]:
+def _sample(sources: Sequence[Source], limit: int) -> tuple[list[RawRecords], int]:
     """Pieces from places spread evenly over the corpus, and how many bytes of its files they stand for."""
     ends = np.cumsum([source.bytes or 0 for source in sources])
     places = np.linspace(0, ends[-1], SAMPLED_PLACES, endpoint=False)
     starts = np.unique(np.searchsorted(ends, places, side="right")).tolist()
-    pieces: list[Piece] = []
+    pieces: list[RawRecords] = []
     read = 0
     for start, stop in pairwise([*starts, len(sources)]):
         size = 0
         consumed = {start: 0}
-        for piece in read_pieces(sources[:stop], (start, 0)):
+        for piece in read_records(sources[:stop], (start, 0), limit):
             pieces.append(piece)
             size += piece.num_bytes
             consumed[piece.source] = piece.consumed

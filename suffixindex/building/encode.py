@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.building.writer import TokenWriter
-from suffixindex.corpus.readers import Piece, RecordOptions, parse, read_pieces
+from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source
 from suffixindex.system.progress import Bar
 from suffixindex.tokenizers.encoders import Encoder
@@ -72,7 +72,7 @@ def encode_corpus(
     Memory: about ``LOOKAHEAD`` batches a thread, a few times their text each.
     """
 
-    def work(pieces: list[Piece]) -> _Batch:
+    def work(pieces: list[RawRecords]) -> _Batch:
         documents = parse(pieces, sources, options)
         encoded = encoder.encode(documents.texts)
         return _Batch(encoded, documents.metadata, documents.skipped, sum(piece.num_bytes for piece in pieces))
@@ -80,7 +80,7 @@ def encode_corpus(
     before = bytes_before(sources)
     saved = time.monotonic()
     with _switching_often(), ThreadPoolExecutor(threads if encoder.parallel else 1, "encode") as pool:
-        batches = _batches(read_pieces(places or sources, counts.cursor))
+        batches = _batches(read_records(places or sources, counts.cursor, options.record_bytes))
         for pieces, batch in _map_in_order(pool, work, batches, LOOKAHEAD * threads):
             tokens, lengths = encoder.number(batch.encoded)
             writer.append(tokens, lengths, batch.metadata)
@@ -108,8 +108,8 @@ def bytes_before(sources: Sequence[Source]) -> NDArray[np.int64]:
     return np.cumsum([0] + [source.bytes or 0 for source in sources])
 
 
-def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
-    batch: list[Piece] = []
+def _batches(pieces: Iterator[RawRecords]) -> Iterator[list[RawRecords]]:
+    batch: list[RawRecords] = []
     size = 0
     for piece in pieces:
         batch.append(piece)

@@ -63,10 +63,12 @@ def main() -> None:
 @click.option("--text-field", default="text", show_default=True, help="Field of a record that holds its text.")
 @click.option(
     "--input-format",
-    type=click.Choice(["auto", "jsonl", "lines", "text", "parquet", "megatron", "u8", "u16", "u32"]),
+    type=click.Choice(
+        ["auto", "jsonl", "json", "lines", "text", "csv", "tsv", "parquet", "arrow", "megatron", "npy", "u8", "u16", "u32"]
+    ),
     default="auto",
     show_default=True,
-    help="auto goes by file names; lines: a document a line, text: a document a file; u16 and so on: ids and nothing else.",
+    help="auto goes by content and file names; lines: a document a line, text: a document a file; u16 …: nothing but ids.",
 )
 @click.option("--separator", type=click.IntRange(0), help="Id that ends documents in files of ids.")
 @click.option(
@@ -88,8 +90,8 @@ def main() -> None:
 def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **settings: Any) -> None:
     """Build an index of CORPUS: files, folders, globs, - for stdin, hf:NAME for a Hugging Face dataset.
 
-    Reads .jsonl, .json, .parquet, .txt and source files, also .gz and .zst; Megatron datasets by their .idx. Interrupted, the
-    same command goes on.
+    Reads .jsonl, .json, .csv, .tsv, .parquet, .arrow, .txt and source files, also .gz, .zst, .bz2, .xz, zip and tar; .npy; Megatron
+    datasets by their .idx. Interrupted, the same command goes on. What a corpus holds: suffixindex check.
 
     \b
     Example:
@@ -142,7 +144,7 @@ def info(index: str, style: str | None) -> None:
     Example:
       suffixindex info my-index --table
     """
-    from suffixindex.corpus.token_files import dataset_info
+    from suffixindex.corpus.megatron import dataset_info
     from suffixindex.index import SuffixIndex
 
     emit([dataset_info(Path(index)) or SuffixIndex(index).info()], style)
