@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import IO, NamedTuple
 
@@ -38,6 +39,16 @@ class Member(NamedTuple):
     """Bytes of the archive that are read at its end."""
 
 
+@contextmanager
+def _archive_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise CorpusError(f"{path} is a damaged zip file, or of a kind that is not read ({error}): unpack it first") from error
+    except tarfile.TarError as error:
+        raise CorpusError(f"{path} is a damaged tar file ({error}): fetch it again") from error
+
+
 MemberReader = Callable[[Source, Member, int], Iterator[Chunk] | None]
 """The chunks of a member; None where it is of no known kind."""
 
@@ -62,13 +73,14 @@ def read_archive(source: Source, limit: int, read_member: MemberReader) -> Itera
     """
     passed_over: Counter[str] = Counter()
     found = False
-    for member in (_zip_members if source.kind == "zip" else _tar_members)(source):
-        chunks = None if _hidden(member.name) else read_member(source, member, limit)
-        if chunks is None:
-            passed_over[PurePosixPath(member.name).suffix or "no ending"] += 1
-            continue
-        found = True
-        yield from chunks
+    with _archive_errors(source.path):
+        for member in (_zip_members if source.kind == "zip" else _tar_members)(source):
+            chunks = None if _hidden(member.name) else read_member(source, member, limit)
+            if chunks is None:
+                passed_over[PurePosixPath(member.name).suffix or "no ending"] += 1
+                continue
+            found = True
+            yield from chunks
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in passed_over.most_common(5))
     if passed_over and found:
         log.warning("%s: passed over %d members of no known kind (%s)", source.path, passed_over.total(), kinds)
@@ -84,26 +96,20 @@ def _hidden(name: str) -> bool:
 
 
 def _zip_members(source: Source) -> Iterator[Member]:
-    try:
-        with zipfile.ZipFile(source.path) as archive:
-            for info in archive.infolist():
-                if info.is_dir():
-                    continue
-                if info.flag_bits & 1:
-                    raise CorpusError(f"{source.path}: its member {info.filename} is encrypted: unpack it first")
-                with archive.open(info) as file:
-                    yield Member(info.filename, file, info.header_offset + info.compress_size)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise CorpusError(f"{source.path} is a damaged zip file, or a kind that is not read ({error}): unpack it first") from error
+    with zipfile.ZipFile(source.path) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            if info.flag_bits & 1:
+                raise CorpusError(f"{source.path}: its member {info.filename} is encrypted: unpack it first")
+            with archive.open(info) as file:
+                yield Member(info.filename, file, info.header_offset + info.compress_size)
 
 
 def _tar_members(source: Source) -> Iterator[Member]:
-    try:
-        with open_stream(source, text=False) as opened:
-            file = io.BufferedReader(RawStream(opened.stream), COMPRESSED_BYTES)
-            with tarfile.open(fileobj=file, mode="r|") as archive:
-                for info in archive:
-                    if info.isfile() and (member := archive.extractfile(info)) is not None:
-                        yield Member(info.name, member, opened.raw.tell() if opened.raw else 0)
-    except tarfile.TarError as error:
-        raise CorpusError(f"{source.path} is a damaged tar file ({error}): fetch it again") from error
+    with open_stream(source, text=False) as opened:
+        file = io.BufferedReader(RawStream(opened.stream), COMPRESSED_BYTES)
+        with tarfile.open(fileobj=file, mode="r|") as archive:
+            for info in archive:
+                if info.isfile() and (member := archive.extractfile(info)) is not None:
+                    yield Member(info.name, member, opened.raw.tell() if opened.raw else 0)

@@ -328,7 +328,7 @@ def json_values(line: int, content: bytes) -> Iterator[Parsed]:
 
 def _several(content: bytes) -> list[Any]:
     """Values that stand on one line: parsed apart, so that each is a record."""
-    text = content.decode()
+    text = content.removeprefix(BYTE_ORDER_MARK).decode()
     decoder = json.JSONDecoder()
     records: list[Any] = []
     start, end = 0, len(text)
