@@ -48,6 +48,7 @@ from suffixindex.results import (
 if TYPE_CHECKING:
     from suffixindex import lm
     from suffixindex.construct import BuildReport, build, estimate_build
+    from suffixindex.corpus.doctor import check_corpus
     from suffixindex.exporting import export
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
@@ -59,6 +60,7 @@ _LAZY = {
     "BuildReport": "construct",
     "SuffixIndex": "index",
     "build": "construct",
+    "check_corpus": "corpus.doctor",
     "estimate_build": "construct",
     "export": "exporting",
     "suffix_array": "suffix_sort",
@@ -96,6 +98,7 @@ __all__ = [
     "VariantCount",
     "VariantCounts",
     "build",
+    "check_corpus",
     "estimate_build",
     "export",
     "lm",

@@ -1,7 +1,8 @@
 """What a build will cost: the size of its shards under a memory budget, and an estimate from a sample before a long one."""
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from math import ceil, log10
@@ -77,6 +78,12 @@ class BuildEstimate(NamedTuple):
     seconds: dict[str, float]
     text_bytes: int
     sampled_bytes: int
+    formats: Mapping[str, int] = {}
+    """Files of each kind."""
+    sampled_documents: int = 0
+    sampled_empty_documents: int = 0
+    sampled_skipped: Mapping[str, int] = {}
+    """Bad records of the sample that ``on_error="skip"`` passes over, by reason."""
 
 
 def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions, capacity: int, threads: int) -> BuildEstimate:
@@ -95,11 +102,15 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
     if not pieces:
         raise CorpusError(f"the corpus is empty: {len(sources)} inputs hold no text")
 
+    skipped: Counter[str] = Counter()
+
     def encode(piece: RawRecords) -> tuple[Any, int]:
         documents = parse([piece], sources, options)
+        skipped.update(documents.skipped)
         return encoder.encode(documents.texts), sum(map(len, documents.metadata))
 
     encode(pieces[0])
+    skipped.clear()
     started = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
         encoded = list(pool.map(encode, pieces))
@@ -131,6 +142,10 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
         seconds={"encode": encode_seconds * scale, "sort": sort_seconds * scale * growth},
         text_bytes=round(text_bytes * scale),
         sampled_bytes=text_bytes,
+        formats=dict(Counter(source.kind for source in sources)),
+        sampled_documents=documents,
+        sampled_empty_documents=sum(int(np.count_nonzero(lengths == 0)) for _, lengths in numbered),
+        sampled_skipped=dict(skipped),
     )
 
 

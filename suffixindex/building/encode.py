@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.building.writer import TokenWriter
+from suffixindex.building.writer import TokenWriter, without_longer
 from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source
 from suffixindex.system.progress import Bar
@@ -83,7 +83,11 @@ def encode_corpus(
         batches = _batches(read_records(places or sources, counts.cursor, options.record_bytes))
         for pieces, batch in _map_in_order(pool, work, batches, LOOKAHEAD * threads):
             tokens, lengths = encoder.number(batch.encoded)
-            writer.append(tokens, lengths, batch.metadata)
+            metadata = batch.metadata
+            if options.on_error == "skip" and len(lengths) and lengths.max() >= writer.capacity:
+                batch.skipped["longer than a shard"] += int(np.count_nonzero(lengths >= writer.capacity))
+                tokens, lengths, metadata = without_longer(tokens, lengths, metadata, writer.capacity)
+            writer.append(tokens, lengths, metadata)
             last = pieces[-1]
             counts.cursor = (last.source, last.first + last.num_records)
             counts.documents += len(lengths)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from suffixindex.cli.check import FORMATS, check
 from suffixindex.cli.counts import counted, counted_by, counted_variants
 from suffixindex.cli.documents import concordance, cooccur, docs
 from suffixindex.cli.foreign import adopt, export
@@ -60,12 +61,10 @@ def main() -> None:
     "--memory", metavar="SIZE", help="Memory the build may use, as 16GiB; sets the size of shards.  [default: half of all]"
 )
 @click.option("--shard-tokens", metavar="N", help="Size of shards in tokens instead, as 500M.")
-@click.option("--text-field", default="text", show_default=True, help="Field of a record that holds its text.")
+@click.option("--text-field", default="text", show_default=True, help="Field of a record that holds its text, as meta.body.")
 @click.option(
     "--input-format",
-    type=click.Choice(
-        ["auto", "jsonl", "json", "lines", "text", "csv", "tsv", "parquet", "arrow", "megatron", "npy", "u8", "u16", "u32"]
-    ),
+    type=click.Choice(FORMATS),
     default="auto",
     show_default=True,
     help="auto goes by content and file names; lines: a document a line, text: a document a file; u16 …: nothing but ids.",
@@ -337,7 +336,7 @@ def demo(index: str) -> None:
     run(index)
 
 
-for command in (docs, concordance, cooccur, infgram, score, spans, bench, adopt, export):
+for command in (check, docs, concordance, cooccur, infgram, score, spans, bench, adopt, export):
     main.add_command(command)
 
 

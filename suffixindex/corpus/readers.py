@@ -165,6 +165,21 @@ def parse(pieces: Sequence[RawRecords], sources: Sequence[Source], options: Reco
     return documents
 
 
+def examine(piece: RawRecords, source: Source, options: RecordOptions) -> Iterator[tuple[str, int, Any, dict[str, Any]]]:
+    """(path, line, document or what is wrong with it, the fields beside its text) of every record."""
+    path, kind, first = piece.origin or (source.path, source.kind, piece.first)
+    parse_payload = FORMATS[kind].parse
+    assert parse_payload is not None
+    for line, record in parse_payload(piece.payload, first):
+        try:
+            document, fields = _document(record, options)
+            metadata_line(path, line, fields)
+        except BadRecordError as error:
+            yield path, line, error, {}
+            continue
+        yield path, line, document, {**hive_fields(path), **fields}
+
+
 def _document(record: Any, options: RecordOptions) -> tuple[Any, dict[str, Any]]:
     """(text or ids, the fields beside it)."""
     if isinstance(record, dict):

@@ -312,13 +312,12 @@ FRAMINGS: dict[str, Callable[[list[Any]], str]] = {
 texts = st.text(st.sampled_from('a"\\[]{}, \n:é'), max_size=8)
 
 
+nested = st.recursive(texts, lambda inner: st.lists(inner, max_size=2))
+
+
 @given(
     framing=st.sampled_from(sorted(FRAMINGS)),
-    records=st.lists(
-        st.fixed_dictionaries({"text": texts, "m": st.recursive(texts, lambda inner: st.lists(inner, max_size=2))}),
-        min_size=1,
-        max_size=4,
-    ),
+    records=st.lists(st.fixed_dictionaries({"text": texts, "m": nested}), min_size=1, max_size=4),
     block=st.integers(1, 40),
     name=st.sampled_from(["a.json", "a.jsonl"]),
 )
@@ -433,10 +432,10 @@ def test_a_dataset_that_save_to_disk_wrote(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2", "<u4", "<i8", "i1", ">i4"])
 def test_npy_is_read_and_not_its_header(tmp_path: Path, dtype: str) -> None:
     np.save(tmp_path / "x.npy", np.array([1, 2, 0, 0, 3, 100, 0], dtype))
-    for given in ("auto", "npy", "u16"):
-        folder = tmp_path / f"index-{given}"
+    for kind in ("auto", "npy", "u16"):
+        folder = tmp_path / f"index-{kind}"
         si.build(
-            tmp_path / "x.npy", folder, tokenizer="none", input_format=given, separator=0, memory="1GiB", threads=1, progress=False
+            tmp_path / "x.npy", folder, tokenizer="none", input_format=kind, separator=0, memory="1GiB", threads=1, progress=False
         )
         with si.open(folder) as index:
             assert [index.document(i).token_ids.tolist() for i in range(index.num_documents)] == [[1, 2], [], [3, 100]]

@@ -1,0 +1,47 @@
+"""``suffixindex check``: what a corpus is, before an index of it is built."""
+
+import sys
+
+import click
+
+from suffixindex.cli.options import emit, output_options
+
+FORMATS = "auto jsonl json lines text csv tsv parquet arrow megatron npy u8 u16 u32".split()
+"""What ``--input-format`` takes: a test holds it against the table of formats, which is not imported for ``--help``."""
+
+
+@click.command()
+@click.argument("corpus", nargs=-1, required=True)
+@output_options
+@click.option("--text-field", default="text", show_default=True, help="Field of a record that holds its text, as meta.body.")
+@click.option("--input-format", type=click.Choice(FORMATS), default="auto", show_default=True, help="As of build.")
+@click.option("--separator", type=click.IntRange(0), help="Id that ends documents in files of ids.")
+@click.option("--sequences-per-step", type=click.IntRange(1), help="Sequences of a Megatron dataset are documents.")
+def check(
+    corpus: tuple[str, ...],
+    text_field: str,
+    input_format: str,
+    separator: int | None,
+    sequences_per_step: int | None,
+    style: str | None,
+) -> None:
+    """Read CORPUS without building, and say what it holds: files, records, fields, documents, and what is wrong with it.
+
+    Exit code 1 if a build would stop somewhere.
+
+    \b
+    Example:
+      suffixindex check corpus/*.jsonl.zst --table
+    """
+    from suffixindex.corpus.doctor import check_corpus
+
+    report = check_corpus(
+        corpus, text_field=text_field, input_format=input_format, separator=separator, sequences_per_step=sequences_per_step
+    )
+    emit(report.rows(), style)
+    if report.num_problems:
+        click.echo(
+            f"{report.num_problems:,} problems: a build stops at the first, or with --on-error skip passes over bad records",
+            err=True,
+        )
+        sys.exit(1)
