@@ -69,7 +69,8 @@ class TokenWriter:
         offsets = np.append(0, np.cumsum(lengths + 1))
         for first, last, fresh in cut(offsets, self.capacity, self.state.length):
             if last == first:
-                raise BuildError(too_long(int(lengths[first]), self.capacity, metadata[first] if metadata else b""))
+                advice = ", or pass over it with --on-error skip"
+                raise BuildError(too_long(int(lengths[first]), self.capacity, metadata[first] if metadata else b"", advice))
             if fresh:
                 self._close_shard()
             start, stop = offsets[first], offsets[last]
@@ -167,15 +168,15 @@ def cut(offsets: NDArray[Any], capacity: int, length: int) -> Iterator[tuple[int
 
 def without_longer(
     tokens: NDArray[Any], lengths: NDArray[np.int64], metadata: Sequence[bytes], capacity: int
-) -> tuple[NDArray[Any], NDArray[np.int64], Sequence[bytes]]:
+) -> tuple[NDArray[Any], NDArray[np.int64], list[bytes]]:
     """The documents, each with a separator, that fit a shard."""
     fits = lengths < capacity
     return tokens[np.repeat(fits, lengths + 1)], lengths[fits], [line for line, kept in zip(metadata, fits, strict=False) if kept]
 
 
-def too_long(length: int, capacity: int, metadata: bytes) -> str:
+def too_long(length: int, capacity: int, metadata: bytes, advice: str = "") -> str:
     """What to say of a document that no shard can hold."""
     return (
         f"a document of {length:,} tokens does not fit a shard of {capacity:,}, and a shard holds whole documents: "
-        f"raise --memory or --shard-tokens, or pass over it with --on-error skip ({metadata[:200].decode(errors='replace').rstrip() or 'no metadata kept'})"
+        f"raise --memory or --shard-tokens{advice} ({metadata[:200].decode(errors='replace').rstrip() or 'no metadata kept'})"
     )

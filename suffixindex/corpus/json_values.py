@@ -162,7 +162,7 @@ def _values(stream: Stream, limit: int) -> Iterator[tuple[int, Any]]:
         if first:
             block, first = block.removeprefix(BYTE_ORDER_MARK), False
         cut = block.rfind(b"\n") + 1 or _safe_end(block)
-        if not cut and len(block) > limit:  # in one string, or what is no JSON
+        if not cut and len(block) > limit:  # one string
             block = _past_string(stream, block, scanner)
             cut = 0
         yield from scanner.scan(block[:cut])
@@ -196,10 +196,5 @@ def _past_string(stream: Stream, block: bytes, scanner: _Scanner) -> bytes:
 
 
 def _safe_end(block: bytes) -> int:
-    """Where a block may be cut so that no string is: past its last mark outside of strings, 0 if there is none."""
-    end = 0
-    for match in _MARKS.finditer(block):
-        if match[0] == b'"':
-            break
-        end = match.end()
-    return end
+    """Where a block without a line end may be cut so that no string is."""
+    return next((match.start() for match in _MARKS.finditer(block) if match[0] == b'"'), len(block))

@@ -18,6 +18,7 @@ from suffixindex.corpus.records import (
     hive_fields,
     metadata_line,
     take_text,
+    too_large,
 )
 from suffixindex.corpus.streams import check_unchanged, open_stream, plain_errors, unpacked
 from suffixindex.errors import CorpusError
@@ -185,7 +186,7 @@ def _document(record: Any, options: RecordOptions) -> tuple[Any, dict[str, Any]]
     if isinstance(record, dict):
         text = take_text(record, options.text_field)
         if len(text) > options.record_bytes:
-            raise BadRecordError("too large", f"a text of {len(text):,} characters, expected at most {options.record_bytes:,}")
+            raise too_large(len(text), options.record_bytes)
         return text, exact_fields(record, options.text_field, text) if options.keep_metadata else record
     if isinstance(record, BadRecordError):
         raise record
