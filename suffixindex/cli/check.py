@@ -40,8 +40,6 @@ def check(
     )
     emit(report.rows(), style)
     if report.num_problems:
-        click.echo(
-            f"{report.num_problems:,} problems: a build stops at the first, or with --on-error skip passes over bad records",
-            err=True,
-        )
+        what = "a build stops at the first, or passes over bad records with --on-error skip"
+        click.echo(f"{report.num_problems:,} problem{'s' * (report.num_problems > 1)}: {what}", err=True)
         sys.exit(1)

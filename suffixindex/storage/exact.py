@@ -10,8 +10,10 @@ import orjson
 
 _MARK = "\0number:"
 _MARKED = re.compile(r'"\\u0000number:([^"]*)"')
-_DIGITS = bytes(ord("0") if chr(byte) in "0123456789." else ord(" ") for byte in range(256))
-_LONG = b"0" * 16
+_KINDS = bytes(
+    ord("0" if chr(byte) in "0123456789." else {"e": "e", "E": "e", "-": "-"}.get(chr(byte), " ")) for byte in range(256)
+)
+_LONG, _TINY = b"0" * 16, b"0e-000"
 
 
 def loads(content: bytes | str) -> Any:
@@ -53,8 +55,9 @@ def dumps(value: Any, **options: Any) -> str:
 
 
 def may_round(content: bytes) -> bool:
-    """Whether JSON may hold a number that a double rounds: one of 16 digits or more, or of an exponent below -300. 2 ns a byte."""
-    return _LONG in content.translate(_DIGITS) or b"e-3" in content or b"E-3" in content
+    """Whether JSON may hold a number that a double rounds: one of 16 digits or more, or of an exponent of 3. 3 ns a byte."""
+    kinds = content.translate(_KINDS)
+    return _LONG in kinds or _TINY in kinds
 
 
 def is_exact(literal: str) -> bool:
