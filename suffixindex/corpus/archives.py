@@ -43,7 +43,7 @@ class Member(NamedTuple):
 def _archive_errors(path: str) -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} is a damaged zip file, or of a kind that is not read ({error}): unpack it first") from error
     except tarfile.TarError as error:
         raise CorpusError(f"{path} is a damaged tar file ({error}): fetch it again") from error
@@ -58,7 +58,7 @@ def zip_is(path: str) -> tuple[str, str] | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):  # reading it will say so
         return None
     return next(((what, remedy) for test, what, remedy in NOT_ARCHIVES if names and test(names)), None)
 

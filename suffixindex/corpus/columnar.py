@@ -55,7 +55,7 @@ def read_arrow(source: Source, start: int, limit: int) -> Iterator[Chunk]:
     """Rows of an Arrow (Feather) file or stream from row ``start`` on."""
     with _arrow_errors(source.path, "Arrow") as pyarrow, pyarrow.OSFile(source.path) as file:
         row = 0
-        for batch in _arrow_batches(pyarrow, file):
+        for batch in map(_validated, _arrow_batches(pyarrow, file)):
             skip = min(max(start - row, 0), len(batch))
             row += len(batch)
             rows = max(1, min(ROWS, BATCH_BYTES * len(batch) // max(batch.nbytes, 1)))
@@ -71,6 +71,25 @@ def _arrow_batches(pyarrow: Any, file: Any) -> Iterator[Any]:
     file.seek(0)
     with pyarrow.ipc.open_stream(file) as reader:
         yield from reader
+
+
+def _validated(batch: Any) -> Any:
+    """A batch whose offsets lie inside its buffers; Arrow itself believes a file. Text that is no UTF-8 is its row's error.
+
+    Raises
+    ------
+    ArrowInvalid
+    """
+    import pyarrow
+
+    try:
+        batch.validate(full=True)
+    except pyarrow.ArrowInvalid:
+        as_bytes = {pyarrow.string(): pyarrow.binary(), pyarrow.large_string(): pyarrow.large_binary()}
+        columns = [column.view(as_bytes.get(column.type, column.type)) for column in batch.columns]
+        for column in columns:
+            column.validate(full=True)
+    return batch
 
 
 def _chunks(batch: Any, limit: int, consumed: int) -> Iterator[Chunk]:

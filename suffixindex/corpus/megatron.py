@@ -272,3 +272,14 @@ def read_megatron(source: Source, start: int, limit: int) -> Iterator[Chunk]:
         if size >= CHUNK_TOKENS or len(waiting) >= CHUNK_DOCUMENTS or number == len(edges) - 2:
             yield Chunk(len(waiting), waiting, size * width, int(before[int(edges[number + 1])]) * width)
             waiting, size = [], 0
+    if source.bytes is not None and state_of(Path(source.path)) != (source.bytes, source.mtime_ns):
+        raise CorpusError(
+            f"{source.path}, or a .bin file of it, changed while it was read: a corpus must stay as it is while an index of it is "
+            "built; run the build again with --restart when nothing writes to it"
+        )
+
+
+def state_of(index: Path) -> tuple[int, int]:
+    """Bytes of the tokens of a dataset, and the latest time of its files."""
+    files = data_files(index)
+    return sum(file.stat().st_size for file in files), max(file.stat().st_mtime_ns for file in [index, *files])

@@ -72,7 +72,7 @@ def _stream(source: Source, form: Format, limit: int) -> Iterator[tuple[Chunk, i
             if FORMATS[kind].read_stream is None:
                 raise CorpusError(f"{source.path} is {FORMATS[kind].what}, which is read of files alone: write it to one first")
             if kind != form.name:
-                form, origin = FORMATS[kind], Origin(source.path, kind, 0)
+                form, origin = FORMATS[kind], Origin("", kind, 0)
         assert form.read_stream is not None
         for chunk in _named(source.path, form.read_stream(opened.stream, limit)):
             yield chunk._replace(origin=origin), _told(opened.raw)
@@ -117,7 +117,7 @@ def _read_member(source: Source, member: Member, limit: int) -> Iterator[Chunk] 
     def chunks() -> Iterator[Chunk]:
         first = 0
         for chunk in _named(path, read(opened.stream, limit)):
-            yield chunk._replace(origin=Origin(path, kind, first), consumed=member.consumed)
+            yield chunk._replace(origin=Origin(f"/{member.name}", kind, first), consumed=member.consumed)
             first += chunk.num_records
 
     return chunks()
@@ -146,7 +146,8 @@ def parse(pieces: Sequence[RawRecords], sources: Sequence[Source], options: Reco
     documents = Documents()
     for piece in pieces:
         source = sources[piece.source]
-        path, kind, first = piece.origin or (source.path, source.kind, piece.first)
+        member, kind, first = piece.origin or ("", source.kind, piece.first)
+        path = source.path + member
         above = hive_fields(path)
         parse_payload = FORMATS[kind].parse
         assert parse_payload is not None
@@ -168,7 +169,8 @@ def parse(pieces: Sequence[RawRecords], sources: Sequence[Source], options: Reco
 
 def examine(piece: RawRecords, source: Source, options: RecordOptions) -> Iterator[tuple[str, int, Any, dict[str, Any]]]:
     """(path, line, document or what is wrong with it, the fields beside its text) of every record."""
-    path, kind, first = piece.origin or (source.path, source.kind, piece.first)
+    member, kind, first = piece.origin or ("", source.kind, piece.first)
+    path = source.path + member
     parse_payload = FORMATS[kind].parse
     assert parse_payload is not None
     for line, record in parse_payload(piece.payload, first):

@@ -49,7 +49,8 @@ class Source:
 class Origin(NamedTuple):
     """Where raw records come from if not from the source as it is: a member of an archive, or a pipe known by its content."""
 
-    path: str
+    member: str
+    """What follows the source's path: a slash and the member's name, or nothing."""
     format: str
     first: int
     """Number of the first record in it."""

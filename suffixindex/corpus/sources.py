@@ -20,7 +20,7 @@ from suffixindex.corpus.formats import (
     format_of,
     in_folders,
 )
-from suffixindex.corpus.megatron import data_files, token_type_of_dataset
+from suffixindex.corpus.megatron import state_of, token_type_of_dataset
 from suffixindex.corpus.records import HUGGING_FACE, STDIN, Source
 from suffixindex.corpus.streams import DAMAGES, open_stream, plain_errors
 from suffixindex.corpus.token_files import RAW as RAW_FORMATS
@@ -255,9 +255,7 @@ def _dataset(path: str) -> Source:
     if not path.endswith(".idx"):
         raise CorpusError(f"{path} is no .idx: name a Megatron dataset by its index, beside which its .bin files lie")
     with plain_errors(path):
-        files = [Path(path), *data_files(Path(path))]
-        times = [file.stat().st_mtime_ns for file in files]
-        return Source(path, "megatron", sum(file.stat().st_size for file in files[1:]), max(times))
+        return Source(path, "megatron", *state_of(Path(path)))
 
 
 def token_type_of(source: Source) -> str:

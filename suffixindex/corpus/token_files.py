@@ -1,7 +1,9 @@
 """Corpora that are tokens already: raw ids, and NumPy's arrays of them; Megatron's datasets are in ``megatron.py``."""
 
 import os
+import warnings
 from collections.abc import Iterator
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -67,8 +69,10 @@ def npy_header(path: str, file: IO[bytes]) -> tuple[np.dtype[Any], int]:
     try:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(file)
-    except (ValueError, SyntaxError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            shape, _, dtype = read(file)
+    except (ValueError, SyntaxError, TypeError, TokenError) as error:
         raise CorpusError(f"{path} is a damaged .npy file: {error}; save it again") from error
     if dtype.kind not in "iu":
         raise CorpusError(f"{path} is an array of {dtype.name}, expected integers, ids: save it as array.astype('uint32')")

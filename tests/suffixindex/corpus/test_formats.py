@@ -485,3 +485,41 @@ def test_ids_may_begin_with_anything(tmp_path: Path) -> None:
     for begin in (b"\x1f\x8b\x08", b"\xff\xd8\xff", b"\x80\x04", b"BZh91AY&SY", b"{", b"MZ\x90\0", b"\x28\xb5\x2f\xfd"):
         path.write_bytes(begin + bytes(range(200)))
         assert [len(ids) for ids in read(path, "u8").texts] == [len(begin) + 200]
+
+
+# ---- damage found by mutating files ------------------------------------------------------------------------------
+
+
+def test_arrays_of_an_arrow_file_that_point_beyond_their_buffers(tmp_path: Path) -> None:
+    """pyarrow itself believes the offsets: one raised SystemError, others read other memory."""
+    pa = pytest.importorskip("pyarrow")
+    column = pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.py_buffer(np.array([0, 900, 3], "<i4").tobytes()), pa.py_buffer(b"abc")]
+    )
+    table = pa.table({"text": column})
+    with pa.OSFile(str(tmp_path / "a.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+    with pytest.raises(si.CorpusError, match=r"a\.arrow is no readable Arrow file"):
+        read(tmp_path / "a.arrow")
+    column = pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.py_buffer(np.array([0, 2, 3], "<i4").tobytes()), pa.py_buffer(b"ab\xff")]
+    )
+    with pa.OSFile(str(tmp_path / "a.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(pa.table({"text": column}))
+    assert read(tmp_path / "a.arrow", on_error="skip").texts == ["ab"]
+
+
+def test_an_array_of_ids_with_a_damaged_header(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.arange(3))
+    whole = (tmp_path / "x.npy").read_bytes()
+    for at in (12, 30, 60):
+        (tmp_path / "x.npy").write_bytes(whole[:at] + b"(\0[" + whole[at + 3 :])
+        with pytest.raises(si.CorpusError, match=r"x\.npy is a damaged \.npy file"):
+            si.build(tmp_path / "x.npy", tmp_path / "index", tokenizer="none", progress=False)
+
+
+def test_a_carriage_return_alone_in_a_row(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_bytes(b"id\ttext\n1\ta\rb\n")
+    assert read(tmp_path / "t.tsv").texts == ["a\rb"]
+    (tmp_path / "t.csv").write_bytes(b"id,text\n1,a\rb\n2,two\n")
+    assert read(tmp_path / "t.csv", on_error="skip").texts == ["two"]

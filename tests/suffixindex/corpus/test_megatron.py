@@ -124,3 +124,8 @@ def test_tokens_that_are_cut_short_while_they_are_read(tmp_path: Path, monkeypat
     (tmp_path / "x.bin").write_bytes(b"\1\0")
     with pytest.raises(si.CorpusError, match=r"x\.bin changed while it was read"):
         list(pieces)
+    path = dataset(tmp_path)
+    pieces = read_records(resolve([path]))
+    (tmp_path / "x.bin").write_bytes(bytes(18) + b"\1\0")
+    with pytest.raises(si.CorpusError, match=r"x\.idx, or a \.bin file of it, changed while it was read"):
+        list(pieces)
