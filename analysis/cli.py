@@ -14,7 +14,7 @@ STAGES = {
     "tasks": "Read the tasks' examples and fill their prompts.",
     "mine": "Mine n-gram pairs from the examples.",
     "count": "Count each pair in the corpus.",
-    "models": "Score the pairs by models of the corpus: task-gram, ∞-gram, unigram …",
+    "corpus-models": "Score the pairs by models of the corpus: task-gram, ∞-gram, unigram …",
     "contamination": "Find examples that share long n-grams with the corpus.",
     "score": "Score the pairs by the language models, at every checkpoint.",
     "generate": "Let the language models write answers, and score these.",
@@ -27,6 +27,10 @@ STAGES = {
 }
 
 
+RENAMED = {"models": "corpus-models"}
+"""Commands of another name before; the old one goes on working, with a note. Models are language models everywhere else."""
+
+
 class Group(click.Group):
     """Prints a library error as one sentence, exit code 1; click itself exits with 2 for wrong usage."""
 
@@ -37,6 +41,11 @@ class Group(click.Group):
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
             raise click.ClickException("interrupted: finished stages are kept, the same command goes on") from None
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in RENAMED:
+            click.echo(f"deprecated: {name!r} is called {RENAMED[name]!r} now", err=True)
+        return super().get_command(ctx, RENAMED.get(name, name))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of a study
@@ -105,7 +114,7 @@ def index_command(config: Path) -> None:
       python -m analysis index study.toml
     """
     from analysis.config import load_config
-    from analysis.study.opened import build_index
+    from analysis.study.resources import build_index
 
     click.echo(build_index(load_config(config)))
 
@@ -113,14 +122,14 @@ def index_command(config: Path) -> None:
 def _stage_command(name: str, text: str) -> Callable[..., None]:
     def command(config: Path) -> None:
         from analysis.config import check_inputs, load_config
-        from analysis.study.opened import Opened
         from analysis.study.pipeline import chosen, run_stages
         from analysis.study.plan import plan
+        from analysis.study.resources import Resources
 
         loaded = load_config(config)
         check_inputs(loaded)
-        with Opened(loaded) as opened:
-            stages = chosen(plan(loaded, opened), name)
+        with Resources(loaded) as resources:
+            stages = chosen(plan(loaded, resources), name)
             run_stages(stages)
         for stage in stages:
             click.echo(stage.output)
@@ -143,13 +152,13 @@ def report(config: Path) -> None:
       python -m analysis report study.toml
     """
     from analysis.config import load_config
-    from analysis.study.opened import Opened
     from analysis.study.plan import plan
     from analysis.study.reporting import report_study
+    from analysis.study.resources import Resources
 
     loaded = load_config(config)
-    with Opened(loaded) as opened:
-        click.echo(report_study(loaded, plan(loaded, opened), config.read_text(encoding="utf-8")))
+    with Resources(loaded) as resources:
+        click.echo(report_study(loaded, plan(loaded, resources), config.read_text(encoding="utf-8")))
 
 
 @main.command()
@@ -169,15 +178,15 @@ def settings() -> None:
 
 def _run(config: Path) -> None:
     from analysis.config import check_inputs, load_config
-    from analysis.study.opened import Opened, build_index
     from analysis.study.pipeline import run_stages
     from analysis.study.plan import plan
     from analysis.study.reporting import report_study
+    from analysis.study.resources import Resources, build_index
 
     loaded = load_config(config)
     check_inputs(loaded)
     build_index(loaded)
-    with Opened(loaded) as opened:
-        stages = plan(loaded, opened)
+    with Resources(loaded) as resources:
+        stages = plan(loaded, resources)
         run_stages(stages)
         click.echo(report_study(loaded, stages, config.read_text(encoding="utf-8")))

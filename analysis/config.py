@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from analysis.errors import ConfigError
-from analysis.settings import read_toml, setting, settings_from
+from analysis.settings import NO_SETTING, load_settings, read_toml, setting
 
 Statistic = Literal["spearman", "pearson", "kendall_distance", "partial_spearman"]
 CorpusModel = Literal["taskgram", "taskgram_smoothed", "infgram", "kneser_ney", "stupid_backoff", "unigram"]
-Metric = Literal["", "exact_match", "accuracy", "bleu", "final_answer"]
+TaskMetric = Literal["", "exact_match", "accuracy", "bleu", "final_answer"]
 FILES = (".jsonl", ".csv", ".json", ".parquet", ".txt", ".gz", ".zst")
 
 
@@ -60,7 +60,11 @@ class Task:
     source: tuple[str, ...] = setting("Files or folders, or names on the hub, as openai/gsm8k:main.")
     gamma: Mapping[int, float] = setting("n -> γ: pairs of n words whose similarity is above it count, as {3 = 0.75, 5 = 0.65}.")
     kind: str = setting('Its format: triviaqa, mmlu, mmlu-knowledge, mmlu-reasoning, gsm8k, wmt09 or jsonl; "" for its name.', "")
-    split: str = setting('Split of the source; "" for the task\'s own.', "")
+    split: str = setting('Split of the source; "" for one that has answers: validation of triviaqa on the hub, else test.', "")
+    on_error: Literal["raise", "skip"] = setting(
+        "A record that is no example (no answer, a blank line of parallel text): an error (raise), or skipped and counted (skip).",
+        "raise",
+    )
     subsets: tuple[str, ...] = setting("Subjects or language pairs; none for all.", ())
     template: str = setting("The prompt: a template's name, or a text with {input}; \"\" for the task's own.", "")
     shots: int = setting("Worked examples before the question.", 0)
@@ -76,7 +80,7 @@ class Task:
     sensitivity: tuple[float, ...] = setting("Other γ at which correlations are computed too, for every n.", ())
     statistic: Statistic = setting("What the first figure shows of this task.", "spearman")
     aliases: bool = setting("Documents that hold any alias of an answer hold the answer.", False)
-    metric: Metric = setting('How answers are scored: exact_match, accuracy, bleu, final_answer; "" generates nothing.', "")
+    metric: TaskMetric = setting('How answers are scored: exact_match, accuracy, bleu, final_answer; "" generates nothing.', "")
     max_tokens: int = setting("Tokens that a model may write.", 32)
     stop: tuple[str, ...] = setting("Texts that end an answer.", ("\n",))
 
@@ -108,7 +112,9 @@ class Model:
     dtype: str = setting("auto, fp32, bf16 or fp16.", "auto")
     batch_tokens: int = setting("Tokens of a batch that is scored.", 8192)
     batch_size: int = setting("Prompts of a batch that is continued.", 16)
-    too_long: Literal["error", "truncate_left"] = setting("What to do with a prompt longer than its context.", "error")
+    too_long: Literal["drop", "truncate_left", "error"] = setting(
+        "An example longer than its context: left out and counted, or cut at the prompt's start, or an error.", "drop"
+    )
     generate: bool = setting("Let it write answers; false only scores pairs.", True)
 
 
@@ -147,7 +153,7 @@ class Correlate:
 
     statistics: tuple[Statistic, ...] = setting("Which.", ("spearman", "partial_spearman", "kendall_distance"))
     modes: tuple[str, ...] = setting(
-        "Readings of the definitions, see analysis/modes.py; the report's main figures show the first.",
+        "Readings of the definitions, see analysis/measures/modes.py; the report's main figures show the first.",
         ("strict", "paper", "reference-code"),
     )
     by_subset: bool = setting("Also for each subject or language pair by itself.", False)
@@ -227,8 +233,8 @@ class Config:
     influence: Influence | None = setting("Gradients of documents against those of examples; only if given.", None)
     prompts: Prompts | None = setting("Rewritten prompts; only if given.", None)
     dose: Dose | None = setting("Planted facts; only if given.", None)
-    base: Path = field(default=Path())
-    """The folder that relative paths start from: that of the file. No setting."""
+    base: Path = field(default=Path(), metadata={NO_SETTING: True})
+    """The folder that relative paths start from: that of the file."""
 
     def __post_init__(self) -> None:
         _check(len(self.tasks) > 0, "tasks", [], "at least one [[tasks]]")
@@ -274,10 +280,7 @@ def load_config(path: Path) -> Config:
     ConfigError
         No such file, no TOML, an unknown or missing key, a value that cannot be.
     """
-    try:
-        config = settings_from(Config, read_toml(path), "")
-    except ConfigError as error:
-        raise ConfigError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+    config = load_settings(Config, read_toml(path), path)
     return replace(config, base=path.parent)
 
 

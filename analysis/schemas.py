@@ -61,10 +61,16 @@ CORPUS_SCORES = _schema(("row", _int), ("corpus_model", _text), ("log_prob", _re
 """
 
 MODEL_SCORES = _schema(("row", _int), *_model, ("log_prob", _real), ("num_tokens", _int))
-"""log P_LLM(y | u, x, y before it) of each row: the sum over the ``num_tokens`` tokens of the target n-gram, teacher-forced."""
+"""log P_LLM(y | u, x, y before it) of each row: the sum over the ``num_tokens`` tokens of the target n-gram, teacher-forced.
+
+Null, of 0 tokens, where the example was too long for the model and left out.
+"""
 
 GENERATIONS = _schema(*_model, ("example_id", _text), ("output", _text), ("metric", _text), ("score", _real))
-"""What a model writes after the prompt, and its score by one metric: exact_match, accuracy, bleu, final_answer."""
+"""What a model writes after the prompt, and its score by one metric: exact_match, accuracy, bleu, final_answer.
+
+An example that was too long for the model and left out has no row.
+"""
 
 TASK_SCORES = _schema(
     ("task", _text), ("subset", _text), *_model, ("metric", _text),  # that of generations; corpus_bleu: of all sentences together

@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from analysis.errors import ConfigError
 
 Settings = TypeVar("Settings")
+NO_SETTING = "no setting"
+"""Marks a field, in its metadata, that no file sets."""
 
 
 def setting(doc: str, default: Any = dataclasses.MISSING) -> Any:
@@ -18,8 +20,16 @@ def setting(doc: str, default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"doc": doc})
 
 
+def load_settings(kind: type[Settings], table: Mapping[str, Any], path: Path) -> Settings:
+    """As :func:`settings_from`, of the tables of a file, which messages name."""
+    try:
+        return settings_from(kind, table, "")
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file.
+    """The tables of a TOML file in UTF-8, with or without a byte order mark.
 
     Raises
     ------
@@ -27,9 +37,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         There is no such file, or it is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist: give the path of a study's TOML file, as analysis/configs/paper.toml") from None
+        raise ConfigError(f"{path} does not exist: give the path of a TOML file, as analysis/configs/paper.toml") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} is no readable TOML file: {error}") from error
 
@@ -43,7 +53,7 @@ def settings_from(kind: type[Settings], table: Mapping[str, Any], where: str) ->
         A key that ``kind`` has not, one that is missing, or a value of another type.
     """
     hints = get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.metadata}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(kind) if not field.metadata.get(NO_SETTING)}  # type: ignore[arg-type]
     for key in table:
         if key not in fields:
             raise ConfigError(f"{where} has no setting {key!r}; {_nearest(key, list(fields))}")
@@ -52,8 +62,12 @@ def settings_from(kind: type[Settings], table: Mapping[str, Any], where: str) ->
         if name in table:
             values[name] = _value(hints[name], table[name], f"{where}.{name}" if where else name)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise ConfigError(f"{where or 'the file'} lacks the setting {name!r}: {field.metadata['doc']}")
+            raise ConfigError(f"{where or 'the file'} lacks the setting {name!r}{_meaning(field)}")
     return kind(**values)
+
+
+def _meaning(field: "dataclasses.Field[Any]") -> str:
+    return f": {field.metadata['doc']}" if "doc" in field.metadata else ""
 
 
 def _nearest(key: str, known: list[str]) -> str:
@@ -104,7 +118,7 @@ def _described(value: Any) -> str:
 def described(kind: type[Any], where: str = "") -> Iterator[tuple[str, str, str]]:
     """All settings below ``kind``: (key, default as TOML writes it or "required", meaning)."""
     hints = get_type_hints(kind)
-    for field in (field for field in dataclasses.fields(kind) if field.metadata):
+    for field in (field for field in dataclasses.fields(kind) if "doc" in field.metadata):
         hint, repeated = _inner_dataclass(hints[field.name])
         doc = field.metadata["doc"]
         if hint is not None:

@@ -1,4 +1,4 @@
-"""Stages: files in, one table out, whole or not at all, with its provenance beside it; what is up to date is not done again."""
+"""Tables on disk: each is written whole or not at all, with its provenance beside it, and made again only where that differs."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ PROVENANCE = ".provenance.json"
 PACKAGES = ("suffixindex", "numpy", "scipy", "torch", "transformers", "pyarrow")
 
 
-def run_stage(
+def make_table(
     name: str,
     output: Path,
     inputs: Mapping[str, Path],
@@ -64,7 +64,7 @@ def run_stage(
 
 
 def is_current(name: str, output: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any]) -> bool:
-    """Whether :func:`run_stage` would leave the table as it is. Errors as there."""
+    """Whether :func:`make_table` would leave the table as it is. Errors as there."""
     return _is_made_from(output, _made_from(name, inputs, settings))
 
 

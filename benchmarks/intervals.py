@@ -17,16 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.stats.correlations import (
-    KENDALL_DISTANCE,
-    MEAN,
-    PARTIAL_SPEARMAN,
-    PEARSON,
-    SPEARMAN,
-    Statistic,
-    clustered_bootstrap,
-    permutation_p,
-)
+from analysis.stats.correlations import KENDALL_DISTANCE, MEAN, PARTIAL_SPEARMAN, PEARSON, SPEARMAN
+from analysis.stats.resampling import Statistic, clustered_bootstrap, permutation_p
 from benchmarks.tables import ROOT, insert, load, markdown, save
 
 NOMINAL = 0.95

@@ -23,6 +23,7 @@ from suffixindex.errors import (
     QueryError,
     SuffixIndexError,
     TokenizerError,
+    UnaskableError,
     UnfinishedIndexError,
 )
 from suffixindex.results import (
@@ -47,7 +48,8 @@ from suffixindex.results import (
 
 if TYPE_CHECKING:
     from suffixindex import lm
-    from suffixindex.construct import BuildReport, build, estimate_build
+    from suffixindex.building.publish import BuildReport
+    from suffixindex.construct import build, estimate_build
     from suffixindex.corpus.doctor import check_corpus
     from suffixindex.exporting import export
     from suffixindex.index import SuffixIndex
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
-    "BuildReport": "construct",
+    "BuildReport": "building.publish",
     "SuffixIndex": "index",
     "build": "construct",
     "check_corpus": "corpus.doctor",
@@ -93,6 +95,7 @@ __all__ = [
     "TextMatches",
     "TokenCount",
     "TokenizerError",
+    "UnaskableError",
     "UnfinishedIndexError",
     "Variant",
     "VariantCount",

@@ -6,46 +6,30 @@ shard has its ``shard.json``. The manifest comes last and is the index.
 
 import json
 import os
-import platform
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from datetime import UTC, datetime
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from suffixindex.building.budget import BuildEstimate, estimate, record_bytes, shard_capacity
+from suffixindex.building.folder import clear, kept, locked, plain_errors, take_up
 from suffixindex.building.job import Job, build_here
-from suffixindex.building.state import clear, locked, plain_errors, take_up
+from suffixindex.building.publish import BuildReport, publish, report_of
+from suffixindex.building.state import Settings
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import TOKEN_FORMATS, Source, resolve, token_type_of
 from suffixindex.errors import BuildError, TokenizerError
-from suffixindex.storage.files import hash_file, remove, write_bytes
-from suffixindex.storage.format import BUILD_STATE, PROVENANCE, SOURCES, TOKEN_TYPES, FileEntry, Manifest, ShardEntry, token_type
-from suffixindex.system.memory import MAX_TOKENS, cpu_count, peak_memory
+from suffixindex.storage.files import write_bytes
+from suffixindex.storage.format import SOURCES, TOKEN_TYPES, Manifest, ShardEntry
+from suffixindex.system.memory import MAX_TOKENS, cpu_count
 from suffixindex.tokenizers.encoders import Encoder, IdsEncoder, choose_encoder, choose_ids_encoder
 
 if TYPE_CHECKING:
     from suffixindex.distributed.cluster import Cluster
 
 CHECKPOINT_SECONDS = 20.0
-
-
-class BuildReport(NamedTuple):
-    """What a build made, and at what cost."""
-
-    path: Path
-    num_documents: int
-    num_tokens: int
-    num_shards: int
-    token_type: str
-    num_bytes: int
-    skipped: Mapping[str, int]
-    seconds: Mapping[str, float]
-    peak_memory_bytes: int
 
 
 def build(
@@ -69,6 +53,7 @@ def build(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     scheduler: str | None = None,
     workers: int | None = None,
+    device: str = "auto",
 ) -> BuildReport:
     """Build an index of a corpus, or go on with the one that an earlier call of the same settings left unfinished.
 
@@ -109,6 +94,9 @@ def build(
         interruption costs the files and shards under way. Needs the extra ``distributed``; see :mod:`suffixindex.distributed`.
     workers
         A cluster of so many processes on this machine instead.
+    device
+        What sorts the shards: ``cpu``, ``cuda`` (``cuda:1``: that GPU alone), or ``auto``, a GPU if torch sees one and the shard is
+        worth its start. The bytes are the same. On a cluster, each worker's own.
 
     Raises
     ------
@@ -124,44 +112,36 @@ def build(
     sources = resolve(corpus, input_format, separator=separator, sequences_per_step=sequences_per_step)
     inputs = "".join(json.dumps(asdict(source)) + "\n" for source in sources).encode()
     encoder = _choose_encoder(sources, tokenizer, revision, engine)
+    budget = memory
     with _cluster(scheduler, workers, threads) as cluster:
         if cluster is not None:
             if isinstance(encoder, IdsEncoder):
                 raise BuildError("a corpus of token ids is built on one machine: leave out scheduler and workers")
             threads = cluster.threads
             if memory is None and shard_tokens is None:
-                memory = cluster.memory
-        capacity = shard_capacity(memory, shard_tokens, encoder.token_type, threads)
-        settings: dict[str, Any] = {
-            "tokenizer": encoder.entry,
-            "inputs": sha256(inputs).hexdigest(),
-            "text_field": text_field,
-            "metadata": metadata,
-            "on_error": on_error,
-            "shard_capacity": capacity,
-        }
+                budget = cluster.memory
+        capacity = shard_capacity(budget, shard_tokens, encoder.token_type, threads, device if cluster is None else "cpu")
+        settings = Settings(encoder.entry, sha256(inputs).hexdigest(), text_field, metadata, on_error, capacity)
         with locked(folder), plain_errors(folder):
             if restart:
                 clear(folder)
             state = take_up(folder, settings, largest_shard=_largest_shard(memory, shard_tokens, capacity))
             if state is None:
-                return _report(folder, Manifest.read(folder))
+                return report_of(folder, Manifest.read(folder))
             if state.encoded is None:
                 write_bytes(folder / SOURCES, inputs)
-            job = Job(
-                folder,
-                state,
-                encoder,
-                sources,
-                RecordOptions(text_field, metadata, on_error, record_bytes(memory)),
-                threads,
-                progress,
-            )
-            if cluster is None:
-                return _publish(job, build_here(job, checkpoint_seconds))
-            from suffixindex.distributed.build import build_on
+            options = RecordOptions(text_field, metadata, on_error, record_bytes(memory))
+            job = Job(folder, state, encoder, sources, options, threads, progress, device)
+            with kept(folder, state):
+                return publish(job, _make_shards(job, cluster, engine, checkpoint_seconds))
 
-            return _publish(job, build_on(cluster, job, engine))
+
+def _make_shards(job: Job, cluster: "Cluster | None", engine: str | None, checkpoint_seconds: float) -> list[ShardEntry]:
+    if cluster is None:
+        return build_here(job, checkpoint_seconds)
+    from suffixindex.distributed.build import build_on
+
+    return build_on(cluster, job, engine)
 
 
 def _cluster(scheduler: str | None, workers: int | None, threads: int) -> "AbstractContextManager[Cluster | None]":
@@ -216,57 +196,3 @@ def estimate_build(
     encoder = _choose_encoder(sources, tokenizer, revision, engine)
     capacity = shard_capacity(memory, shard_tokens, encoder.token_type, threads)
     return estimate(sources, encoder, RecordOptions(text_field, metadata, on_error, record_bytes(memory)), capacity, threads)
-
-
-def _publish(job: Job, shards: list[ShardEntry]) -> BuildReport:
-    """Write the manifest: the folder becomes an index."""
-    encoded = job.state.encoded
-    assert encoded is not None
-    size = encoded["vocabulary_size"]
-    manifest = Manifest(
-        token_type=token_type(size),
-        vocabulary_size=size,
-        tokenizer=job.encoder.entry,
-        settings={key: value for key, value in job.state.settings.items() if key != "tokenizer"},
-        shards=tuple(shards),
-        files={name: FileEntry(*hash_file(job.folder / name)) for name in (SOURCES, *job.encoder.files)},
-        skipped=encoded["counts"]["skipped"],
-    )
-    packages = ("suffixindex", "numpy", "numba", "tokenizers", "fastokens", "distributed")
-    provenance = {
-        "command": sys.argv,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": {phase: round(seconds, 3) for phase, seconds in job.state.seconds.items()},
-        "peak_memory_bytes": max(peak_memory(), job.state.peak_memory_bytes),
-        "text_bytes": encoded["counts"]["text_bytes"],
-        "threads": job.threads,
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {name: found for name in packages if (found := _version(name))},
-    }
-    write_bytes(job.folder / PROVENANCE, (json.dumps(provenance, indent=1) + "\n").encode())
-    manifest.write(job.folder)
-    remove(job.folder / BUILD_STATE)
-    return _report(job.folder, manifest)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _report(folder: Path, manifest: Manifest) -> BuildReport:
-    provenance = json.loads((folder / PROVENANCE).read_bytes())
-    return BuildReport(
-        folder,
-        manifest.num_documents,
-        manifest.num_tokens,
-        len(manifest.shards),
-        manifest.token_type,
-        manifest.num_bytes,
-        manifest.skipped,
-        provenance["seconds"],
-        provenance["peak_memory_bytes"],
-    )

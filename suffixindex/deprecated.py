@@ -32,7 +32,7 @@ def renamed(old: str, old_value: Value | None, new: str, new_value: Value | None
 def is_one_text(texts: object) -> bool:
     """Whether one text was given where many are expected: a string, or ids."""
     if isinstance(texts, np.ndarray):
-        return texts.ndim == 1 and texts.dtype.kind in "iu" and len(texts) > 0
+        return texts.ndim == 1 and texts.dtype.kind in "iu"
     if isinstance(texts, Sequence) and not isinstance(texts, str):
         return len(texts) > 0 and isinstance(texts[0], (int, np.integer))
     return isinstance(texts, str)

@@ -40,5 +40,9 @@ class QueryError(SuffixIndexError, ValueError):
     """A question that has no exact answer: an id outside the vocabulary, a separator inside an n-gram."""
 
 
+class UnaskableError(QueryError):
+    """A text that cannot be looked up: the tokenizer makes no token of it, or has none for a piece of it."""
+
+
 class MissingDependencyError(SuffixIndexError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from suffixindex.errors import BuildError, SuffixIndexError
 from suffixindex.index import SuffixIndex
 from suffixindex.storage.exact import dumps
-from suffixindex.storage.files import BLOCK_BYTES, write_blocks
+from suffixindex.storage.files import IO_BYTES, write_blocks
 from suffixindex.storage.shard import Shard
 from suffixindex.suffix_sort.sort import suffix_array
 from suffixindex.system.memory import cpu_count
 
 FORMATS = ("infini-gram", "tokengrams")
-BLOCK = 1 << 20  # entries of a table that are written at a time
+WRITTEN_ENTRIES = 1 << 20  # entries of a table that are written at a time
 
 
 class Exported(NamedTuple):
@@ -114,17 +114,20 @@ def _write_infinigram(shard: Shard, folder: Path, name: str, threads: int) -> No
 def _write_tokengrams(shard: Shard, folder: Path, name: str, threads: int) -> None:
     order = suffix_array(shard.tokens, threads=threads)
     write_blocks(folder / f"tokens-{name}.bin", _raw(shard.tokens))
-    write_blocks(folder / f"tokens-{name}.idx", (order[i : i + BLOCK].astype("<u8").tobytes() for i in range(0, len(order), BLOCK)))
+    write_blocks(
+        folder / f"tokens-{name}.idx",
+        (order[i : i + WRITTEN_ENTRIES].astype("<u8").tobytes() for i in range(0, len(order), WRITTEN_ENTRIES)),
+    )
 
 
 def _raw(array: NDArray[np.unsignedinteger[Any]]) -> Iterator[bytes | memoryview]:
     content = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    step = BLOCK_BYTES // content.itemsize
+    step = IO_BYTES // content.itemsize
     return (content[start : start + step].tobytes() for start in range(0, len(content), step))
 
 
 def _packed(order: NDArray[np.uint32], width: int, pointer: int) -> Iterator[bytes | memoryview]:
     """Positions as byte offsets of so many bytes each."""
-    for start in range(0, len(order), BLOCK):
-        offsets = (order[start : start + BLOCK].astype("<u8") * np.uint64(width)).view(np.uint8).reshape(-1, 8)
+    for start in range(0, len(order), WRITTEN_ENTRIES):
+        offsets = (order[start : start + WRITTEN_ENTRIES].astype("<u8") * np.uint64(width)).view(np.uint8).reshape(-1, 8)
         yield offsets[:, :pointer].tobytes()

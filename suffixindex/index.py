@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.deprecated import OldNames, is_one_text, renamed, warn_renamed
-from suffixindex.ngrams import Clause, Ngram, NgramChecker, check_not_negative, check_positive
+from suffixindex.ngrams import LONGEST, Clause, Ngram, NgramChecker, check_limits, check_positive, check_range
 from suffixindex.opened import Paths, Said, open_index
 from suffixindex.queries import documents as document_queries
 from suffixindex.queries import statistics
@@ -23,7 +23,7 @@ from suffixindex.queries.groups import Value, Where
 from suffixindex.queries.local import LocalShards
 from suffixindex.queries.occurrences import concordance
 from suffixindex.queries.shard_set import Mask, ShardSet
-from suffixindex.queries.variants import KINDS, boundary_warning, find_variants
+from suffixindex.queries.variants import DEFAULT_KINDS, boundary_warning, find_variants
 from suffixindex.results import (
     Concordance,
     Document,
@@ -74,6 +74,8 @@ class SuffixIndex(OldNames):
         token_dtype: str | None = None,
     ) -> None:
         """See :func:`suffixindex.open`; ``shards`` ``[first, last)`` alone make an index of the documents in them, from 0."""
+        if threads is not None:
+            check_positive(threads=threads)
         token_type = renamed("token_dtype", token_dtype, "token_type", token_type)
         self._said = Said(tokenizer, token_type, reversed, separator, vocabulary_size)
         self._chosen, self._cores = shards, threads
@@ -87,7 +89,7 @@ class SuffixIndex(OldNames):
         opening = partial(open_tokenizer, self.manifest.tokenizer, self._opened.tokenizer_folder)
         self._encoding = Encoding(opening, self.vocabulary_size, self.separator)
         stored = self.manifest.settings.get("stored_separator")
-        self.checker = NgramChecker(self.encode, self.vocabulary_size, self.separator, stored)
+        self.checker = NgramChecker(self._encoding.encode_question, self.vocabulary_size, self.separator, stored)
 
     # ---- the index itself --------------------------------------------------------------------------------------------
 
@@ -204,7 +206,7 @@ class SuffixIndex(OldNames):
 
     def document_ids(self, *clauses: Clause, window: int | None = None, where: Where | None = None) -> NDArray[np.int64]:
         """Ids of all documents that :meth:`cooccurrence` counts, ascending: ``int64[documents]``. About 10 ns an occurrence."""
-        check_not_negative(window=window)
+        check_limits(window=window)
         return self.shard_set.document_ids(check_clauses(clauses, self.checker), window, self._mask(where))
 
     def holding(self, *clauses: Clause, window: int | None = None, where: Where | None = None) -> Mask:
@@ -237,7 +239,7 @@ class SuffixIndex(OldNames):
         With ``ngrams``, pairs are numbers of n-grams in that list, an integer array ``[pairs, 2]``. Pairs that have an n-gram in
         common share its documents: a million pairs of 100,000 n-grams are a matter of seconds.
         """
-        check_not_negative(window=window)
+        check_limits(window=window)
         checker = self.checker
         questions = number_questions(pairs, checker) if ngrams is None else number_pairs(pairs, checker.batch(ngrams))
         return self.shard_set.cooccurrences(questions, window, self._mask(where))
@@ -316,20 +318,20 @@ class SuffixIndex(OldNames):
 
     def novelty(self, text: Ngram, max_n: int) -> Novelty:
         """For n = 1 … max_n: the n-grams of a text, and those of them, each occurrence, that the corpus does not hold."""
-        check_positive(max_n=max_n)
+        check_range(1, LONGEST, max_n=max_n)
         return statistics.novelty(self.match(text).lengths, max_n)
 
     # ---- spellings ---------------------------------------------------------------------------------------------------
 
-    def variants(self, text: str, kinds: Sequence[str] = KINDS) -> list[Variant]:
+    def variants(self, text: str, kinds: Sequence[str] = DEFAULT_KINDS) -> list[Variant]:
         """The spellings of a text that the tokenizer tells apart, the text itself first, each once by its ids.
 
         "space": with and without one leading space. "case": as it is, lower, First letter, First Letter Of Each Word, UPPER, and
-        the middle two of the lower text. Both: each with each.
+        the middle two of the lower text. "unicode": in the four normal forms, which look the same. Several: each with each.
         """
-        return find_variants(text, kinds, self.encode)
+        return find_variants(text, kinds, self.checker.ngram)
 
-    def count_variants(self, text: str, kinds: Sequence[str] = KINDS, where: Where | None = None) -> VariantCounts:
+    def count_variants(self, text: str, kinds: Sequence[str] = DEFAULT_KINDS, where: Where | None = None) -> VariantCounts:
         """Occurrences of a text in any of its spellings, the documents that hold any, and both for each spelling.
 
         A spelling whose ids hold those of another adds nothing to the union: each of its occurrences holds one of the other. Under
@@ -351,13 +353,17 @@ class SuffixIndex(OldNames):
     # ---- the whole corpus --------------------------------------------------------------------------------------------
 
     def top_ngrams(self, n: int, k: int) -> list[NgramCount]:
-        """The k most frequent n-grams of exactly n tokens, equal ones by ids; none holds a separator. 15 ns a token for n = 5."""
-        check_positive(n=n, k=k)
+        """The k most frequent n-grams of exactly n tokens, equal ones by ids; none holds a separator.
+
+        15 ns a token for n = 5; n is at most 10,000.
+        """
+        check_range(1, LONGEST, n=n)
+        check_positive(k=k)
         return statistics.top_ngrams(self.local, n, k)
 
     def ngram_statistics(self, max_n: int, max_count: int = 1) -> NgramStatistics:
         """For n = 1 … max_n: how many n-grams, how many distinct, how many that occur c times, c up to max_count. 35 ns a token."""
-        check_positive(max_n=max_n, max_count=max_count)
+        statistics.check_sizes(max_n, max_count)
         return statistics.ngram_statistics(self.local, max_n, max_count)
 
     def distinct_ngrams(self, max_n: int) -> NDArray[np.int64]:

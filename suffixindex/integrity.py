@@ -26,7 +26,7 @@ from suffixindex.storage.tables import lookup_tables
 from suffixindex.suffix_sort.check import check_suffix_array, sample_check_suffix_array
 from suffixindex.system.memory import cpu_count
 
-BLOCK = 1 << 24
+CHECKED_TOKENS = 1 << 24  # whose ids are compared at a time
 
 
 class Checked(NamedTuple):
@@ -131,8 +131,8 @@ def _check_documents(shard: Shard, manifest: Manifest) -> None:
     if (shard.tokens[offsets[1:] - 1] != manifest.separator).any():
         raise FormatError(f"{name}: a document does not end with a separator; build again")
     separators = 0
-    for start in range(0, shard.length, BLOCK):
-        block = shard.tokens[start : start + BLOCK]
+    for start in range(0, shard.length, CHECKED_TOKENS):
+        block = shard.tokens[start : start + CHECKED_TOKENS]
         ends = int(np.count_nonzero(block == manifest.separator))
         separators += ends
         if ends != np.count_nonzero(block >= manifest.vocabulary_size):

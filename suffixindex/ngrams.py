@@ -1,5 +1,6 @@
 """What a user gives as an n-gram, text or ids, -> checked arrays of the index's token type."""
 
+import operator
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
@@ -8,9 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from suffixindex.errors import QueryError
+from suffixindex.errors import QueryError, UnaskableError
 
 INT64 = np.dtype(np.int64)
+
+LARGEST = 2**62
+"""Of limits, offsets and windows: sums of two still fit 64 bits."""
+LONGEST = 10_000
+"""Tokens of the n-grams that whole-corpus statistics count: a block of them fits the memory of a thread."""
 
 Ngram = str | Sequence[int] | NDArray[np.integer[Any]]
 """Text, which the index's tokenizer encodes, or ids."""
@@ -63,8 +69,19 @@ class NgramChecker:
 
         Raises
         ------
+        UnaskableError
+            Text of which the tokenizer makes no token: the empty n-gram is an empty list.
         QueryError
         """
+        ids = self._checked(ngram)
+        if isinstance(ngram, str) and not len(ids):
+            raise UnaskableError(
+                f"the tokenizer makes no token of the text {ngram!r}, so it is no n-gram; the empty n-gram, which occurs at every "
+                "token, is an empty list of ids"
+            )
+        return ids
+
+    def _checked(self, ngram: Ngram) -> NDArray[np.int64]:
         ids = self._ids(ngram)
         values = ngram if type(ngram) is list else ids.tolist()
         if values and (min(values) < 0 or max(values) >= self.vocabulary_size):
@@ -103,7 +120,7 @@ class NgramChecker:
         ------
         QueryError
         """
-        ids = self.ngram(text)
+        ids = self._checked(text)
         if len(ids) and ids[-1] == self.separator:
             raise QueryError(f"a text holds no separator ({self.separator}): give one document at a time, without its end")
         return ids
@@ -151,9 +168,9 @@ class NgramChecker:
         arrays: list[NDArray[Any]] = []
         for place, ngram in enumerate(ngrams):
             try:
-                arrays.append(self._ids(ngram))
+                arrays.append(self.ngram(ngram) if isinstance(ngram, str) else self._ids(ngram))
             except QueryError as error:
-                raise QueryError(f"n-gram {place}: {error}") from None
+                raise type(error)(f"n-gram {place}: {error}") from None
         np.cumsum([len(array) for array in arrays], out=offsets[1:])
         return np.concatenate([np.empty(0, np.int64), *arrays]), offsets
 
@@ -204,16 +221,54 @@ def aliases(clause: Clause) -> Sequence[Ngram]:
     return clause  # type: ignore[return-value]
 
 
-def check_not_negative(**numbers: int | None) -> None:
-    """Refuse a negative limit, offset or size, which a slice would take in silence.
+def check_range(least: int, most: int, **numbers: object) -> None:
+    """Refuse what is no integer from ``least`` to ``most``; None, where it is allowed, is for the caller.
 
     Raises
     ------
     QueryError
     """
     for name, number in numbers.items():
-        if number is not None and number < 0:
-            raise QueryError(f"{name} is {number}: expected 0 or more")
+        try:
+            value = operator.index(number)  # type: ignore[arg-type]
+        except TypeError:
+            raise QueryError(f"{name} is {number!r}: expected an integer") from None
+        if isinstance(number, (bool, np.bool_)):
+            raise QueryError(f"{name} is {number}: expected an integer")
+        if value < least:
+            raise QueryError(f"{name} is {number}: expected {least} or more")
+        if value > most:
+            raise QueryError(f"{name} is {number}: expected at most {most:,}")
+
+
+def check_limits(**numbers: int | None) -> None:
+    """Refuse a negative limit or window; None means no limit.
+
+    Raises
+    ------
+    QueryError
+    """
+    check_range(0, LARGEST, **{name: number for name, number in numbers.items() if number is not None})
+
+
+def check_not_negative(**numbers: int) -> None:
+    """Refuse a negative offset or size, which a slice would take in silence.
+
+    Raises
+    ------
+    QueryError
+    """
+    check_range(0, LARGEST, **numbers)
+
+
+def check_positive(**numbers: int) -> None:
+    """Refuse a size of 0 or less, of which nothing can be counted.
+
+    Raises
+    ------
+    QueryError
+    """
+    check_range(1, LARGEST, **numbers)
 
 
 def integers(ids: ArrayLike) -> NDArray[np.int64]:
@@ -232,15 +287,3 @@ def integers(ids: ArrayLike) -> NDArray[np.int64]:
     if array.dtype == np.uint64 and array.max() > np.iinfo(np.int64).max:
         raise QueryError(f"id {array.max()} is outside every vocabulary")
     return array.astype(np.int64)
-
-
-def check_positive(**numbers: int) -> None:
-    """Refuse a size of 0 or less, of which nothing can be counted.
-
-    Raises
-    ------
-    QueryError
-    """
-    for name, number in numbers.items():
-        if number < 1:
-            raise QueryError(f"{name} is {number}: expected 1 or more")

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.causes.planted import Facts, responses
+from analysis.causes.planted import PlantedFacts, responses
 from analysis.measures.performance import score_interval
 from analysis.schemas import DOSE_RESPONSE, DOSE_TRENDS
-from analysis.stats.correlations import KENDALL_DISTANCE, MEAN, SPEARMAN, Interval, clustered_bootstrap, permutation_p
-from analysis.stats.resampling import checked_with_clusters
+from analysis.stats.correlations import KENDALL_DISTANCE, MEAN, SPEARMAN
+from analysis.stats.resampling import Interval, checked_with_clusters, clustered_bootstrap, permutation_p
 from analysis.tables import table_of
 
 
@@ -35,7 +35,7 @@ class MonotoneTrend(NamedTuple):
 
 
 def dose_response(
-    facts: Facts,
+    facts: PlantedFacts,
     *,
     scores: pa.Table | None = None,
     pairs: pa.Table | None = None,
@@ -50,7 +50,7 @@ def dose_response(
     Parameters
     ----------
     facts
-        See :data:`analysis.causes.planted.Facts`. A fact is a row, and an example may have several.
+        See :data:`analysis.causes.planted.PlantedFacts`. A fact is a row, and an example may have several.
     scores
         log-probabilities, response ``log_prob``: MODEL_SCORES together with their ``pairs``, those of the planted pair (n, x,
         y); or any table with the columns of a model, ``example_id`` and ``log_prob``, such as of whole targets.
@@ -75,7 +75,7 @@ def dose_response(
     ConfigError
         Neither ``scores`` nor ``generations``, or scores by row without ``pairs``.
     TableError
-        Facts or scores lack a column.
+        PlantedFacts or scores lack a column.
     MeasureError
         No fact has a response, or a response is nan; the message says how many.
     """
@@ -95,7 +95,7 @@ def dose_response(
 
 
 def dose_trends(
-    facts: Facts,
+    facts: PlantedFacts,
     *,
     scores: pa.Table | None = None,
     pairs: pa.Table | None = None,
@@ -151,7 +151,7 @@ def monotone_trend(
 
     The test is that of Jonckheere (1954) and Terpstra (1952): their statistic is the number of pairs of responses in the
     order of their doses, ties one half, which for given doses and responses ranks permutations as Kendall's τ_b does. Whole
-    clusters exchange their responses, see :func:`analysis.stats.correlations.permutation_p`.
+    clusters exchange their responses, see :func:`analysis.stats.resampling.permutation_p`.
 
     Parameters
     ----------

@@ -15,10 +15,13 @@ import pyarrow as pa
 import suffixindex as si
 from analysis.causes.passages import Passage, passage, sample_groups
 from analysis.errors import ConfigError, MeasureError, TableError
+from analysis.measures.unread import REASONS, TOO_LONG, name_of
 from analysis.models.cache import Cache, key_of
 from analysis.models.gradients import chosen_parameters, loss_gradient, mean_inner_product
 from analysis.models.open import CausalModel
-from analysis.models.token_spans import Reading, Text, fit, narrow, read_texts
+from analysis.models.token_spans import Reading, Text, narrow, read_texts
+from analysis.models.too_long import TooLong, fit
+from analysis.pairs.drops import DropCounter
 from analysis.schemas import INFLUENCE
 from analysis.stats.correlations import MEAN
 from analysis.stats.resampling import clustered_bootstrap
@@ -32,11 +35,19 @@ ALL_CHECKPOINTS = "all"
 """The ``revision`` of rows that sum over checkpoints; their ``step`` is -1."""
 
 
+class Influences(NamedTuple):
+    """The table of ``INFLUENCE``, and that of ``DROPS``: pairs with documents of both groups that the models did not read."""
+
+    influence: pa.Table
+    drops: pa.Table
+
+
 class Compared(NamedTuple):
     """A pair with documents of both groups."""
 
     task: str
     subset: str
+    n: int
     example: Text
     start: int
     stop: int
@@ -58,7 +69,8 @@ def influence(
     total: bool = False,
     batch_tokens: int = 8192,
     cache: Path | None = None,
-) -> pa.Table:
+    too_long: TooLong = "drop",
+) -> Influences:
     """Mean influence of the documents of each pair, by group, at each checkpoint.
 
     Parameters
@@ -88,11 +100,14 @@ def influence(
         Tokens of documents in a forward and backward pass, padding included.
     cache
         A folder, where each finished pair's values are kept.
+    too_long
+        What to do with an example that is longer than the model's context: ``analysis.models.too_long``. Documents are cut to
+        ``max_length``; a pair whose n-gram alone is longer is left out and counted too.
 
     Returns
     -------
-    pa.Table
-        INFLUENCE. Groups: "pair", "output_only", and "difference", the first less the second of each pair. Intervals are of
+    Influences
+        Groups of INFLUENCE: "pair", "output_only", and "difference", the first less the second of each pair. Intervals are of
         resamples of examples.
 
     Raises
@@ -100,7 +115,7 @@ def influence(
     ConfigError
         A number is below 1, or ``parameters`` match none.
     MeasureError
-        No pair has documents of both groups.
+        No pair has documents of both groups, or none of these is short enough.
     TableError, ModelError
         As for :func:`analysis.models.scoring.score_spans`, or ``texts`` is of another corpus.
 
@@ -116,13 +131,20 @@ def influence(
     for checkpoint in checkpoints:
         model = checkpoint if isinstance(checkpoint, CausalModel) else checkpoint()
         columns.append(model.columns)
-        values.append(_at_checkpoint(model, compared, max_length, parameters, batch_tokens, cache))
+        values.append(_at_checkpoint(model, compared, max_length, parameters, batch_tokens, cache, too_long))
         del model  # before the next is opened
+    read = np.isfinite(np.array(values)).all(axis=(0, 2)).reshape(-1)
+    drops = _drops(name_of(columns[-1]), compared, read)
+    compared, values = [pair for pair, kept in zip(compared, read, strict=True) if kept], [value[read] for value in values]
+    if not compared:
+        raise MeasureError(f"all {len(read):,} pairs are of examples too long for {columns[-1]['model']}: try truncate_left")
     if total:
         columns.append({**columns[-1], "revision": ALL_CHECKPOINTS, "step": -1})
         values.append(np.sum(values, axis=0))
-    rows = [row for of, value in zip(columns, values, strict=True) for row in _rows(of, compared, value, seed)]
-    return table_of(rows, INFLUENCE)
+    rows = [
+        row for model_columns, value in zip(columns, values, strict=True) for row in _rows(model_columns, compared, value, seed)
+    ]
+    return Influences(table_of(rows, INFLUENCE), drops)
 
 
 def _check(
@@ -160,7 +182,7 @@ def _compare(
     rng: np.random.Generator,
 ) -> list[Compared]:
     """The pairs that have documents of both groups, with the passages of theirs; ``num_pairs`` of each task and subset."""
-    rows = pairs.select(["task", "subset", "example_id", "x", "y", "y_start", "y_stop"]).to_pylist()
+    rows = pairs.select(["task", "subset", "n", "example_id", "x", "y", "y_start", "y_stop"]).to_pylist()
     wanted = {row["example_id"] for row in rows}
     read = examples.select(["example_id", "prompt", "target"]).to_pylist()
     known = {row["example_id"]: Text(f"example {row['example_id']!r}", row["prompt"], row["target"]) for row in read}
@@ -177,7 +199,8 @@ def _compare(
             groups = sample_groups(index, row["x"], row["y"], num_documents, rng)
             if all(map(len, groups)):
                 both, alone = ([passage(index, int(i), row["y"], max_length, texts) for i in each] for each in groups)
-                compared.append(Compared(task, subset, known[row["example_id"]], row["y_start"], row["y_stop"], (both, alone)))
+                example, span = known[row["example_id"]], (row["y_start"], row["y_stop"])
+                compared.append(Compared(task, subset, row["n"], example, *span, (both, alone)))
                 found += 1
             if found == num_pairs:
                 break
@@ -188,16 +211,26 @@ def _compare(
 
 
 def _at_checkpoint(
-    model: CausalModel, compared: Sequence[Compared], max_length: int, parameters: str, batch_tokens: int, folder: Path | None
+    model: CausalModel,
+    compared: Sequence[Compared],
+    max_length: int,
+    parameters: str,
+    batch_tokens: int,
+    folder: Path | None,
+    too_long: TooLong,
 ) -> "np.ndarray[Any, np.dtype[np.float64]]":
-    """Mean influence of the two groups of each pair: ``float64[pairs, 2]``."""
+    """Mean influence of the two groups of each pair: ``float64[pairs, 2]``; nan for a pair that is left out as too long."""
     chosen = chosen_parameters(model, parameters)
     cache = Cache(folder, "influence", model)
     found: list[list[float]] = []
     for pair in compared:
         (reading,) = read_texts(model, [pair.example])
-        example = fit(narrow(reading, pair.start, pair.stop), model)
+        fitted = fit([narrow(reading, pair.start, pair.stop)], model, too_long)
         groups = [_read_passages(model, each, max_length) for each in pair.groups]
+        if fitted is None or not all(groups):
+            found.append([np.nan, np.nan])
+            continue
+        (example,) = fitted
         content = [part for each in [example, *groups[0], *groups[1]] for part in (each.ids.tobytes(), each.positions.tobytes())]
         key = key_of(*chosen, *(str(len(each)) for each in groups), *content)
         if key not in cache:
@@ -208,9 +241,22 @@ def _at_checkpoint(
 
 
 def _read_passages(model: CausalModel, passages: Sequence[Passage], max_length: int) -> list[Reading]:
+    """The readings of documents, each cut to ``max_length``; none if the n-gram alone is longer than that in one of them."""
     texts = [Text(f"document {each.document_id}", each.text[: each.start], each.text[each.start :]) for each in passages]
     readings = zip(passages, read_texts(model, texts), strict=True)
-    return [fit(narrow(reading, 0, each.stop - each.start), model, max_length, "truncate_left") for each, reading in readings]
+    fitted = [fit([narrow(reading, 0, each.stop - each.start)], model, "truncate_left", max_length) for each, reading in readings]
+    return [] if None in fitted else [reading for each in fitted if each is not None for reading in each]
+
+
+def _drops(model: str, compared: Sequence[Compared], read: "np.ndarray[Any, np.dtype[np.bool_]]") -> pa.Table:
+    """DROPS of one model: the pairs that were left out as too long, and those that were kept."""
+    drops = DropCounter(f"influence {model}", REASONS)
+    for group in dict.fromkeys((pair.task, pair.subset, pair.n) for pair in compared):
+        of_it = [number for number, pair in enumerate(compared) if (pair.task, pair.subset, pair.n) == group]
+        for reason, marked in ((TOO_LONG, ~read), ("kept", read)):
+            names = [compared[number].example.name for number in of_it if marked[number]]
+            drops.add(group, reason, len(names), len(set(names)))
+    return drops.table()
 
 
 def _rows(

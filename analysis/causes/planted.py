@@ -1,4 +1,4 @@
-"""Planted facts, and what models say of them: tables of several stages -> aligned arrays."""
+"""Planted facts, and what models say of them: tables of several stages -> arrays of one length."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
@@ -13,7 +13,7 @@ from analysis.measures.pair_arrays import models_of, of_model
 
 LOG_PROB = "log_prob"
 
-Facts: TypeAlias = pa.Table | Mapping[str, int]
+PlantedFacts: TypeAlias = pa.Table | Mapping[str, int]
 """Columns ``example_id`` and ``documents``, perhaps ``task``, perhaps the planted ``x`` and ``y``; or example -> documents."""
 
 
@@ -29,7 +29,7 @@ class Responses(NamedTuple):
 
 
 def responses(
-    facts: Facts,
+    facts: PlantedFacts,
     *,
     scores: pa.Table | None = None,
     pairs: pa.Table | None = None,
@@ -54,7 +54,7 @@ def responses(
         raise MeasureError("no planted fact has a response: are facts, pairs and scores of the same examples?")
 
 
-def _facts_table(facts: Facts) -> pa.Table:
+def _facts_table(facts: PlantedFacts) -> pa.Table:
     if not isinstance(facts, pa.Table):
         facts = pa.table({"example_id": pa.array(facts.keys(), pa.string()), "documents": pa.array(facts.values(), pa.int64())})
     if missing := [name for name in ("example_id", "documents") if name not in facts.column_names]:
@@ -77,7 +77,8 @@ def _log_probs(planted: pa.Table, scores: pa.Table, pairs: pa.Table | None) -> I
     key = ["example_id", "x", "y"]
     rows = planted.select(["task", "documents", *key]).join(pairs.select(["row", *key]), key, join_type="inner")
     for columns in models_of(scores):
-        joined = rows.join(of_model(scores, columns).select(["row", LOG_PROB]), "row", join_type="inner")
+        of_one = of_model(scores, columns).select(["row", LOG_PROB])
+        joined = rows.join(of_one.filter(of_one[LOG_PROB].is_valid()), "row", join_type="inner")
         yield from _by_task(joined.sort_by("row"), columns, LOG_PROB, LOG_PROB)
 
 

@@ -101,8 +101,9 @@ class LocalProposer:
         else:
             text = f"{asked}\n\nNew instruction:"
         drawn = Sampling(self.temperature, self.seed * 1_000_003 + iteration)
-        settings: dict[str, Any] = {"max_tokens": self.max_tokens, "stop": ("\n\n",), "sampling": drawn}
-        return cleaned(continue_texts(self.model, [text], names=["the proposer's prompt"], **settings)[0])
+        settings: dict[str, Any] = {"max_tokens": self.max_tokens, "stop": ("\n\n",), "sampling": drawn, "too_long": "error"}
+        (answer,) = continue_texts(self.model, [text], names=["the proposer's prompt"], **settings)
+        return cleaned(answer or "")
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,17 @@ from numpy.typing import NDArray
 
 from analysis.errors import ConfigError, MeasureError
 from analysis.measures.modes import Mode, find_mode
-from analysis.measures.pair_arrays import CorpusScore, ModelScore, Pairs, align_corpus_scores, align_model_scores, align_pairs
+from analysis.measures.pair_arrays import (
+    CorpusScore,
+    ModelScore,
+    PairArrays,
+    arrays_of_corpus_scores,
+    arrays_of_model_scores,
+    arrays_of_pairs,
+)
 from analysis.schemas import CORRELATIONS, DROPS
-from analysis.stats.correlations import PARTIAL_SPEARMAN, STATISTICS, Interval, clustered_bootstrap, permutation_p
+from analysis.stats.correlations import PARTIAL_SPEARMAN, STATISTICS
+from analysis.stats.resampling import Interval, clustered_bootstrap, permutation_p
 from analysis.tables import table_of
 
 log = logging.getLogger(__name__)
@@ -79,9 +87,9 @@ def correlate(
         Of ``spearman``, ``kendall_distance``, ``pearson``, ``partial_spearman``. The last is Spearman's with the documents
         that hold y, the tokens of y and the documents that hold x held fixed.
     confidence, resamples, seed
-        See :func:`analysis.stats.correlations.clustered_bootstrap`; examples are resampled whole.
+        See :func:`analysis.stats.resampling.clustered_bootstrap`; examples are resampled whole.
     permutations
-        See :func:`analysis.stats.correlations.permutation_p`: examples exchange the corpus's scores. None: as ``resamples``; 0: no
+        See :func:`analysis.stats.resampling.permutation_p`: examples exchange the corpus's scores. None: as ``resamples``; 0: no
         test, nan.
     by_subset
         Rows for each subset too.
@@ -107,16 +115,16 @@ def correlate(
     chosen_mode = find_mode(mode)
     if unknown := sorted(set(statistics) - STATISTICS.keys()):
         raise ConfigError(f"unknown statistic {unknown[0]!r}: expected {', '.join(STATISTICS)}")
-    aligned = align_pairs(pairs, counts, examples)
-    models = align_model_scores(pairs, model_scores)
+    of_pairs = arrays_of_pairs(pairs, counts, examples)
+    models = arrays_of_model_scores(pairs, model_scores)
     rows = []
-    selections = list(select(aligned, align_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset))
+    selections = list(select(of_pairs, arrays_of_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset))
     if not any(len(selection.places) for selection in selections):
         raise MeasureError(_nothing_left(selections))
     permutations = resamples if permutations is None else permutations
     for selection in selections:
         for model in models:
-            arrays, example = comparison(aligned, selection, model, chosen_mode)
+            arrays, example = comparison(of_pairs, read_by_all(selection, [model]), model, chosen_mode)
             size = {"num_pairs": len(example), "num_examples": len(np.unique(example))}
             for name in statistics:
                 statistic, interval, p_value = STATISTICS[name], Interval(nan, nan, nan, confidence), nan
@@ -132,7 +140,7 @@ def correlate(
     return table_of(rows, CORRELATIONS)
 
 
-def drops(
+def left_out(
     pairs: pa.Table,
     counts: pa.Table,
     corpus_scores: pa.Table,
@@ -146,34 +154,34 @@ def drops(
     no probability) and ``kept``, which add up to the pairs of the task, subset and n. Errors as for :func:`correlate`.
     """
     chosen_mode = find_mode(mode)
-    aligned = align_pairs(pairs, counts)
+    of_pairs = arrays_of_pairs(pairs, counts)
     rows = []
-    for selection in select(aligned, align_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, True):
-        parted = aligned.task == selection.task
-        if not selection.subset and aligned.subset[parted].any():
+    for selection in select(of_pairs, arrays_of_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, True):
+        parted = of_pairs.task == selection.task
+        if not selection.subset and of_pairs.subset[parted].any():
             continue  # the whole task is the sum of its subsets
         stage = f"correlate {chosen_mode.name} γ={selection.gamma:g} {selection.corpus_model}"
         for reason, places in (("below_gamma", selection.dissimilar), ("zero", selection.zero), ("kept", selection.places)):
-            size = {"num_pairs": len(places), "num_examples": len(np.unique(aligned.example[places]))}
+            size = {"num_pairs": len(places), "num_examples": len(np.unique(of_pairs.example[places]))}
             group = {"task": selection.task, "subset": selection.subset, "n": selection.n}
             rows.append({**group, "reason": reason, "stage": stage, **size})
     return table_of(rows, DROPS)
 
 
 def select(
-    aligned: Pairs,
+    of_pairs: PairArrays,
     corpus: Mapping[str, CorpusScore],
     mode: Mode,
     gammas: Gammas,
     by_subset: bool,
 ) -> Iterator[Selection]:
     """The pairs of each task, subset, n, γ and model of the corpus."""
-    scores = {TASKGRAM: taskgram_score(aligned, mode), **{name: corpus[name] for name in corpus if name != TASKGRAM}}
-    pair_counts, _ = mode.pair_counts(aligned.counts)
-    for task, subset, n, of_group in aligned.groups(by_subset):
+    scores = {TASKGRAM: taskgram_score(of_pairs, mode), **{name: corpus[name] for name in corpus if name != TASKGRAM}}
+    pair_counts, _ = mode.pair_counts(of_pairs.counts)
+    for task, subset, n, of_group in of_pairs.groups(by_subset):
         listed = gammas.get(n, ()) if isinstance(gammas, Mapping) else gammas
         for gamma in [ALL_MINED] if listed is None else sorted({mode.threshold(gamma) for gamma in listed}):
-            similar = np.ones(len(of_group), bool) if listed is None else aligned.similarity > gamma
+            similar = np.ones(len(of_group), bool) if listed is None else of_pairs.similarity > gamma
             for name, (log_prob, zero) in scores.items():
                 without = ~np.isfinite(log_prob) | (zero & ~mode.skip_zero_tokens if name != TASKGRAM else zero)
                 if mode.nonzero_pairs and name != SMOOTHED:
@@ -183,30 +191,36 @@ def select(
                 yield Selection(task, subset, n, gamma, name, places, log_prob[places], *left_out)
 
 
-def taskgram_score(aligned: Pairs, mode: Mode) -> CorpusScore:
+def taskgram_score(of_pairs: PairArrays, mode: Mode) -> CorpusScore:
     """log C(pair) - log C(x) of each pair: P_{n,D} of the paper."""
-    pair, context = (counts.astype(np.float64) for counts in mode.pair_counts(aligned.counts))
+    pair, context = (counts.astype(np.float64) for counts in mode.pair_counts(of_pairs.counts))
     zero = (pair == 0) | (context == 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return CorpusScore(np.where(zero, -np.inf, np.log(pair) - np.log(context)), zero)
 
 
+def read_by_all(selection: Selection, models: Sequence[ModelScore]) -> Selection:
+    """Those of the selected pairs that every one of the models has read."""
+    read = np.logical_and.reduce([model.read[selection.places] for model in models])
+    return selection._replace(places=selection.places[read], log_prob=selection.log_prob[read])
+
+
 def comparison(
-    aligned: Pairs, selection: Selection, model: ModelScore, mode: Mode
+    of_pairs: PairArrays, selection: Selection, model: ModelScore, mode: Mode
 ) -> tuple[list[NDArray[np.float64]], NDArray[np.int64]]:
     """The model's and the corpus's log P of the selected pairs, the controls, and the example of each."""
     places = selection.places
     arrays = [
         model.log_prob[places],
         selection.log_prob,
-        aligned.counts["y_documents"][places].astype(np.float64),
+        of_pairs.counts["y_documents"][places].astype(np.float64),
         model.num_tokens[places].astype(np.float64),
-        aligned.counts["x_documents"][places].astype(np.float64),
+        of_pairs.counts["x_documents"][places].astype(np.float64),
     ]
     if not mode.average_by_target:
-        return arrays, aligned.example[places]
-    _, first, group, sizes = np.unique(aligned.target[places], return_index=True, return_inverse=True, return_counts=True)
-    return [np.bincount(group, array) / sizes for array in arrays], aligned.example[places][first]
+        return arrays, of_pairs.example[places]
+    _, first, group, sizes = np.unique(of_pairs.target[places], return_index=True, return_inverse=True, return_counts=True)
+    return [np.bincount(group, array) / sizes for array in arrays], of_pairs.example[places][first]
 
 
 def _nothing_left(selections: Sequence[Selection]) -> str:

@@ -28,7 +28,8 @@ from analysis.measures.subsets import groups_of
 from analysis.ngrams import word_spans
 from analysis.pairs.embeddings import Encoder
 from analysis.schemas import NOVELTY
-from analysis.stats.correlations import RATIO, clustered_bootstrap
+from analysis.stats.correlations import RATIO
+from analysis.stats.resampling import clustered_bootstrap
 from analysis.tables import table_of
 
 UNITS = ("ngram", "pair", "fluent_ngram", "fluent_pair")
@@ -72,7 +73,7 @@ def novelty(
     encoder, gammas
         Look at pairs alone whose cosine is above γ of their n; without them at all pairs but s^x = s^y.
     confidence, resamples, seed
-        Of the interval of Σ new / Σ all, by :func:`analysis.stats.correlations.clustered_bootstrap` over examples.
+        Of the interval of Σ new / Σ all, by :func:`analysis.stats.resampling.clustered_bootstrap` over examples.
     by_subset
         Rows for each subset too.
 

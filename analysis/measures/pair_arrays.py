@@ -22,14 +22,15 @@ class CorpusScore(NamedTuple):
 
 
 class ModelScore(NamedTuple):
-    """A language model's log P(y | x), and the tokens that it is a sum over."""
+    """A language model's log P(y | x), the tokens that it is a sum over, and which pairs the model has read at all."""
 
     columns: dict[str, Any]  # model, revision, num_parameters, step
     log_prob: NDArray[np.float64]
     num_tokens: NDArray[np.int64]
+    read: NDArray[np.bool_]
 
 
-class Pairs(NamedTuple):
+class PairArrays(NamedTuple):
     """The pairs, a place each."""
 
     task: NDArray[np.str_]
@@ -54,7 +55,7 @@ class Pairs(NamedTuple):
                     yield str(task), str(subset), int(n), chosen & (self.n == n)
 
 
-def align_pairs(pairs: pa.Table, counts: pa.Table, examples: pa.Table | None = None) -> Pairs:
+def arrays_of_pairs(pairs: pa.Table, counts: pa.Table, examples: pa.Table | None = None) -> PairArrays:
     """Pairs with their counts.
 
     Raises
@@ -74,7 +75,7 @@ def align_pairs(pairs: pa.Table, counts: pa.Table, examples: pa.Table | None = N
     example = _numbers(pairs["example_id"])
     n = pairs["n"].to_numpy()
     target = np.unique(np.stack([example, n, _numbers(pairs["y"])]), axis=1, return_inverse=True)[1].reshape(-1)
-    return Pairs(
+    return PairArrays(
         np.asarray(pairs["task"].to_pylist(), np.str_),
         np.asarray(pairs["subset"].to_pylist(), np.str_),
         n,
@@ -85,7 +86,7 @@ def align_pairs(pairs: pa.Table, counts: pa.Table, examples: pa.Table | None = N
     )
 
 
-def align_corpus_scores(pairs: pa.Table, scores: pa.Table) -> dict[str, CorpusScore]:
+def arrays_of_corpus_scores(pairs: pa.Table, scores: pa.Table) -> dict[str, CorpusScore]:
     """The scores of each model of the corpus, by its name.
 
     Raises
@@ -104,7 +105,7 @@ def align_corpus_scores(pairs: pa.Table, scores: pa.Table) -> dict[str, CorpusSc
     return found
 
 
-def align_model_scores(pairs: pa.Table, scores: pa.Table) -> list[ModelScore]:
+def arrays_of_model_scores(pairs: pa.Table, scores: pa.Table) -> list[ModelScore]:
     """The scores of each language model, by parameters, name and revision.
 
     Raises
@@ -118,9 +119,9 @@ def align_model_scores(pairs: pa.Table, scores: pa.Table) -> list[ModelScore]:
     for columns in models_of(scores):
         label = f"the model {columns['model']}" + (f" ({columns['revision']})" if columns["revision"] else "")
         place, part = _places(pairs, of_model(scores, columns), label)
-        log_prob = part["log_prob"].to_numpy()[place]
-        _refuse(~np.isfinite(log_prob), label, "nan or infinite")
-        found.append(ModelScore(columns, log_prob, part["num_tokens"].to_numpy()[place]))
+        log_prob, read = part["log_prob"].to_numpy()[place], part["log_prob"].is_valid().to_numpy()[place]
+        _refuse(read & ~np.isfinite(log_prob), label, "nan or infinite")
+        found.append(ModelScore(columns, log_prob, part["num_tokens"].to_numpy()[place], read))
     return found
 
 

@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from analysis.errors import ConfigError, MeasureError, TableError
-from analysis.measures.pair_arrays import align_pairs, models_of, of_model
+from analysis.measures.pair_arrays import arrays_of_pairs, models_of, of_model
 from analysis.models.answer_scores import RIGHT_OR_WRONG
 from analysis.schemas import PERFORMANCE
-from analysis.stats.correlations import MEAN, Interval, clustered_bootstrap
+from analysis.stats.correlations import MEAN
+from analysis.stats.resampling import Interval, clustered_bootstrap
 from analysis.tables import table_of
 
 Spacing = Literal["log", "quantile"]
@@ -45,7 +46,7 @@ def performance(
         so have all subsets of a task. Empty ones are left out.
     confidence, resamples, seed
         Of the interval: Wilson's (1927) of exact_match, accuracy and final_answer, which are 0 or 1; it holds its confidence
-        for few examples too. Else a bootstrap of the examples, see :func:`analysis.stats.correlations.clustered_bootstrap`.
+        for few examples too. Else a bootstrap of the examples, see :func:`analysis.stats.resampling.clustered_bootstrap`.
     by_subset
         Rows for each subset too.
 
@@ -66,12 +67,12 @@ def performance(
     if bins < 2 or spacing not in ("log", "quantile"):
         raise ConfigError(f"{bins} bins with spacing {spacing!r}: expected at least 2, and 'log' or 'quantile'")
     scores = scores_of_models(generations)
-    aligned = align_pairs(pairs, counts, examples)
+    of_pairs = arrays_of_pairs(pairs, counts, examples)
     names = pairs["example_id"].combine_chunks().dictionary_encode().dictionary.to_pylist()
     rows: list[dict[str, Any]] = []
     edges: dict[tuple[str, int], NDArray[np.float64]] = {}
-    for task, subset, n, chosen in aligned.groups(by_subset):
-        example, documents = aligned.example[chosen], aligned.counts["pair_documents"][chosen]
+    for task, subset, n, chosen in of_pairs.groups(by_subset):
+        example, documents = of_pairs.example[chosen], of_pairs.counts["pair_documents"][chosen]
         numbers, of_pair = np.unique(example, return_inverse=True)
         means = np.bincount(of_pair, documents) / np.bincount(of_pair)
         within = edges.setdefault((task, n), _edges(means, bins, spacing))  # the whole task comes before its subsets

@@ -10,12 +10,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.errors import ConfigError, MeasureError
-from analysis.measures.correlate import LEAST_PAIRS, Gammas, comparison, select
+from analysis.measures.correlate import LEAST_PAIRS, Gammas, comparison, read_by_all, select
 from analysis.measures.modes import Mode, find_mode
-from analysis.measures.pair_arrays import align_corpus_scores, align_model_scores, align_pairs
+from analysis.measures.pair_arrays import arrays_of_corpus_scores, arrays_of_model_scores, arrays_of_pairs
 from analysis.schemas import SIZE_TRENDS
-from analysis.stats.correlations import PARTIAL_SPEARMAN, STATISTICS, Interval, Statistic, clustered_bootstrap
-from analysis.stats.resampling import Columns, Reals
+from analysis.stats.correlations import PARTIAL_SPEARMAN, STATISTICS
+from analysis.stats.resampling import Columns, Interval, Reals, Statistic, clustered_bootstrap
 from analysis.tables import table_of
 
 Trend = Literal["slope", "correlation"]
@@ -67,8 +67,8 @@ def size_trend(
     chosen_mode = find_mode(mode)
     if unknown := sorted(set(statistics) - STATISTICS.keys()):
         raise ConfigError(f"unknown statistic {unknown[0]!r}: expected {', '.join(STATISTICS)}")
-    aligned = align_pairs(pairs, counts, examples)
-    models = sorted(align_model_scores(pairs, model_scores), key=lambda model: str(model.columns["revision"]))
+    of_pairs = arrays_of_pairs(pairs, counts, examples)
+    models = sorted(arrays_of_model_scores(pairs, model_scores), key=lambda model: str(model.columns["revision"]))
     revisions = {revision: list(some) for revision, some in groupby(models, lambda model: str(model.columns["revision"]))}
     ladders = {
         revision: some
@@ -78,10 +78,11 @@ def size_trend(
     if not ladders:
         raise MeasureError(f"a trend needs models of at least {LEAST_MODELS} sizes at one revision: score more models")
     rows: list[dict[str, Any]] = []
-    for selection in select(aligned, align_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset):
+    for selection in select(of_pairs, arrays_of_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset):
         for revision, some in ladders.items():
             sizes = np.log10([model.columns["num_parameters"] for model in some])
-            compared = [comparison(aligned, selection, model, chosen_mode) for model in some]
+            of_all = read_by_all(selection, some)
+            compared = [comparison(of_pairs, of_all, model, chosen_mode) for model in some]
             example = compared[0][1]
             about = {column: getattr(selection, column) for column in ("task", "subset", "corpus_model", "n", "gamma")}
             about |= {"revision": revision, "mode": chosen_mode.name, "num_models": len(some)}

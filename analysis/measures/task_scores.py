@@ -17,7 +17,7 @@ from analysis.stats.resampling import Columns, Interval, Reals, Statistic, clust
 from analysis.tables import table_of
 
 
-def overall(
+def task_scores(
     examples: pa.Table,
     generations: pa.Table,
     *,

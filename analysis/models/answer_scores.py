@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from analysis.errors import ConfigError, MissingDependencyError, TableError
 from analysis.models.open import CausalModel
 from analysis.models.scoring import score_targets
+from analysis.models.too_long import TooLong
 from analysis.schemas import GENERATIONS
 
 Metric = Literal["exact_match", "final_answer", "bleu", "accuracy"]
@@ -147,15 +148,16 @@ def choose(
     normalise: Normalise = "mean",
     batch_tokens: int = 8192,
     cache: Path | None = None,
-) -> list[str]:
-    """The choice that a model finds likeliest after each example's prompt, the first among equals.
+    too_long: TooLong = "drop",
+) -> list[str | None]:
+    """The choice that a model finds likeliest after each example's prompt, the first among equals; None if it is left out.
 
     Parameters
     ----------
     normalise
         "mean": log P a token, so that long choices are not at a disadvantage; "sum": log P.
-    batch_tokens, cache
-        As for :func:`analysis.models.scoring.score_spans`.
+    batch_tokens, cache, too_long
+        As for :func:`analysis.models.scoring.score_spans`. All choices of an example are read after the same prompt.
 
     Raises
     ------
@@ -171,12 +173,17 @@ def choose(
         raise TableError(f"example {without!r} has no choices, and accuracy needs them: choose another metric for this task")
     texts = [(row["prompt"], choice) for row in rows for choice in row["choices"]]
     names = [f"choice {number} of example {row['example_id']!r}" for row in rows for number in range(len(row["choices"]))]
-    found = score_targets(model, texts, names=names, batch_tokens=batch_tokens, cache=cache)
-    values = found.log_probs / found.num_tokens if normalise == "mean" else found.log_probs
-    stops = np.cumsum([len(row["choices"]) for row in rows]).tolist()
-    return [
-        str(row["choices"][int(values[stop - len(row["choices"]) : stop].argmax())]) for row, stop in zip(rows, stops, strict=True)
-    ]
+    examples_of = [place for place, row in enumerate(rows) for _ in row["choices"]]
+    how: dict[str, Any] = {"names": names, "examples": examples_of, "batch_tokens": batch_tokens, "cache": cache}
+    found = score_targets(model, texts, too_long=too_long, **how)
+    values = found.log_probs / np.maximum(found.num_tokens, 1) if normalise == "mean" else found.log_probs
+    chosen: list[str | None] = []
+    stop = 0
+    for row in rows:
+        start, stop = stop, stop + len(row["choices"])
+        left_out = bool(np.isnan(values[start:stop]).any())
+        chosen.append(None if left_out else str(row["choices"][int(values[start:stop].argmax())]))
+    return chosen
 
 
 def choice_accuracy(
@@ -186,14 +193,15 @@ def choice_accuracy(
     normalise: Normalise = "mean",
     batch_tokens: int = 8192,
     cache: Path | None = None,
+    too_long: TooLong = "drop",
 ) -> pa.Table:
     """GENERATIONS with each example's choice by :func:`choose` as its output, score 1 where that is the target, else 0."""
-    outputs = choose(model, examples, normalise=normalise, batch_tokens=batch_tokens, cache=cache)
+    outputs = choose(model, examples, normalise=normalise, batch_tokens=batch_tokens, cache=cache, too_long=too_long)
     return score_generations(model, examples, outputs, "accuracy")
 
 
-def score_generations(model: CausalModel, examples: pa.Table, outputs: Sequence[str], metric: Metric) -> pa.Table:
-    """GENERATIONS: what a model wrote for each example, and its score.
+def score_generations(model: CausalModel, examples: pa.Table, outputs: Sequence[str | None], metric: Metric) -> pa.Table:
+    """GENERATIONS: what a model wrote for each example, and its score; None, an example that it did not read, has no row.
 
     Parameters
     ----------
@@ -213,11 +221,13 @@ def score_generations(model: CausalModel, examples: pa.Table, outputs: Sequence[
         raise TableError(f"{len(outputs)} outputs for {len(rows)} examples: expected one each")
     if metric not in SCORES:
         raise ConfigError(f"metric is {metric!r}: expected {', '.join(SCORES)}")
-    scores = SCORES[metric](outputs, rows)
+    read = [(row, output) for row, output in zip(rows, outputs, strict=True) if output is not None]
+    rows, written = [row for row, _ in read], [output for _, output in read]
+    scores = SCORES[metric](written, rows)
     columns = {column: [value] * len(rows) for column, value in model.columns.items()}
     columns |= {
         "example_id": [row["example_id"] for row in rows],
-        "output": list(outputs),
+        "output": written,
         "metric": [metric] * len(rows),
         "score": scores,
     }

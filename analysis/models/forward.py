@@ -56,8 +56,8 @@ def token_log_probs(model: CausalModel, batch: Sequence[Reading]) -> "list[torch
     import torch
 
     device = model.model.device
-    width = max(len(reading.ids) for reading in batch) - 1
-    ids = torch.zeros(len(batch), width, dtype=torch.int64)
+    longest = max(len(reading.ids) for reading in batch) - 1
+    ids = torch.zeros(len(batch), longest, dtype=torch.int64)
     mask = torch.zeros_like(ids)
     for row, reading in enumerate(batch):
         length = len(reading.ids) - 1
@@ -75,7 +75,7 @@ def token_log_probs(model: CausalModel, batch: Sequence[Reading]) -> "list[torch
         ]
     except torch.cuda.OutOfMemoryError as error:
         raise ModelError(
-            f"{len(batch)} texts of up to {width:,} tokens do not fit into the memory of {device} beside {model.label}: "
+            f"{len(batch)} texts of up to {longest:,} tokens do not fit into the memory of {device} beside {model.label}: "
             "lower batch_tokens"
         ) from error
     together = torch.cat(pieces)

@@ -12,6 +12,7 @@ from analysis.errors import ConfigError, ModelError
 from analysis.models.cache import Cache, key_of
 from analysis.models.open import CausalModel
 from analysis.models.token_spans import first_tokens
+from analysis.models.too_long import TooLong, num_dropped
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +42,8 @@ def generate(
     stop: Sequence[str] = ("\n",),
     batch_size: int = 16,
     cache: Path | None = None,
-) -> list[str]:
+    too_long: TooLong = "drop",
+) -> list[str | None]:
     r"""What the model writes after each example's prompt, greedily.
 
     The text ends before the first ``stop``, at an end-of-text token, or after ``max_tokens`` tokens. Spaces at the prompt's
@@ -59,22 +61,31 @@ def generate(
         one at a time, up to rounding between two tokens that are all but equally likely; in bf16 rounding is 2⁻⁸.
     cache
         A folder. Outputs of finished batches are kept there and used again where a model reads the same.
+    too_long
+        What to do with a prompt that exceeds the model's context with ``max_tokens`` more: ``analysis.models.too_long``.
 
     Returns
     -------
-    list of str
-        An output for each example.
+    list of str or None
+        An output for each example; None where it was left out as too long.
 
     Raises
     ------
     ModelError
-        A prompt and ``max_tokens`` exceed the model's context. Finished batches stay in the cache.
+        A prompt and ``max_tokens`` exceed the model's context and are to be refused. Finished batches stay in the cache.
     ConfigError
         A number below 1, or an empty stop.
     """
     names = [f"example {name!r}" for name in examples["example_id"].to_pylist()]
     return continue_texts(
-        model, examples["prompt"].to_pylist(), names=names, max_tokens=max_tokens, stop=stop, batch_size=batch_size, cache=cache
+        model,
+        examples["prompt"].to_pylist(),
+        names=names,
+        max_tokens=max_tokens,
+        stop=stop,
+        batch_size=batch_size,
+        cache=cache,
+        too_long=too_long,
     )
 
 
@@ -88,42 +99,49 @@ def continue_texts(
     batch_size: int = 16,
     cache: Path | None = None,
     sampling: Sampling | None = None,
-) -> list[str]:
+    too_long: TooLong = "drop",
+) -> list[str | None]:
     """:func:`generate` for prompts; with ``sampling``, drawn from all tokens, the same for one seed, batch and device."""
     if max_tokens < 1 or batch_size < 1:
         raise ConfigError(f"max_tokens is {max_tokens} and batch_size {batch_size}: expected 1 or more")
     if not all(stop):
         raise ConfigError("a stop is the empty text, which stands before every output: leave it out")
-    read = [_prompt(model, name, prompt, max_tokens) for name, prompt in zip(names, prompts, strict=True)]
+    read = [_prompt(model, name, prompt, max_tokens, too_long) for name, prompt in zip(names, prompts, strict=True)]
     settings = repr((max_tokens, list(stop), sampling, _end_tokens(model)))
-    keys = [key_of(repr(prompt), settings) for prompt in read]
+    keys = [None if prompt is None else key_of(repr(prompt), settings) for prompt in read]
     known = Cache(cache, "generations", model)
-    waiting = {key: prompt for key, prompt in zip(keys, read, strict=True) if key not in known}
+    waiting = {
+        key: prompt for key, prompt in zip(keys, read, strict=True) if key is not None and prompt is not None and key not in known
+    }
     todo = sorted(waiting, key=lambda key: -len(waiting[key].ids))
-    log.info("%s: %s prompts to continue, %s known", model.label, f"{len(todo):,}", f"{len(set(keys)) - len(todo):,}")
+    log.info("%s: %s prompts to continue, %s known", model.label, f"{len(todo):,}", f"{len(set(keys) - {None}) - len(todo):,}")
+    if left_out := keys.count(None):
+        log.warning("%s: %s of %s prompts are too long and left out", model.label, f"{left_out:,}", f"{len(keys):,}")
     with tqdm(total=len(todo), desc=model.label, unit=" prompts", disable=None) as bar:
         for first in range(0, len(todo), batch_size):
             batch = todo[first : first + batch_size]
             outputs = _continue(model, [waiting[key] for key in batch], max_tokens, stop, sampling)
             known.add(dict(zip(batch, outputs, strict=True)))
             bar.update(len(batch))
-    return [str(known[key]) for key in keys]
+    return [None if key is None else str(known[key]) for key in keys]
 
 
-def _prompt(model: CausalModel, name: str, prompt: str, max_tokens: int) -> _Prompt:
+def _prompt(model: CausalModel, name: str, prompt: str, max_tokens: int, too_long: TooLong) -> _Prompt | None:
     read = prompt.rstrip(" ")
     encoded = model.tokenizer(read, return_special_tokens_mask=True, padding=False, truncation=False, verbose=False)
     ids, special = list(encoded["input_ids"]), list(encoded["special_tokens_mask"])
     while len(ids) > 1 and special[-1] and not all(special):  # a tokenizer that ends every text with a token
         ids.pop()
         special.pop()
+    num_special = next((place for place, mark in enumerate(special) if not mark), len(ids)) if ids else 1
     ids = ids or first_tokens(model, name)
-    if model.context_length is not None and len(ids) + max_tokens > model.context_length:
-        raise ModelError(
-            f"{name} has a prompt of {len(ids):,} tokens, and with {max_tokens:,} more it exceeds the "
-            f"{model.context_length:,} that {model.label} reads: shorten the prompt, or lower max_tokens"
-        )
-    return _Prompt(ids, prompt[len(read) :])
+    excess = 0 if model.context_length is None else len(ids) + max_tokens - model.context_length
+    what = (
+        f"{name} has a prompt of {len(ids):,} tokens, and with {max_tokens:,} more it exceeds the {model.context_length or 0:,} "
+        f"that {model.label} reads"
+    )
+    dropped = num_dropped(excess, len(ids) - num_special - 1, too_long, what)
+    return None if dropped is None else _Prompt(ids[:num_special] + ids[num_special + dropped :], prompt[len(read) :])
 
 
 def _continue(
@@ -133,15 +151,15 @@ def _continue(
     import torch
     from transformers import StoppingCriteriaList
 
-    width = max(len(prompt.ids) for prompt in prompts)
-    ids = torch.zeros(len(prompts), width, dtype=torch.int64)
+    longest = max(len(prompt.ids) for prompt in prompts)
+    ids = torch.zeros(len(prompts), longest, dtype=torch.int64)
     mask = torch.zeros_like(ids)
     for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt.ids) :] = torch.tensor(prompt.ids)
-        mask[row, width - len(prompt.ids) :] = 1
+        ids[row, longest - len(prompt.ids) :] = torch.tensor(prompt.ids)
+        mask[row, longest - len(prompt.ids) :] = 1
 
     def written(tokens: "torch.Tensor") -> list[str]:
-        return [_text(model, prompt, row) for prompt, row in zip(prompts, tokens[:, width:].tolist(), strict=True)]
+        return [_text(model, prompt, row) for prompt, row in zip(prompts, tokens[:, longest:].tolist(), strict=True)]
 
     def stopped(tokens: "torch.Tensor", _: object, **__: object) -> "torch.Tensor":
         found = [any(end in text for end in stop) for text in written(tokens)]
@@ -163,7 +181,7 @@ def _continue(
             )
     except torch.cuda.OutOfMemoryError as error:
         raise ModelError(
-            f"{len(prompts)} prompts of up to {width:,} tokens do not fit into the memory of {device} beside {model.label}: "
+            f"{len(prompts)} prompts of up to {longest:,} tokens do not fit into the memory of {device} beside {model.label}: "
             "lower batch_size"
         ) from error
     return [_before(text, stop) for text in written(tokens)]

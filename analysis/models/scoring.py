@@ -15,14 +15,18 @@ from analysis.errors import ModelError, TableError
 from analysis.models.cache import Cache, key_of
 from analysis.models.forward import batches, token_log_probs
 from analysis.models.open import CausalModel
-from analysis.models.token_spans import Reading, Text, TooLong, fit, read_texts
+from analysis.models.token_spans import Reading, Text, read_texts
+from analysis.models.too_long import TooLong, fit_all
 from analysis.schemas import MODEL_SCORES
 
 log = logging.getLogger(__name__)
 
 
 class TargetScores(NamedTuple):
-    """Whole targets: log P of each, ``float64[texts]``, and how many tokens that is the sum over, ``int64[texts]``."""
+    """Whole targets: log P of each, ``float64[texts]``, and how many tokens that is the sum over, ``int64[texts]``.
+
+    A text that was left out because it is too long has log P nan, of 0 tokens.
+    """
 
     log_probs: NDArray[np.float64]
     num_tokens: NDArray[np.int64]
@@ -35,7 +39,7 @@ def score_spans(
     *,
     batch_tokens: int = 8192,
     cache: Path | None = None,
-    too_long: TooLong = "error",
+    too_long: TooLong = "drop",
     to_end: bool = False,
 ) -> pa.Table:
     """log P_LLM(s^y | s^x) = Σ_{t ∈ s^y} log P(t | u ⊕ x ⊕ y before it), of each pair's n-gram at its place in the target.
@@ -53,22 +57,21 @@ def score_spans(
         A folder. The log-probabilities of each target's tokens are kept there as soon as their batch is done, and used again
         in any study that has the model read the same: with other pairs, or after a run that was stopped.
     too_long
-        What to do with an example that is longer than the model's context: "error", or "truncate_left", which drops the
-        start of its prompt.
+        What to do with an example that is longer than the model's context: ``analysis.models.too_long``.
     to_end
         Count every token from s^y on to the end of the target: the loss mask of the paper's released code.
 
     Returns
     -------
     pa.Table
-        MODEL_SCORES, a row for each of ``pairs``, in their order.
+        MODEL_SCORES, a row for each of ``pairs``, in their order; log P is null where the example was left out as too long.
 
     Raises
     ------
     TableError
         A pair of an example that is not there, or a span outside of its target.
     ModelError
-        An example is too long, nan comes out, or no token belongs to a span. Finished batches stay in the cache.
+        An example is too long and to be refused, nan comes out, or no token belongs to a span. Finished batches stay in the cache.
     """
     used = dict.fromkeys(pairs["example_id"].to_pylist())
     columns = [examples[column].to_pylist() for column in ("example_id", "prompt", "target")]
@@ -81,8 +84,12 @@ def score_spans(
     if to_end:
         spans = [(name, start, len(texts[name].target)) for name, start, _ in spans]
     inside = {span: _inside(readings[span[0]], texts[span[0]].target, *span[1:]) for span in dict.fromkeys(spans)}
-    scored = dict(zip(texts, _score(model, list(readings.values()), batch_tokens, cache, too_long), strict=True))
-    found = {span: (math.fsum(scored[span[0]][chosen]), int(chosen.sum())) for span, chosen in inside.items()}
+    fitted = fit_all(list(readings.values()), range(len(texts)), model, too_long)
+    scored = dict(zip(texts, _score(model, fitted, batch_tokens, cache), strict=True))
+    found: dict[tuple[str, int, int], tuple[float | None, int]] = {}
+    for span, chosen in inside.items():
+        log_probs = scored[span[0]]
+        found[span] = (None, 0) if log_probs is None else (math.fsum(log_probs[chosen]), int(chosen.sum()))
     rows = [found[span] for span in spans]
     table = {column: [value] * len(rows) for column, value in model.columns.items()}
     table |= {"row": pairs["row"].to_pylist(), "log_prob": [row[0] for row in rows], "num_tokens": [row[1] for row in rows]}
@@ -94,9 +101,10 @@ def score_targets(
     texts: Sequence[tuple[str, str]],
     *,
     names: Sequence[str] | None = None,
+    examples: Sequence[int] | None = None,
     batch_tokens: int = 8192,
     cache: Path | None = None,
-    too_long: TooLong = "error",
+    too_long: TooLong = "drop",
 ) -> TargetScores:
     """log P(target | prompt) of many (prompt, target).
 
@@ -104,14 +112,18 @@ def score_targets(
     ----------
     names
         What messages call the texts; else by their number.
+    examples
+        The number of each text's example, ascending: texts of one are cut alike, or left out together. None: each its own.
 
     Others, and errors: as for :func:`score_spans`.
     """
     called = names or [f"text {number}" for number in range(len(texts))]
     readings = read_texts(model, [Text(name, *text) for name, text in zip(called, texts, strict=True)])
-    scored = _score(model, readings, batch_tokens, cache, too_long)
-    totals = np.array([math.fsum(log_probs) for log_probs in scored], np.float64)
-    return TargetScores(totals, np.array([len(log_probs) for log_probs in scored], np.int64))
+    fitted = fit_all(readings, range(len(texts)) if examples is None else examples, model, too_long)
+    scored = _score(model, fitted, batch_tokens, cache)
+    totals = [math.nan if log_probs is None else math.fsum(log_probs) for log_probs in scored]
+    sizes = [0 if log_probs is None else len(log_probs) for log_probs in scored]
+    return TargetScores(np.array(totals, np.float64), np.array(sizes, np.int64))
 
 
 def _inside(reading: Reading, target: str, start: int, stop: int) -> NDArray[np.bool_]:
@@ -125,17 +137,19 @@ def _inside(reading: Reading, target: str, start: int, stop: int) -> NDArray[np.
 
 
 def _score(
-    model: CausalModel, readings: Sequence[Reading], batch_tokens: int, folder: Path | None, too_long: TooLong
-) -> list[NDArray[np.float64]]:
-    """log P of the target tokens of each reading, those of equal content once."""
+    model: CausalModel, readings: Sequence[Reading | None], batch_tokens: int, folder: Path | None
+) -> list[NDArray[np.float64] | None]:
+    """log P of the target tokens of each reading, those of equal content once; None stays None."""
     import torch
 
-    fitted = [fit(reading, model, too_long=too_long) for reading in readings]
+    fitted = [reading for reading in readings if reading is not None]
     keys = [key_of(reading.ids.tobytes(), reading.positions.tobytes()) for reading in fitted]
     cache = Cache(folder, "scores", model)
     waiting = {key: reading for key, reading in zip(keys, fitted, strict=True) if key not in cache}
     todo = list(waiting.values())
     log.info("%s: %s texts to read, %s known", model.label, f"{len(todo):,}", f"{len(set(keys)) - len(todo):,}")
+    if left_out := len(readings) - len(fitted):
+        log.warning("%s: %s of %s texts are too long and left out", model.label, f"{left_out:,}", f"{len(readings):,}")
     names = list(waiting)
     with tqdm(total=len(todo), desc=model.label, unit=" texts", disable=None) as bar:
         for numbers in batches(todo, batch_tokens, model.num_outputs):
@@ -151,4 +165,5 @@ def _score(
                     f"{model.device}): its weights are damaged, or overflow this dtype; try fp32"
                 )
             bar.update(len(numbers))
-    return [np.array(cache[key], np.float64) for key in keys]
+    known = iter(keys)
+    return [None if reading is None else np.array(cache[next(known)], np.float64) for reading in readings]

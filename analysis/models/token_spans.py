@@ -13,7 +13,7 @@ beginning-of-text token is read before it (``<|endoftext|>`` for GPT-NeoX, which
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from analysis.errors import ModelError
 from analysis.models.open import CausalModel
 
-TooLong = Literal["error", "truncate_left"]
 ENCODED_TEXTS = 1024  # at a time: an Encoding holds about 100 bytes a token
 
 
@@ -89,34 +88,6 @@ def narrow(reading: Reading, start: int, stop: int) -> Reading:
     positions = reading.positions[inside]
     starts, stops = reading.starts[inside] - start, reading.stops[inside] - start
     return Reading(reading.name, reading.ids[: positions[-1] + 1], positions, starts, stops, reading.num_special)
-
-
-def fit(reading: Reading, model: CausalModel, length: int | None = None, too_long: TooLong = "error") -> Reading:
-    """A reading within ``length`` tokens (None: the model's context); the last token is predicted and need not be read.
-
-    "truncate_left" drops tokens from the prompt's start, after the special tokens that begin the text.
-
-    Raises
-    ------
-    ModelError
-        It is too long, or its target alone is.
-    """
-    limit = model.context_length
-    limit = limit if length is None or (limit is not None and limit < length) else length
-    excess = 0 if limit is None else len(reading.ids) - 1 - limit
-    if excess <= 0:
-        return reading
-    if too_long == "error" or reading.positions[0] - excess < max(reading.num_special, 1):
-        target = len(reading.ids) - int(reading.positions[0])
-        advice = (
-            "shorten it" if too_long == "truncate_left" else "shorten the prompt, or choose truncate_left, which drops its start"
-        )
-        raise ModelError(
-            f"{reading.name} has {len(reading.ids):,} tokens, {target:,} of them from its target on, and {model.label} reads "
-            f"{limit:,}: {advice}"
-        )
-    kept = np.concatenate([reading.ids[: reading.num_special], reading.ids[reading.num_special + excess :]])
-    return reading._replace(ids=kept, positions=reading.positions - excess)
 
 
 def first_tokens(model: CausalModel, name: str) -> list[int]:

@@ -117,14 +117,14 @@ def taskgram(pairs: pa.Table, counts: pa.Table, num_documents: int, smoothing: f
     return scores, (both == 0) & (smoothing == 0)
 
 
-class Text(NamedTuple):
+class WordText(NamedTuple):
     """The ids of a prompt's words and its target's, and where the target starts."""
 
     ids: NDArray[np.int64]
     start: int
 
 
-WordModel = Callable[[Sequence[Text]], list[NDArray[np.float64]]]
+WordModel = Callable[[Sequence[WordText]], list[NDArray[np.float64]]]
 """Texts -> log-probability of each word of each target."""
 
 
@@ -143,9 +143,9 @@ def _word_model(model: str, index: si.SuffixIndex, order: int) -> WordModel:
     return lambda texts: [_log(backoff.score(ids))[start:] for ids, start in _cut(texts, order)]
 
 
-def _cut(texts: Sequence[Text], order: int) -> list[Text]:
+def _cut(texts: Sequence[WordText], order: int) -> list[WordText]:
     """Of each prompt, what a model of ``order`` words can see."""
-    return [Text(ids[max(start - order + 1, 0) :], min(start, order - 1)) for ids, start in texts]
+    return [WordText(ids[max(start - order + 1, 0) :], min(start, order - 1)) for ids, start in texts]
 
 
 def _log(probs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,7 +161,7 @@ def _of_words(pairs: pa.Table, examples: pa.Table, words: WordIds, model: WordMo
         raise TableError(f"the pairs are of the example {missing[0]!r}, which the examples lack: give those that were mined")
     prompts, targets = ([word_spans(rows[name][part]) for name in names] for part in ("prompt", "target"))
     texts = [
-        Text(np.array(words.ids([*prompt.words, *target.words]), np.int64), len(prompt.words))
+        WordText(np.array(words.ids([*prompt.words, *target.words]), np.int64), len(prompt.words))
         for prompt, target in zip(prompts, targets, strict=True)
     ]
     order = np.argsort(numbers, kind="stable")

@@ -36,14 +36,15 @@ def find_pairs(examples: pa.Table, given: pa.Table) -> Mined:
     Raises
     ------
     TableError
-        A column is missing, or no pair is of these examples.
+        A column is missing, a pair lacks a value, or no pair is of these examples.
     """
     if missing := [name for name in COLUMNS if name not in given.column_names]:
         raise TableError(f"the given pairs have no column {missing[0]}; expected {', '.join(COLUMNS)}")
     known = {row["example_id"]: row for row in examples.select(["example_id", "task", "subset", "input", "target"]).to_pylist()}
     drops = DropCounter("mine", REASONS)
     rows: list[dict[str, Any]] = []
-    for pair in given.select(list(COLUMNS)).to_pylist():
+    for number, pair in enumerate(given.select(list(COLUMNS)).to_pylist(), 1):
+        _check(number, pair)
         example = known.get(pair["example_id"])
         if example is None:
             continue
@@ -58,6 +59,14 @@ def find_pairs(examples: pa.Table, given: pa.Table) -> Mined:
     if not rows:
         raise TableError("none of the given pairs is in an example of the task: do the ids belong together?")
     return Mined(table_of(rows, PAIRS), drops.table())
+
+
+def _check(number: int, pair: dict[str, Any]) -> None:
+    for column in COLUMNS:
+        kind = int if column == "n" else str
+        if not isinstance(pair[column], kind):
+            expected = "a whole number" if kind is int else "a text"
+            raise TableError(f"the given pairs, row {number}: {column} is {pair[column]!r}; expected {expected}")
 
 
 def read_given(path: Path) -> pa.Table:

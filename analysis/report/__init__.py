@@ -5,6 +5,6 @@ It reads tables and computes nothing: what is shown was made by a stage, with it
 
 from analysis.report.listings import Origin
 from analysis.report.page import write_report
-from analysis.report.selection import ModelChoice, Study, Tables, TaskChoice, rows_of
+from analysis.report.selection import ModelChoice, StudyChoices, Tables, TaskChoice, rows_of
 
-__all__ = ["ModelChoice", "Origin", "Study", "Tables", "TaskChoice", "rows_of", "write_report"]
+__all__ = ["ModelChoice", "Origin", "StudyChoices", "Tables", "TaskChoice", "rows_of", "write_report"]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.report.selection import METRICS, Row, Study, by_size, distinct, final, named, picked, whole
+from analysis.report.selection import METRICS, Row, StudyChoices, by_size, distinct, final, named, picked, whole
 from analysis.report.style import LINES, MARKERS, PALETTE, legend_below, line, panels, series_colours, short, size_axis
 
 UNITS = {
@@ -36,7 +36,7 @@ def score_by_size(rows: Sequence[Row]) -> Any:
     return figure
 
 
-def score_by_counts(rows: Sequence[Row], study: Study) -> Any:
+def score_by_counts(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel for each task and n: the score in each bin of pair counts, a line a model, small to large."""
     shown = final(whole(rows), study)
     wanted = [(task, n) for task in distinct(shown, "task") for n in sorted(distinct(picked(shown, task=task), "n"))]

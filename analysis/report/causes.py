@@ -8,7 +8,7 @@ from analysis.report.selection import (
     METRICS,
     ModelChoice,
     Row,
-    Study,
+    StudyChoices,
     distinct,
     final,
     model_label,
@@ -23,14 +23,14 @@ from analysis.report.style import HATCHES, LINES, MARKERS, PALETTE, legend_below
 GROUPS = {"pair": "documents with x and y", "output_only": "documents with y alone", "difference": "the first less the second"}
 
 
-def summed(rows: Sequence[Row], study: Study) -> list[Row]:
+def summed(rows: Sequence[Row], study: StudyChoices) -> list[Row]:
     """Influence as the paper sums it: over all states of a model; of a model with one state, that."""
     shown = whole(rows)
     with_sum = {row["model"] for row in shown if row["revision"] == ALL_STATES}
     return [row for row in shown if row["revision"] == ALL_STATES or row["model"] not in with_sum]
 
 
-def influence_by_group(rows: Sequence[Row], study: Study) -> Any:
+def influence_by_group(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel a model: mean influence of both groups of documents, three bars a task: both groups, and their difference."""
     shown = summed(rows, study)
     labels = distinct([{"label": model_label(row)} for row in shown], "label")
@@ -51,12 +51,12 @@ def influence_by_group(rows: Sequence[Row], study: Study) -> Any:
     return figure
 
 
-def dose_by_size(rows: Sequence[Row], study: Study) -> Any:
+def dose_by_size(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel for each task and response: the response against planted documents, a line a model."""
     return _doses(final(rows, study), lambda row: short(row["num_parameters"]), "model", "parameters")
 
 
-def dose_by_step(rows: Sequence[Row], study: Study, model: ModelChoice) -> Any:
+def dose_by_step(rows: Sequence[Row], study: StudyChoices, model: ModelChoice) -> Any:
     """The same for the states of one model along its training."""
     return _doses(
         trajectory(rows, model), lambda row: f"{row['step']:,}" if row["step"] >= 0 else "last", "revision", "training step"
@@ -91,7 +91,7 @@ def with_pairs(rows: Sequence[Row], task: str) -> list[Row]:
     return [row for row in picked(rows, task=task) if row["num_pairs"]]
 
 
-def drop_bars(rows: Sequence[Row], study: Study) -> Any:
+def drop_bars(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel for each task and n: how many pairs each reason took, and how many were kept."""
     wanted = [(task.name, n) for task in study.tasks for n in sorted(distinct(with_pairs(rows, task.name), "n"))]
     reasons = distinct(rows, "reason")

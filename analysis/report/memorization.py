@@ -7,7 +7,7 @@ from analysis.report.selection import (
     CORPUS_MODELS,
     STATISTICS,
     Row,
-    Study,
+    StudyChoices,
     TaskChoice,
     at_gamma,
     by_size,
@@ -35,7 +35,7 @@ from analysis.report.style import (
 )
 
 
-def by_model_size(rows: Sequence[Row], study: Study) -> Any:
+def by_model_size(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel for each task and n: the main statistic against model size, a line for each model of the corpus."""
     wanted = [(task, n) for task in _tasks_of(rows, study) for n in task.gamma if picked(main_rows(rows, study, task), n=n)]
     figure, axes = panels(len(wanted), share_y=len({task.statistic for task, _ in wanted}) == 1)
@@ -49,7 +49,7 @@ def by_model_size(rows: Sequence[Row], study: Study) -> Any:
     return figure
 
 
-def by_control(rows: Sequence[Row], study: Study) -> Any:
+def by_control(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel a task: each statistic of the task-gram model against size, at the task's first n."""
     tasks = _tasks_of(rows, study)
     figure, axes = panels(len(tasks))
@@ -63,7 +63,7 @@ def by_control(rows: Sequence[Row], study: Study) -> Any:
     return figure
 
 
-def by_mode(rows: Sequence[Row], study: Study) -> Any:
+def by_mode(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel a task: the main statistic under each reading of the definitions, at the task's first n.
 
     Modes after the first are computed at the study's γ only, and one that has a γ of its own says that instead.
@@ -83,7 +83,7 @@ def by_mode(rows: Sequence[Row], study: Study) -> Any:
     return figure
 
 
-def by_gamma(rows: Sequence[Row], study: Study) -> Any:
+def by_gamma(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel for each task and n: the main statistic against γ, a line a model; the study's γ is the upright line."""
     shown = picked(final(whole(rows), study), mode=study.mode, corpus_model="taskgram")
     wanted = [
@@ -106,7 +106,7 @@ def by_gamma(rows: Sequence[Row], study: Study) -> Any:
     return figure
 
 
-def by_n(rows: Sequence[Row], study: Study) -> Any:
+def by_n(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel a task: the main statistic against n, a line a model; ∞-gram stands beside as dashes."""
     tasks = [task for task in _tasks_of(rows, study) if len(task.gamma) > 1]
     figure, axes = panels(len(tasks), share_y=False)
@@ -123,7 +123,7 @@ def by_n(rows: Sequence[Row], study: Study) -> Any:
     return figure
 
 
-def by_step(rows: Sequence[Row], study: Study) -> Any:
+def by_step(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel a task: the main statistic along training, a line a model, at the task's first n."""
     tasks = _tasks_of(rows, study)
     figure, axes = panels(len(tasks), share_y=len({task.statistic for task in tasks}) == 1)
@@ -141,19 +141,19 @@ def by_step(rows: Sequence[Row], study: Study) -> Any:
     return figure
 
 
-def main_rows(rows: Sequence[Row], study: Study, task: TaskChoice) -> list[Row]:
+def main_rows(rows: Sequence[Row], study: StudyChoices, task: TaskChoice) -> list[Row]:
     """Rows of the task's main statistic in the main mode at the study's γ, of all corpus models."""
     return picked(at_gamma(final(whole(rows), study), task), mode=study.mode, statistic=task.statistic)
 
 
-def has_several_gammas(rows: Sequence[Row], study: Study) -> bool:
+def has_several_gammas(rows: Sequence[Row], study: StudyChoices) -> bool:
     """Whether the main mode was computed at another γ than the study's."""
     main = picked(rows, mode=study.mode)
     of_tasks = [(task, row) for task in study.tasks for row in main if row["task"] == task.name and row["n"] in task.gamma]
     return any(not same(row["gamma"], task.gamma[row["n"]]) for task, row in of_tasks)
 
 
-def _tasks_of(rows: Sequence[Row], study: Study) -> list[TaskChoice]:
+def _tasks_of(rows: Sequence[Row], study: StudyChoices) -> list[TaskChoice]:
     present = set(distinct(rows, "task"))
     return [task for task in study.tasks if task.name in present]
 

@@ -12,13 +12,13 @@ from analysis.files import replacing
 from analysis.report import listings
 from analysis.report.listings import Listing, Origin
 from analysis.report.sections import Section, sections
-from analysis.report.selection import Study, Tables
+from analysis.report.selection import StudyChoices, Tables
 from analysis.report.style import DPI, drawing
 
 
 def write_report(
     tables: Tables,
-    study: Study,
+    study: StudyChoices,
     folder: Path,
     *,
     overview: Sequence[Listing] = (),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from analysis.report import behaviour, causes, listings, memorization
 from analysis.report.listings import Listing
-from analysis.report.selection import Row, Study, Tables, distinct, final, picked, whole
+from analysis.report.selection import Row, StudyChoices, Tables, distinct, final, picked, whole
 
 
 class Figure(NamedTuple):
@@ -27,7 +27,7 @@ class Section(NamedTuple):
     absent: str = ""
 
 
-def sections(tables: Tables, study: Study) -> list[Section]:
+def sections(tables: Tables, study: StudyChoices) -> list[Section]:
     """All sections; one whose table this run has not is its title and a sentence."""
     makers = [_memorization, _sensitivity, _training, _task_scores, _performance, _novelty]
     makers += [_dose, _influence, _prompts, _contamination, _drops]
@@ -38,7 +38,7 @@ def _absent(title: str, what: str) -> Section:
     return Section(title, "", absent=f"Left out: this run has no table of {what}.")
 
 
-def _interval(study: Study) -> str:
+def _interval(study: StudyChoices) -> str:
     return f"Bars are {study.confidence:.0%} intervals."
 
 
@@ -53,7 +53,7 @@ def _sizes(rows: Sequence[Row], unit: str = "num_pairs") -> str:
     return f"{name} behind an estimate: {'; '.join(said)}."
 
 
-def _memorization(tables: Tables, study: Study) -> Section:
+def _memorization(tables: Tables, study: StudyChoices) -> Section:
     title = "Distributional memorization against model size"
     rows = tables.get("correlations", ())
     main = [row for task in study.tasks for row in memorization.main_rows(rows, study, task)]
@@ -96,7 +96,7 @@ def _memorization(tables: Tables, study: Study) -> Section:
     return Section(title, text, figures, lists)
 
 
-def _sensitivity(tables: Tables, study: Study) -> Section:
+def _sensitivity(tables: Tables, study: StudyChoices) -> Section:
     title = "Sensitivity to γ and n"
     rows = tables.get("correlations", ())
     figures = []
@@ -120,7 +120,7 @@ def _sensitivity(tables: Tables, study: Study) -> Section:
     return Section(title, "", figures) if figures else _absent(title, "correlations at several γ or n")
 
 
-def _training(tables: Tables, study: Study) -> Section:
+def _training(tables: Tables, study: StudyChoices) -> Section:
     title = "Distributional memorization along training"
     rows = tables.get("correlations", ())
     paths = [model for model in study.models if model.checkpoints]
@@ -131,7 +131,7 @@ def _training(tables: Tables, study: Study) -> Section:
     return Section(title, "", [Figure("memorization-by-step", caption, lambda: memorization.by_step(rows, study))])
 
 
-def _task_scores(tables: Tables, study: Study) -> Section:
+def _task_scores(tables: Tables, study: StudyChoices) -> Section:
     title = "Task score against model size"
     rows = final(whole(tables.get("task_scores", ())), study)
     if not rows:
@@ -142,7 +142,7 @@ def _task_scores(tables: Tables, study: Study) -> Section:
     )
 
 
-def _performance(tables: Tables, study: Study) -> Section:
+def _performance(tables: Tables, study: StudyChoices) -> Section:
     title = "Task score by pair counts"
     rows = final(whole(tables.get("performance", ())), study)
     if not rows:
@@ -155,7 +155,7 @@ def _performance(tables: Tables, study: Study) -> Section:
     return Section(title, "", figures, [listings.performance(rows)])
 
 
-def _novelty(tables: Tables, study: Study) -> Section:
+def _novelty(tables: Tables, study: StudyChoices) -> Section:
     title = "Novelty of what models write"
     rows = final(whole(tables.get("novelty", ())), study)
     if not rows:
@@ -173,7 +173,7 @@ def _novelty(tables: Tables, study: Study) -> Section:
     return Section(title, text, figures, [listings.novelty(rows)])
 
 
-def _dose(tables: Tables, study: Study) -> Section:
+def _dose(tables: Tables, study: StudyChoices) -> Section:
     title = "Dose and response"
     rows = tables.get("dose_response", ())
     if not rows:
@@ -199,7 +199,7 @@ def _dose(tables: Tables, study: Study) -> Section:
     return Section(title, text, figures, lists)
 
 
-def _influence(tables: Tables, study: Study) -> Section:
+def _influence(tables: Tables, study: StudyChoices) -> Section:
     title = "Influence of documents that hold the pair"
     rows = causes.summed(tables.get("influence", ()), study)
     if not rows:
@@ -212,7 +212,7 @@ def _influence(tables: Tables, study: Study) -> Section:
     return Section(title, "", figures, [listings.influence(rows)])
 
 
-def _prompts(tables: Tables, study: Study) -> Section:
+def _prompts(tables: Tables, study: StudyChoices) -> Section:
     title = "Prompts that memorize and prompts that generalize"
     rows = tables.get("prompts", ())
     if not rows:
@@ -221,7 +221,7 @@ def _prompts(tables: Tables, study: Study) -> Section:
     return Section(title, text, (), [listings.prompts(rows)])
 
 
-def _contamination(tables: Tables, study: Study) -> Section:
+def _contamination(tables: Tables, study: StudyChoices) -> Section:
     title = "Contamination"
     rows = whole(tables.get("contamination", ()))
     if not rows:
@@ -229,7 +229,7 @@ def _contamination(tables: Tables, study: Study) -> Section:
     return Section(title, "Examples that share an n-gram of n words with the corpus.", (), [listings.contamination(rows)])
 
 
-def _drops(tables: Tables, study: Study) -> Section:
+def _drops(tables: Tables, study: StudyChoices) -> Section:
     title = "What was dropped, and why"
     rows = whole(tables.get("drops", ()))
     if not rows:
@@ -237,6 +237,8 @@ def _drops(tables: Tables, study: Study) -> Section:
     lists = [listings.drops(rows, "What was dropped on the way to the counts, stage by stage.")]
     if left_out := whole(tables.get("left_out", ())):
         lists.append(listings.drops(left_out, f"What the correlations leave out of these, by corpus model; mode {study.mode}."))
+    if unread := [row for row in whole(tables.get("unread", ())) if row["reason"] != "kept"]:
+        lists.append(listings.drops(unread, "What was too long for a language model, and was left out of its results."))
     caption = (
         "Pairs that each reason took, stage by stage, and those kept (plain bars). Logarithmic: the figures stand at the bars."
     )

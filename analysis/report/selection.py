@@ -26,7 +26,7 @@ class ModelChoice(NamedTuple):
     checkpoints: tuple[str, ...]
 
 
-class Study(NamedTuple):
+class StudyChoices(NamedTuple):
     """The choices that lead a reader through the tables."""
 
     title: str
@@ -70,7 +70,7 @@ def distinct(rows: Iterable[Row], column: str) -> list[Any]:
     return list(dict.fromkeys(row[column] for row in rows))
 
 
-def final(rows: Iterable[Row], study: Study) -> list[Row]:
+def final(rows: Iterable[Row], study: StudyChoices) -> list[Row]:
     """Rows of the states that main figures show, smallest model first."""
     states = {(model.name, model.revision) for model in study.models}
     return by_size(row for row in rows if (row["model"], row["revision"]) in states)

@@ -8,33 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.stats.resampling import (
-    Columns,
-    Interval,
-    Reals,
-    Statistic,
-    clustered_bootstrap,
-    evaluate,
-    permutation_p,
-)
-
-__all__ = [
-    "KENDALL_DISTANCE",
-    "MEAN",
-    "PARTIAL_SPEARMAN",
-    "PEARSON",
-    "RATIO",
-    "SPEARMAN",
-    "STATISTICS",
-    "Interval",
-    "Statistic",
-    "clustered_bootstrap",
-    "kendall_distance",
-    "partial_spearman",
-    "pearson",
-    "permutation_p",
-    "spearman",
-]
+from analysis.stats.resampling import Columns, Reals, Statistic, evaluate
 
 NEGLIGIBLE = 1e-12  # of a variance: what rounding leaves of zero
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from analysis.config import load_config
 from analysis.lab import CHECKPOINTS, Preset, finished, load_preset, make_world, train_ladder
 from analysis.models.open import list_checkpoints
-from analysis.study.opened import quiet_transformers
+from analysis.study.resources import quiet_transformers
 
 log = logging.getLogger(__name__)
 

@@ -4,15 +4,17 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 import suffixindex as si
 from analysis.errors import AnalysisError, ConfigError, StageError
-from analysis.tables import is_current, read_table, run_stage
+from analysis.tables import is_current, make_table, read_table
 
 log = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,15 @@ class Stage:
     output: Path
     schema: pa.Schema
     make: Callable[..., pa.Table]
-    """Called with the tables of ``reads`` by their roles."""
+    """Called with the tables of ``reads`` by their roles, and with ``settings`` by their names."""
     reads: "Mapping[str, Stage | Sequence[Stage]]" = field(default_factory=dict)
     """Stages before it: role -> the one whose table it is, or several whose tables are put together."""
     files: Mapping[str, Path] = field(default_factory=dict)
     """What else ``make`` reads: an index, a task's source."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """All else that the table depends on."""
+    """Arguments of ``make``. They are bound here and nowhere else, so that the provenance says what was computed."""
+    depends_on: Mapping[str, Any] = field(default_factory=dict)
+    """What else the table depends on and ``make`` is not given: the weights of a model, the name of an encoder."""
     kind: str = ""
     """What the report calls tables of this sort; "" for those that it does not show."""
 
@@ -47,21 +51,39 @@ class Stage:
         }
         return {**self.files, **single, **several}
 
+    @property
+    def provenance_settings(self) -> dict[str, Any]:
+        """All that is kept beside the table, apart from its inputs."""
+        assert not self.settings.keys() & self.depends_on.keys()
+        return {**self.depends_on, **self.settings}
+
     def read(self) -> pa.Table:
         """The table that the stage wrote."""
         return read_table(self.output, self.schema)
 
     def is_current(self) -> bool:
         """Whether its table was made of the same inputs and settings."""
-        return is_current(self.name, self.output, self.inputs, self.settings)
+        return is_current(self.name, self.output, self.inputs, self.provenance_settings)
 
     def run(self) -> None:
         """Make the table, unless it is up to date."""
-        run_stage(self.name, self.output, self.inputs, self.settings, self._made, self.schema)
+        make_table(self.name, self.output, self.inputs, self.provenance_settings, self._made, self.schema)
 
     def _made(self) -> pa.Table:
         tables = {role: read.read() if isinstance(read, Stage) else concatenated(read) for role, read in self.reads.items()}
-        return self.make(**tables)
+        return self.make(**tables, **self.settings)
+
+
+def once(make: Callable[..., Made]) -> Callable[..., Made]:
+    """Call it the first time only: two tables come of one computation."""
+    made: list[Made] = []
+
+    def first(**given: Any) -> Made:
+        if not made:
+            made.append(make(**given))
+        return made[0]
+
+    return first
 
 
 def concatenated(stages: Sequence[Stage]) -> pa.Table:

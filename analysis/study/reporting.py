@@ -5,7 +5,7 @@ from pathlib import Path
 
 from analysis.config import Config
 from analysis.errors import TableError
-from analysis.report import ModelChoice, Origin, Study, Tables, TaskChoice, listings, rows_of, write_report
+from analysis.report import ModelChoice, Origin, StudyChoices, Tables, TaskChoice, listings, rows_of, write_report
 from analysis.report.selection import Row
 from analysis.study.pipeline import Stage
 from analysis.tables import provenance, versions
@@ -43,9 +43,9 @@ def report_study(config: Config, stages: Sequence[Stage], settings: str) -> Path
     )
 
 
-def study_of(config: Config) -> Study:
+def study_of(config: Config) -> StudyChoices:
     """What leads a reader through the tables."""
-    return Study(
+    return StudyChoices(
         config.study.title,
         tuple(TaskChoice(task.name, task.gamma, task.statistic) for task in config.tasks),
         tuple(ModelChoice(model.name, model.revision, model.checkpoints) for model in config.models),

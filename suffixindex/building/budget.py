@@ -13,6 +13,7 @@ import numpy as np
 from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source
 from suffixindex.errors import BuildError, CorpusError
+from suffixindex.gpu_sort.device import CPU, HOST_BYTES, shards_planned
 from suffixindex.storage.format import TOKEN_TYPES, separator_of
 from suffixindex.storage.tables import TABLE_BYTES
 from suffixindex.system.memory import MAX_TOKENS, parse_count, parse_size, sort_bytes_per_token, total_memory
@@ -27,18 +28,23 @@ SAMPLE_BYTES = 32 << 20
 GROWTH_PER_DECADE = 0.3  # a token's share of a sort ten times as long: measured, benchmarks/README.md
 
 
-def bytes_per_token(token_type: str) -> float:
-    """Peak memory of a build for each token of its largest shard: the sort's, and the mapped tokens'."""
+def bytes_per_token(token_type: str, at_once: int = 1) -> float:
+    """Peak memory of a build for each token of its largest shard: the sort's, and the mapped tokens'.
+
+    Where GPUs sort, ``at_once`` shards are under way, of which the host holds the tokens and the suffix array.
+    """
     dtype = TOKEN_TYPES[token_type]
-    return sort_bytes_per_token(dtype) + dtype.itemsize
+    return max(sort_bytes_per_token(dtype) + dtype.itemsize, at_once * (4 + dtype.itemsize) if at_once > 1 else 0)
 
 
-def fixed_bytes(threads: int) -> int:
+def fixed_bytes(threads: int, at_once: int = 1) -> int:
     """Memory of a build that does not grow with its shards."""
-    return FIXED_BYTES + THREAD_BYTES * threads
+    return FIXED_BYTES + THREAD_BYTES * threads + (HOST_BYTES if at_once > 1 else 0)
 
 
-def shard_capacity(memory: str | int | None, shard_tokens: str | int | None, token_type: str, threads: int) -> int:
+def shard_capacity(
+    memory: str | int | None, shard_tokens: str | int | None, token_type: str, threads: int, device: str = CPU
+) -> int:
     """Tokens and separators that a shard may hold; by default half of what memory there is sets it.
 
     Raises
@@ -51,9 +57,11 @@ def shard_capacity(memory: str | int | None, shard_tokens: str | int | None, tok
     if shard_tokens is not None:
         return min(parse_count(shard_tokens), MAX_TOKENS)
     budget = parse_size(memory) if memory is not None else total_memory() // 2
-    capacity = int((budget - fixed_bytes(threads)) / bytes_per_token(token_type))
+    at_once = shards_planned(device)
+    fixed, each = fixed_bytes(threads, at_once), bytes_per_token(token_type, at_once)
+    capacity = int((budget - fixed) / each)
     if capacity < SMALLEST_SHARD:
-        least = fixed_bytes(threads) + ceil(SMALLEST_SHARD * bytes_per_token(token_type))
+        least = fixed + ceil(SMALLEST_SHARD * each)
         raise BuildError(
             f"{budget / 2**20:,.0f} MiB of memory are too little for a build: give it {least / 2**20:,.0f} MiB or more"
         )
@@ -119,7 +127,7 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
     documents = sum(len(lengths) for _, lengths in numbered)
     separator = separator_of(encoder.token_type)
     tokens = np.concatenate([tokens for tokens, _ in numbered])
-    from suffixindex.suffix_sort.sort import suffix_array
+    from suffixindex.suffix_sort import suffix_array
 
     suffix_array(tokens[:1000], separator=separator, threads=threads)
     started = time.perf_counter()

@@ -2,19 +2,21 @@
 
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.building.state import Counts
 from suffixindex.building.writer import TokenWriter, without_longer
 from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source
+from suffixindex.system.parallel import in_order
 from suffixindex.system.progress import Bar
 from suffixindex.tokenizers.encoders import Encoder
 
@@ -22,34 +24,13 @@ BATCH_BYTES = 1 << 20
 LOOKAHEAD = 2  # batches under way for each thread
 SWITCH_SECONDS = 5e-4  # Python's own 5 ms are as long as a batch: whoever has read or written one would wait as long again
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-@dataclass
-class Counts:
-    """What encoding has seen so far; ``cursor`` is the next record as (source, record)."""
-
-    cursor: tuple[int, int] = (0, 0)
-    documents: int = 0
-    tokens: int = 0
-    text_bytes: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)
-
-    @classmethod
-    def from_json(cls, counts: dict[str, Any]) -> "Counts":
-        source, record = counts["cursor"]
-        return cls(**{**counts, "cursor": (source, record), "skipped": Counter(counts["skipped"])})
-
-    def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "skipped": dict(sorted(self.skipped.items()))}
-
 
 class _Batch(NamedTuple):
     encoded: Any
     metadata: list[bytes]
     skipped: Counter[str]
     text_bytes: int
+    last: RawRecords
 
 
 def encode_corpus(
@@ -60,14 +41,15 @@ def encode_corpus(
     counts: Counts,
     *,
     threads: int,
-    checkpoint: Callable[[], None],
-    checkpoint_seconds: float,
-    reach: Callable[..., None],
+    checkpoint: Callable[[Counts], None] = lambda counts: None,
+    checkpoint_seconds: float = float("inf"),
+    progress: Callable[[int, Counts], None] = lambda done, counts: None,
     places: Sequence[Source] | None = None,
-) -> None:
-    """Encode everything from ``counts.cursor`` on and append it; calls ``checkpoint`` now and then.
+) -> Counts:
+    """Encode everything from ``counts.cursor`` on and append it; returns what there is in all.
 
-    ``reach(done, documents=…, tokens=…)`` is told how many bytes of the sources' files are read.
+    ``checkpoint`` is called every so many seconds with the counts of what was appended, ``progress`` after each batch with
+    the bytes of the sources' files that are read, and these counts.
     ``places`` are the sources as this process finds them, where that is not by the paths that the documents' metadata keep.
     Memory: about ``LOOKAHEAD`` batches a thread, a few times their text each.
     """
@@ -75,29 +57,27 @@ def encode_corpus(
     def work(pieces: list[RawRecords]) -> _Batch:
         documents = parse(pieces, sources, options)
         encoded = encoder.encode(documents.texts)
-        return _Batch(encoded, documents.metadata, documents.skipped, sum(piece.num_bytes for piece in pieces))
+        return _Batch(encoded, documents.metadata, documents.skipped, sum(piece.num_bytes for piece in pieces), pieces[-1])
 
     before = bytes_before(sources)
     saved = time.monotonic()
     with _switching_often(), ThreadPoolExecutor(threads if encoder.parallel else 1, "encode") as pool:
         batches = _batches(read_records(places or sources, counts.cursor, options.record_bytes))
-        for pieces, batch in _map_in_order(pool, work, batches, LOOKAHEAD * threads):
+        for batch in in_order(pool, work, batches, LOOKAHEAD * threads):
             tokens, lengths = encoder.number(batch.encoded)
-            metadata = batch.metadata
+            metadata, skipped = batch.metadata, batch.skipped
             if options.on_error == "skip" and len(lengths) and lengths.max() >= writer.capacity:
-                batch.skipped["longer than a shard"] += int(np.count_nonzero(lengths >= writer.capacity))
+                skipped = skipped + Counter({"longer than a shard": int(np.count_nonzero(lengths >= writer.capacity))})
                 tokens, lengths, metadata = without_longer(tokens, lengths, metadata, writer.capacity)
             writer.append(tokens, lengths, metadata)
-            last = pieces[-1]
-            counts.cursor = (last.source, last.first + last.num_records)
-            counts.documents += len(lengths)
-            counts.tokens += len(tokens) - len(lengths)
-            counts.text_bytes += batch.text_bytes
-            counts.skipped += batch.skipped
-            reach(int(before[last.source]) + last.consumed, documents=counts.documents, tokens=counts.tokens)
+            last = batch.last
+            counts = replace(counts, cursor=(last.source, last.first + last.num_records))
+            counts = counts.plus(len(lengths), len(tokens) - len(lengths), batch.text_bytes, skipped)
+            progress(int(before[last.source]) + last.consumed, counts)
             if time.monotonic() - saved >= checkpoint_seconds:
-                checkpoint()
+                checkpoint(counts)
                 saved = time.monotonic()
+    return counts
 
 
 def encoding_bar(sources: Sequence[Source], counts: Counts, progress: bool | None) -> Bar:
@@ -134,22 +114,3 @@ def _switching_often() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
-
-
-def _map_in_order(
-    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterator[Item], ahead: int
-) -> Iterator[tuple[Item, Result]]:
-    """(item, function(item)) in the order of the items, ``ahead`` of them under way; an error comes in its place."""
-    waiting: deque[tuple[Item, Future[Result]]] = deque()
-    try:
-        for item in items:
-            waiting.append((item, pool.submit(function, item)))
-            if len(waiting) > ahead:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    finally:
-        for _, future in waiting:
-            future.cancel()

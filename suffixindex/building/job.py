@@ -1,19 +1,22 @@
 """A build under way, and how one machine does it: encode the corpus into shards, then sort them one after the other."""
 
-from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from suffixindex.building.encode import Counts, encode_corpus, encoding_bar
+from suffixindex.building.encode import encode_corpus, encoding_bar
 from suffixindex.building.linked import is_laid_out, link_tokens
 from suffixindex.building.shards import sort_shard
-from suffixindex.building.state import BuildState, Clock
-from suffixindex.building.writer import TokenWriter, WriterState
+from suffixindex.building.state import BuildState, Checkpoint, Clock, Counts, DocumentRange, Encoded, EncodedParts, ShardSize
+from suffixindex.building.writer import TokenWriter
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import STDIN, Source
 from suffixindex.errors import BuildError, CorpusError
+from suffixindex.gpu_sort.device import shards_at_once
 from suffixindex.storage.format import SHARD_MARKER, WORK, ShardEntry, shard_folder, token_type
+from suffixindex.system.parallel import in_order
 from suffixindex.system.progress import Bar
 from suffixindex.tokenizers.encoders import Encoder
 
@@ -28,10 +31,14 @@ class Job:
     sources: list[Source]
     options: RecordOptions
     threads: int
-    progress: bool | None
+    show_progress: bool | None
+    device: str = "cpu"
+    """Where suffixes are sorted: see :func:`suffixindex.suffix_sort.devices.suffix_array`."""
 
-    def encoded(self, shards: list[tuple[int, int]], counts: Counts, **more: object) -> None:
-        """Note that every shard's tokens are there, (documents, length) of each.
+    def encoded(
+        self, shards: tuple[ShardSize, ...], counts: Counts, ranges: tuple[tuple[DocumentRange, ...], ...] | None = None
+    ) -> None:
+        """Note that every shard's tokens are there, or in which ``ranges`` of parts.
 
         Raises
         ------
@@ -42,7 +49,7 @@ class Job:
             raise CorpusError(f"the corpus is empty: {len(self.sources)} inputs hold no document{_skips(counts.skipped)}")
         self.encoder.finish()
         size = self.encoder.vocabulary_size
-        self.state.encoded = {"shards": shards, "vocabulary_size": size, "counts": counts.to_json(), **more}
+        self.state.encoded = Encoded(shards, size, counts) if ranges is None else EncodedParts(shards, size, counts, ranges)
         self.state.checkpoint = None
 
 
@@ -60,7 +67,7 @@ def build_here(job: Job, checkpoint_seconds: float) -> list[ShardEntry]:
             "--workers 1; or throw it away with --restart"
         )
     if job.state.encoded is None:
-        if is_laid_out(job.sources, job.encoder.token_type, job.state.settings["shard_capacity"]):
+        if is_laid_out(job.sources, job.encoder.token_type, job.state.settings.shard_capacity):
             _link(job)
         else:
             _encode(job, checkpoint_seconds)
@@ -73,8 +80,9 @@ def _link(job: Job) -> None:
     encoder, source = job.encoder, job.sources[0]
     encoder.begin(job.folder, 0)
     kept = job.options.keep_metadata
-    documents, length = link_tokens(job.folder, source, encoder.token_type, encoder.vocabulary_size, metadata=kept)
-    job.encoded([(documents, length)], Counts(documents=documents, tokens=length - documents, text_bytes=source.bytes or 0))
+    shard = link_tokens(job.folder, source, encoder.token_type, encoder.vocabulary_size, metadata=kept)
+    documents, length = shard
+    job.encoded((shard,), Counts(documents=documents, tokens=length - documents, text_bytes=source.bytes or 0))
     clock.lap()
     job.state.write(job.folder)
 
@@ -82,28 +90,23 @@ def _link(job: Job) -> None:
 def _encode(job: Job, checkpoint_seconds: float) -> None:
     """Encode from the last checkpoint to the end of the corpus."""
     state, encoder = job.state, job.encoder
-    done = state.checkpoint
+    done = state.checkpoint if isinstance(state.checkpoint, Checkpoint) else None
     if any(source.path == STDIN for source in job.sources):
         done = None  # standard input cannot be taken up in the middle
-    counts = Counts.from_json(done["counts"]) if done else Counts()
-    written = WriterState.from_json(done["writer"]) if done else None
-    encoder.begin(job.folder, done["encoder"] if done else 0)
-    capacity = state.settings["shard_capacity"]
-    writer = TokenWriter(job.folder, encoder.token_type, capacity, job.options.keep_metadata, written)
+    counts = done.counts if done else Counts()
+    encoder.begin(job.folder, done.encoder if done else 0)
+    written = done.writer if done else None
+    writer = TokenWriter(job.folder, encoder.token_type, state.settings.shard_capacity, job.options.keep_metadata, written)
     clock = Clock(state.seconds, "encode")
 
-    def checkpoint() -> None:
-        state.checkpoint = {
-            "counts": counts.to_json(),
-            "writer": writer.checkpoint(),
-            "encoder": encoder.checkpoint(),
-        }
+    def checkpoint(counts: Counts) -> None:
+        state.checkpoint = Checkpoint(counts, writer.checkpoint(), encoder.checkpoint())
         clock.lap()
         state.write(job.folder)
 
     try:
-        with encoding_bar(job.sources, counts, job.progress) as bar:
-            encode_corpus(
+        with encoding_bar(job.sources, counts, job.show_progress) as bar:
+            counts = encode_corpus(
                 job.sources,
                 encoder,
                 writer,
@@ -112,7 +115,7 @@ def _encode(job: Job, checkpoint_seconds: float) -> None:
                 threads=job.threads,
                 checkpoint=checkpoint,
                 checkpoint_seconds=checkpoint_seconds,
-                reach=bar.reach,
+                progress=lambda done, counts: bar.show(done, documents=counts.documents, tokens=counts.tokens),
             )
         shards = writer.finish()
     finally:
@@ -123,31 +126,33 @@ def _encode(job: Job, checkpoint_seconds: float) -> None:
 
 
 def _sort(job: Job) -> list[ShardEntry]:
-    """Sort every shard that has no marker yet."""
+    """Sort every shard that has no marker yet; while one is written, a GPU sorts the next."""
     encoded = job.state.encoded
     assert encoded is not None
-    shards, size = encoded["shards"], encoded["vocabulary_size"]
+    size = encoded.vocabulary_size
     clock = Clock(job.state.seconds, "sort")
-    entries: list[ShardEntry] = []
-    done = 0
-    with Bar("sort", sum(length for _, length in shards), "token", job.progress) as bar:
-        for number, (documents, length) in enumerate(shards):
-            folder = shard_folder(job.folder, number)
-            if (folder / SHARD_MARKER).exists():
-                entries.append(ShardEntry.read(folder))
-            else:
-                tell = partial(_tell, bar, done, length)
-                entries.append(sort_shard(folder, documents, length, token_type(size), size, job.threads, tell))
+    folders = [shard_folder(job.folder, number) for number in range(len(encoded.shards))]
+    todo = [number for number, folder in enumerate(folders) if not (folder / SHARD_MARKER).exists()]
+    shares = {number: 1.0 for number in range(len(folders)) if number not in todo}
+    with Bar("sort", sum(shard.length for shard in encoded.shards), "token", job.show_progress) as bar:
+
+        def show(number: int, share: float) -> None:
+            shares[number] = share
+            bar.show(int(sum(encoded.shards[one].length * done for one, done in list(shares.items()))))
+
+        def make(number: int) -> int:
+            whole = folders[number], encoded.shards[number], token_type(size), size
+            sort_shard(*whole, job.threads, partial(show, number), device=job.device, number=number)
+            return number
+
+        at_once = shards_at_once(job.device, max(shard.length for shard in encoded.shards))
+        with ThreadPoolExecutor(at_once, "sort") as pool:
+            for number in map(make, todo) if at_once == 1 else in_order(pool, make, todo, at_once - 1):
                 clock.lap()
                 job.state.write(job.folder)
-            done += length
-            bar.reach(done)
-    return entries
+                show(number, 1.0)
+    return [ShardEntry.read(folder) for folder in folders]
 
 
-def _tell(bar: Bar, before: int, length: int, share: float) -> None:
-    bar.reach(before + int(length * share))
-
-
-def _skips(skipped: Counter[str]) -> str:
+def _skips(skipped: Mapping[str, int]) -> str:
     return f"; skipped {', '.join(f'{count:,} ({reason})' for reason, count in skipped.items())}" if skipped else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from suffixindex.building.state import ShardSize
 from suffixindex.corpus.records import Source, metadata_line
 from suffixindex.corpus.streams import check_unchanged
 from suffixindex.corpus.token_files import RAW, document_starts
@@ -14,7 +15,7 @@ from suffixindex.errors import CorpusError
 from suffixindex.storage.files import map_array, remove, write_array, write_blocks
 from suffixindex.storage.format import DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, TOKEN_TYPES, separator_of, shard_folder
 
-BLOCK = 1 << 24
+CHECKED_TOKENS = 1 << 24  # whose ids are compared at a time
 
 
 def is_laid_out(sources: Sequence[Source], token_type: str, capacity: int) -> bool:
@@ -27,8 +28,8 @@ def is_laid_out(sources: Sequence[Source], token_type: str, capacity: int) -> bo
     return len(tokens) <= capacity and int(tokens[-1]) == separator_of(token_type)
 
 
-def link_tokens(index: Path, source: Source, token_type: str, vocabulary_size: int, *, metadata: bool) -> tuple[int, int]:
-    """Make the file the tokens of the only shard; returns (documents, length). A link, or a copy on another disk.
+def link_tokens(index: Path, source: Source, token_type: str, vocabulary_size: int, *, metadata: bool) -> ShardSize:
+    """Make the file the tokens of the only shard, by a link, or a copy on another disk; returns the shard's size.
 
     Raises
     ------
@@ -37,7 +38,8 @@ def link_tokens(index: Path, source: Source, token_type: str, vocabulary_size: i
     """
     tokens = map_array(Path(source.path), TOKEN_TYPES[token_type])
     offsets = document_starts(tokens, separator_of(token_type))
-    outside = sum(int(np.count_nonzero(tokens[start : start + BLOCK] >= vocabulary_size)) for start in range(0, len(tokens), BLOCK))
+    starts = range(0, len(tokens), CHECKED_TOKENS)
+    outside = sum(int(np.count_nonzero(tokens[start : start + CHECKED_TOKENS] >= vocabulary_size)) for start in starts)
     if outside != len(offsets) - 1:
         raise CorpusError(
             f"{source.path} holds ids outside the vocabulary of {vocabulary_size:,}, {outside - len(offsets) + 1:,} times: "
@@ -64,4 +66,4 @@ def link_tokens(index: Path, source: Source, token_type: str, vocabulary_size: i
 
         write_blocks(folder / METADATA, lines())
         write_array(folder / METADATA_OFFSETS, np.cumsum(lengths))
-    return len(offsets) - 1, len(tokens)
+    return ShardSize(len(offsets) - 1, len(tokens))

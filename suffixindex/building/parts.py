@@ -2,7 +2,7 @@
 
 A part is some consecutive sources. It is laid out as an index of one shard of any length, with a vocabulary of its own for
 `words`. Which documents go to which shard follows from the lengths of all parts, by the rule of :class:`TokenWriter`; a
-shard is then put together from its pieces of parts, in the ids of the whole corpus. So the bytes are those of a build in
+shard is then put together from ranges of documents of parts, in the ids of the whole corpus. So the bytes are those of a build in
 one go. Every folder appears whole, under a name of its own until then, and whoever comes first stays: all attempts at a
 part or a shard make the same bytes, and one that was given up may still be at it.
 """
@@ -11,20 +11,22 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.building.encode import Counts, encode_corpus
+from suffixindex.building.encode import encode_corpus
 from suffixindex.building.shards import sort_shard
+from suffixindex.building.state import Counts, DocumentRange, Json, ShardSize
 from suffixindex.building.writer import TokenWriter, cut, too_long
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import Source
 from suffixindex.errors import BuildError
-from suffixindex.storage.files import BLOCK_BYTES, fsync_folder, map_array, remove, write_array, write_blocks, write_bytes
+from suffixindex.storage.files import IO_BYTES, fsync_folder, map_array, remove, write_array, write_blocks, write_bytes
 from suffixindex.storage.format import (
     DOCUMENT_OFFSETS,
     METADATA,
@@ -46,21 +48,33 @@ NUMBERS = "numbers.u32"
 UNLIMITED = 1 << 62
 
 
-class Piece(NamedTuple):
-    """Documents ``first .. last`` of a part."""
+@dataclass(frozen=True)
+class EncodedPart:
+    """What a finished part says of itself. It has one shard, of any length, or none."""
 
-    part: int
-    first: int
-    last: int
+    counts: Counts
+    shards: tuple[ShardSize, ...]
+    peak_memory_bytes: int
+
+    @classmethod
+    def from_json(cls, part: Json) -> Self:
+        shards = tuple(ShardSize(documents, length) for documents, length in part["shards"])
+        return cls(Counts.from_json(part["counts"]), shards, int(part["peak_memory_bytes"]))
+
+
+class PlannedShard(NamedTuple):
+    """Which documents a shard holds, and how large it is then."""
+
+    size: ShardSize
+    ranges: tuple[DocumentRange, ...]
 
 
 class ShardPlan(NamedTuple):
-    """What a shard is made of. ``length`` counts tokens and separators."""
+    """What a shard is made of, and of which type."""
 
     number: int
-    documents: int
-    length: int
-    pieces: list[Piece]
+    size: ShardSize
+    ranges: tuple[DocumentRange, ...]
     part_type: str
     token_type: str
     vocabulary_size: int
@@ -127,11 +141,11 @@ def encode_part(
     engine: str | None,
     options: RecordOptions,
     threads: int,
-    tell: Callable[[int], None],
-) -> dict[str, Any]:
+    progress: Callable[[int], None],
+) -> EncodedPart:
     """Encode some sources, which stand at ``places`` on every machine; returns what :func:`read_part` does.
 
-    ``tell`` is told how many bytes of their files are read. Memory as for :func:`encode_corpus`, and for `words` the part's
+    ``progress`` is told how many bytes of their files are read. Memory as for :func:`encode_corpus`, and for `words` the part's
     vocabulary.
 
     Raises
@@ -146,34 +160,30 @@ def encode_part(
         return read_part(index, number)
     _check_seen(places)
     encoder = stored_encoder(entry, index, engine)
-    counts = Counts()
     with _attempt(index, target, PART_MARKER) as folder:
         writer = TokenWriter(folder, encoder.token_type, UNLIMITED, options.keep_metadata)
         try:
-            encode_corpus(
+            counts = encode_corpus(
                 sources,
                 encoder,
                 writer,
                 options,
-                counts,
+                Counts(),
                 threads=threads,
-                checkpoint=lambda: None,
-                checkpoint_seconds=float("inf"),
-                reach=lambda done, **counts: tell(done),
+                progress=lambda done, counts: progress(done),
                 places=places,
             )
             shards = writer.finish()
         finally:
             writer.close()
         encoder.hand_over(folder)
-        about = {"counts": counts.to_json(), "shards": shards, "peak_memory_bytes": peak_memory()}
-        write_bytes(folder / PART_MARKER, json.dumps(about).encode())
+        write_bytes(folder / PART_MARKER, json.dumps(asdict(EncodedPart(counts, shards, peak_memory()))).encode())
     return read_part(index, number)
 
 
-def read_part(index: Path, number: int) -> dict[str, Any]:
-    """What a finished part says of itself: ``counts``, and ``shards``: (documents, length) of its one shard, or nothing."""
-    return dict(json.loads((part_folder(index, number) / PART_MARKER).read_bytes()))
+def read_part(index: Path, number: int) -> EncodedPart:
+    """What a finished part says of itself."""
+    return EncodedPart.from_json(json.loads((part_folder(index, number) / PART_MARKER).read_bytes()))
 
 
 def _check_seen(places: Sequence[Source]) -> None:
@@ -191,7 +201,7 @@ def _check_seen(places: Sequence[Source]) -> None:
 # ---- from parts to shards ----------------------------------------------------------------------------------------
 
 
-def join_parts(index: Path, parts: Sequence[Mapping[str, Any]], encoder: Encoder) -> Counts:
+def join_parts(index: Path, parts: Sequence[EncodedPart], encoder: Encoder) -> Counts:
     """Number all parts' ids as one corpus; the sum of their counts. O(their vocabularies), one part after the other."""
     total = Counts()
     encoder.begin(index, 0)
@@ -199,107 +209,105 @@ def join_parts(index: Path, parts: Sequence[Mapping[str, Any]], encoder: Encoder
         numbers = encoder.adopt(part_folder(index, number))
         if numbers is not None:
             write_array(part_folder(index, number) / NUMBERS, numbers)
-        counts = Counts.from_json(part["counts"])
-        total.documents += counts.documents
-        total.tokens += counts.tokens
-        total.text_bytes += counts.text_bytes
-        total.skipped += counts.skipped
+        total = total.plus(part.counts.documents, part.counts.tokens, part.counts.text_bytes, part.counts.skipped)
     return total
 
 
-def plan_shards(index: Path, parts: Sequence[Mapping[str, Any]], capacity: int) -> list[tuple[int, int, list[Piece]]]:
-    """(documents, length, pieces) of every shard. O(shards · log documents).
+def plan_shards(index: Path, parts: Sequence[EncodedPart], capacity: int) -> list[PlannedShard]:
+    """Give every document to a shard. O(shards · log documents).
 
     Raises
     ------
     BuildError
         A document is longer than a shard may be.
     """
-    shards: list[tuple[int, int, list[Piece]]] = []
+    shards: list[PlannedShard] = []
     for number, part in enumerate(parts):
-        if not part["shards"]:
+        if not part.shards:
             continue
         folder = shard_folder(part_folder(index, number), 0)
         offsets = map_array(folder / DOCUMENT_OFFSETS, "<u8")
-        for first, last, fresh in cut(offsets, capacity, shards[-1][1] if shards else 0):
+        for first, last, fresh in cut(offsets, capacity, shards[-1].size.length if shards else 0):
             if first == last:
                 metadata = _bytes_of(folder, first, last + 1) if (folder / METADATA).exists() else iter([b""])
                 raise BuildError(too_long(int(offsets[first + 1] - offsets[first]) - 1, capacity, next(metadata)))
             if fresh or not shards:
-                shards.append((0, 0, []))
-            documents, length, pieces = shards[-1]
-            length += int(offsets[last] - offsets[first])
-            shards[-1] = documents + last - first, length, [*pieces, Piece(number, first, last)]
+                shards.append(PlannedShard(ShardSize(0, 0), ()))
+            (documents, length), ranges = shards[-1]
+            size = ShardSize(documents + last - first, length + int(offsets[last] - offsets[first]))
+            shards[-1] = PlannedShard(size, (*ranges, DocumentRange(number, first, last)))
     return shards
 
 
-def make_shard(index: Path, plan: ShardPlan, threads: int, tell: Callable[[float], None]) -> tuple[ShardEntry, int]:
-    """Put a shard together from its pieces and sort it; also the peak memory of this process so far, in bytes.
+def make_shard(
+    index: Path, plan: ShardPlan, device: str, threads: int, progress: Callable[[float], None]
+) -> tuple[ShardEntry, int]:
+    """Put a shard together from its documents and sort it; also the peak memory of this process so far, in bytes.
 
-    ``tell`` is told which share is done. Memory: :func:`suffixindex.building.budget.bytes_per_token` for each token.
+    ``progress`` is told which share is done. Memory: :func:`suffixindex.building.budget.bytes_per_token` for each token.
     """
     target = shard_folder(index, plan.number)
     if not (target / SHARD_MARKER).exists():
         with _attempt(index, target, SHARD_MARKER) as folder:
             known = _assemble(index, plan, folder)
-            size = plan.documents, plan.length, plan.token_type, plan.vocabulary_size
-            sort_shard(folder, *size, threads, tell, known)
+            whole = folder, plan.size, plan.token_type, plan.vocabulary_size
+            sort_shard(*whole, threads, progress, known, device=device, number=plan.number)
     return ShardEntry.read(target), peak_memory()
 
 
 def _assemble(index: Path, plan: ShardPlan, target: Path) -> dict[str, FileEntry]:
     """Write the tokens and documents of a shard; O(its bytes), in blocks."""
-    pieces = [(part_folder(index, piece.part), piece) for piece in plan.pieces]
+    ranges = [(part_folder(index, one.part), one) for one in plan.ranges]
     files: dict[str, Iterator[bytes | memoryview]] = {
-        f"tokens.{plan.token_type}": (block for piece in pieces for block in _tokens_of(*piece, plan)),
-        DOCUMENT_OFFSETS: _offsets_of(pieces, DOCUMENT_OFFSETS),
+        f"tokens.{plan.token_type}": (block for part, one in ranges for block in _tokens_of(part, one, plan)),
+        DOCUMENT_OFFSETS: _offsets_of(ranges, DOCUMENT_OFFSETS),
     }
-    if all((shard_folder(part, 0) / METADATA).exists() for part, _ in pieces):
-        files[METADATA] = (block for part, piece in pieces for block in _bytes_of(shard_folder(part, 0), piece.first, piece.last))
-        files[METADATA_OFFSETS] = _offsets_of(pieces, METADATA_OFFSETS)
+    if all((shard_folder(part, 0) / METADATA).exists() for part, _ in ranges):
+        files[METADATA] = (block for part, one in ranges for block in _bytes_of(shard_folder(part, 0), one.first, one.last))
+        files[METADATA_OFFSETS] = _offsets_of(ranges, METADATA_OFFSETS)
     return {name: FileEntry(*write_blocks(target / name, blocks)) for name, blocks in files.items()}
 
 
-def _tokens_of(part: Path, piece: Piece, plan: ShardPlan) -> Iterator[bytes]:
+def _tokens_of(part: Path, documents: DocumentRange, plan: ShardPlan) -> Iterator[bytes]:
     dtype, wide = TOKEN_TYPES[plan.token_type], TOKEN_TYPES[plan.part_type]
     numbers = None
     if (part / NUMBERS).exists():
         # the separator, larger than any id, is clipped to the last entry, which is the shard's separator
         numbers = np.append(_read(part / NUMBERS, np.dtype("<u4")).astype(dtype), dtype.type(separator_of(plan.token_type)))
     folder = shard_folder(part, 0)
-    start, stop = _bounds(folder / DOCUMENT_OFFSETS, piece)
+    start, stop = _bounds(folder / DOCUMENT_OFFSETS, documents.first, documents.last)
     for block in _blocks(folder / f"tokens.{plan.part_type}", start * wide.itemsize, stop * wide.itemsize):
         tokens = np.frombuffer(block, wide)
         yield (tokens.astype(dtype) if numbers is None else numbers.take(tokens, mode="clip")).tobytes()
 
 
-def _offsets_of(pieces: Sequence[tuple[Path, Piece]], name: str) -> Iterator[bytes]:
-    """The offsets of all pieces, counted through."""
+def _offsets_of(ranges: Sequence[tuple[Path, DocumentRange]], name: str) -> Iterator[bytes]:
+    """The offsets of all ranges, counted through."""
     yield bytes(8)
     before = 0
-    for part, piece in pieces:
-        offsets = _read(shard_folder(part, 0) / name, np.dtype("<u8"), piece.first, piece.last + 1).astype(np.int64)
+    for part, (_, first, last) in ranges:
+        offsets = _read(shard_folder(part, 0) / name, np.dtype("<u8"), first, last + 1).astype(np.int64)
         yield (offsets[1:] - offsets[0] + before).astype("<u8").tobytes()
         before += int(offsets[-1] - offsets[0])
 
 
 def _bytes_of(folder: Path, first: int, last: int) -> Iterator[bytes]:
     """The lines of metadata of documents ``first .. last``."""
-    return _blocks(folder / METADATA, *_bounds(folder / METADATA_OFFSETS, Piece(0, first, last)))
+    return _blocks(folder / METADATA, *_bounds(folder / METADATA_OFFSETS, first, last))
 
 
-def _bounds(path: Path, piece: Piece) -> tuple[int, int]:
-    """The offsets at both ends of a piece."""
+def _bounds(path: Path, first: int, last: int) -> tuple[int, int]:
+    """The offsets at both ends of documents ``first .. last``."""
     dtype = np.dtype("<u8")
-    return int(_read(path, dtype, piece.first, piece.first + 1)[0]), int(_read(path, dtype, piece.last, piece.last + 1)[0])
+    return int(_read(path, dtype, first, first + 1)[0]), int(_read(path, dtype, last, last + 1)[0])
 
 
 def _blocks(path: Path, start: int, stop: int) -> Iterator[bytes]:
-    """Bytes ``start .. stop`` of a file. Read, not mapped: a part may be removed by who no longer needs it, which breaks a map."""
+    """Bytes ``start .. stop`` of a file. Read, not mapped: another worker may remove the part meanwhile, which breaks a map."""
     with open(path, "rb") as file:
         file.seek(start)
         while start < stop:
-            block = file.read(min(BLOCK_BYTES, stop - start))
+            block = file.read(min(IO_BYTES, stop - start))
             if not block:
                 raise BuildError(f"{path} is cut short: start anew with --restart")
             start += len(block)

@@ -9,8 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from suffixindex.building.state import ShardSize
 from suffixindex.errors import FormatError
-from suffixindex.storage.files import BLOCK_BYTES, hash_file, map_array, remove, write_array, write_blocks, write_bytes
+from suffixindex.storage.files import IO_BYTES, hash_file, map_array, remove, write_array, write_blocks, write_bytes
 from suffixindex.storage.format import (
     DOCUMENT_OFFSETS,
     METADATA,
@@ -27,26 +28,30 @@ from suffixindex.storage.tables import lookup_tables
 
 def sort_shard(
     folder: Path,
-    documents: int,
-    length: int,
-    width: str,
+    size: ShardSize,
+    token_type: str,
     vocabulary_size: int,
     threads: int,
     progress: Callable[[float], None],
     known: Mapping[str, FileEntry] | None = None,
+    *,
+    device: str = "cpu",
+    number: int = 0,
 ) -> ShardEntry:
     """Sort the shard in ``folder``; every file is whole when this returns, and the marker is written last.
 
-    ``known`` files need no hashing. See :func:`suffixindex.suffix_sort.sort.suffix_array` for what it costs.
+    ``known`` files need no hashing. ``number`` is the shard's, where several are shared out to several GPUs. See
+    :func:`suffixindex.suffix_sort.devices.suffix_array` for what it costs.
     """
-    tokens_path = folder / f"tokens.{width}"
+    tokens_path = folder / f"tokens.{token_type}"
     _narrow(folder, tokens_path)
-    tokens = map_array(tokens_path, TOKEN_TYPES[width])
-    if len(tokens) != length:
-        raise FormatError(f"{tokens_path} has {len(tokens):,} tokens, expected {length:,}: start anew with --restart")
-    from suffixindex.suffix_sort.sort import suffix_array
+    tokens = map_array(tokens_path, TOKEN_TYPES[token_type])
+    if len(tokens) != size.length:
+        raise FormatError(f"{tokens_path} has {len(tokens):,} tokens, expected {size.length:,}: start anew with --restart")
+    from suffixindex.suffix_sort import suffix_array
 
-    array = suffix_array(tokens, separator=separator_of(width), threads=threads, progress=progress)
+    separator = separator_of(token_type)
+    array = suffix_array(tokens, separator=separator, threads=threads, device=device, shard=number, progress=progress)
     files: dict[str, FileEntry] = dict(known or {})
     names = [tokens_path.name, DOCUMENT_OFFSETS]
     if (folder / METADATA).exists():
@@ -59,18 +64,18 @@ def sort_shard(
         }
         written = {name: FileEntry(*write_array(folder / name, content)) for name, content in arrays.items()}
         files |= {name: FileEntry(*future.result()) for name, future in hashes.items()}
-    entry = ShardEntry(documents, length, {**{name: files[name] for name in names}, **written})
+    entry = ShardEntry(size.documents, size.length, {**{name: files[name] for name in names}, **written})
     write_bytes(folder / SHARD_MARKER, json.dumps(asdict(entry), indent=1).encode())
     return entry
 
 
 def _narrow(folder: Path, tokens_path: Path) -> None:
-    """Where the vocabulary of `words` turned out to fit a narrower type: the largest id, the separator, wraps to the largest."""
+    """Rewrite the tokens of `words` where the vocabulary fits a narrower type: the separator, all ones, keeps all ones there."""
     dtype = TOKEN_TYPES[tokens_path.suffix[1:]]
     for wider in [name for name in TOKEN_TYPES if TOKEN_TYPES[name].itemsize > dtype.itemsize]:
         if (path := folder / f"tokens.{wider}").exists():
             wide = map_array(path, TOKEN_TYPES[wider])
-            step = BLOCK_BYTES // wide.itemsize
+            step = IO_BYTES // wide.itemsize
             write_blocks(tokens_path, (wide[i : i + step].astype(dtype).tobytes() for i in range(0, len(wide), step)))
             del wide
             remove(path)

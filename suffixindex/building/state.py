@@ -1,35 +1,172 @@
-"""How far a build is, and whose: ``build.json``, the lock, and what may be taken up or thrown away."""
+"""What an unfinished build keeps in ``build.json``: its settings, and how far it is.
 
-import errno
+A build on one machine encodes the corpus in one go, from :class:`Checkpoint` to :class:`Checkpoint`, until it is
+:class:`Encoded`. A build by parts notes the :class:`Parts` first, and is :class:`EncodedParts` when every document has its shard.
+"""
+
 import json
-import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
-from filelock import FileLock, Timeout
+from suffixindex.errors import FormatError
+from suffixindex.storage.files import write_bytes
+from suffixindex.storage.format import BUILD_STATE
 
-from suffixindex.errors import BuildError, FormatError, SuffixIndexError
-from suffixindex.storage.files import remove, write_bytes
-from suffixindex.storage.format import BUILD_STATE, MANIFEST, PROVENANCE, SOURCES, WORK, Manifest
-from suffixindex.tokenizers.hub import TOKENIZER_FILE
-from suffixindex.tokenizers.words import VOCABULARY_FILES
+Json = Mapping[str, Any]
+"""An object of a JSON file as it was read, not checked yet."""
 
-log = logging.getLogger(__name__)
 
-LOCK = "build.lock"
+class ShardSize(NamedTuple):
+    """What a shard holds. ``length`` counts tokens and separators."""
+
+    documents: int
+    length: int
+
+
+class DocumentRange(NamedTuple):
+    """Documents ``first .. last`` of a part of the corpus."""
+
+    part: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a build was told, as far as the index depends on it."""
+
+    tokenizer: Mapping[str, str | None]
+    """The tokenizer's entry in the manifest."""
+    inputs: str
+    """sha256 of ``sources.jsonl``."""
+    text_field: str
+    metadata: bool
+    on_error: str
+    shard_capacity: int
+    """Tokens and separators that a shard may hold."""
+
+    @classmethod
+    def from_json(cls, settings: Json) -> Self:
+        return cls(**{**settings, "tokenizer": {**settings["tokenizer"]}})
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What encoding has seen so far."""
+
+    cursor: tuple[int, int] = (0, 0)
+    """The next record: (source, record)."""
+    documents: int = 0
+    tokens: int = 0
+    text_bytes: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Records that are no documents, by reason; sorted."""
+
+    @classmethod
+    def from_json(cls, counts: Json) -> Self:
+        source, record = counts["cursor"]
+        return cls(**{**counts, "cursor": (source, record), "skipped": {**counts["skipped"]}})
+
+    def plus(self, documents: int, tokens: int, text_bytes: int, skipped: Mapping[str, int]) -> Self:
+        """These, and as many more of each."""
+        reasons = sorted(self.skipped.keys() | skipped.keys())
+        return replace(
+            self,
+            documents=self.documents + documents,
+            tokens=self.tokens + tokens,
+            text_bytes=self.text_bytes + text_bytes,
+            skipped={reason: self.skipped.get(reason, 0) + skipped.get(reason, 0) for reason in reasons},
+        )
+
+
+@dataclass(frozen=True)
+class Written:
+    """How far writing has come: the finished shards, and the lengths of the open one's files."""
+
+    shards: tuple[ShardSize, ...] = ()
+    documents: int = 0
+    length: int = 0
+    metadata_bytes: int = 0
+
+    @classmethod
+    def from_json(cls, written: Json) -> Self:
+        return cls(**{**written, "shards": _sizes(written["shards"])})
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a build on one machine goes on encoding."""
+
+    counts: Counts
+    writer: Written
+    encoder: int
+    """What the encoder said of itself."""
+
+    @classmethod
+    def from_json(cls, checkpoint: Json) -> Self:
+        return cls(Counts.from_json(checkpoint["counts"]), Written.from_json(checkpoint["writer"]), int(checkpoint["encoder"]))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How a build by parts divides the corpus: part i is the sources ``first .. last`` of the i-th range."""
+
+    parts: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def from_json(cls, checkpoint: Json) -> Self:
+        return cls(tuple((first, last) for first, last in checkpoint["parts"]))
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Every document is encoded, and it is known in which shard it is."""
+
+    shards: tuple[ShardSize, ...]
+    vocabulary_size: int
+    counts: Counts
+
+    @classmethod
+    def from_json(cls, encoded: Json) -> Self:
+        return cls(_sizes(encoded["shards"]), int(encoded["vocabulary_size"]), Counts.from_json(encoded["counts"]))
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class EncodedParts(Encoded):
+    """In a build by parts: what each shard is put together from. On disk ``ranges`` are called ``pieces``."""
+
+    ranges: tuple[tuple[DocumentRange, ...], ...]
+
+    @classmethod
+    def from_json(cls, encoded: Json) -> Self:
+        whole = Encoded.from_json(encoded)
+        ranges = tuple(tuple(DocumentRange(*one) for one in of_shard) for of_shard in encoded["pieces"])
+        if len(ranges) != len(whole.shards):
+            raise ValueError("pieces")
+        return cls(whole.shards, whole.vocabulary_size, whole.counts, ranges)
+
+    def to_json(self) -> dict[str, object]:
+        content = asdict(self)
+        ranges = content.pop("ranges")
+        return {**content, "pieces": ranges}
 
 
 @dataclass
 class BuildState:
     """What ``build.json`` holds."""
 
-    settings: dict[str, Any]
-    checkpoint: dict[str, Any] | None = None
-    encoded: dict[str, Any] | None = None
+    settings: Settings
+    checkpoint: Checkpoint | Parts | None = None
+    encoded: Encoded | EncodedParts | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int = 0
     """Of workers on other machines; 0 if there are none."""
@@ -37,14 +174,38 @@ class BuildState:
     @classmethod
     def read(cls, index: Path) -> "BuildState | None":
         try:
-            return cls(**json.loads((index / BUILD_STATE).read_bytes()))
+            return cls._from_json(**json.loads((index / BUILD_STATE).read_bytes()))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise FormatError(f"{index / BUILD_STATE} is damaged: start anew with --restart") from error
 
+    @classmethod
+    def _from_json(
+        cls,
+        settings: Json,
+        checkpoint: Json | None = None,
+        encoded: Json | None = None,
+        seconds: Mapping[str, float] | None = None,
+        peak_memory_bytes: int = 0,
+    ) -> Self:
+        return cls(
+            Settings.from_json(settings),
+            None if checkpoint is None else (Parts if "parts" in checkpoint else Checkpoint).from_json(checkpoint),
+            None if encoded is None else (EncodedParts if "pieces" in encoded else Encoded).from_json(encoded),
+            {**(seconds or {})},
+            peak_memory_bytes,
+        )
+
     def write(self, index: Path) -> None:
-        write_bytes(index / BUILD_STATE, json.dumps(asdict(self)).encode())
+        content = {
+            "settings": self.settings.to_json(),
+            "checkpoint": None if self.checkpoint is None else asdict(self.checkpoint),
+            "encoded": None if self.encoded is None else self.encoded.to_json(),
+            "seconds": self.seconds,
+            "peak_memory_bytes": self.peak_memory_bytes,
+        }
+        write_bytes(index / BUILD_STATE, json.dumps(content).encode())
 
 
 class Clock:
@@ -61,99 +222,5 @@ class Clock:
         self.since = now
 
 
-def take_up(folder: Path, settings: dict[str, Any], largest_shard: int | None) -> BuildState | None:
-    """The state to go on from; None if the index is finished.
-
-    The shard size that is there is taken over if it is at most ``largest_shard``.
-
-    Raises
-    ------
-    BuildError
-        The folder holds a build of other settings, or something else.
-    """
-    remove(folder / f"{BUILD_STATE}.tmp")  # what a kill in the middle of writing it left
-    state = BuildState.read(folder)
-    finished = (folder / MANIFEST).exists()
-    if finished:
-        manifest = Manifest.read(folder)
-        found: Mapping[str, Any] = {"tokenizer": manifest.tokenizer, **manifest.settings}
-    elif state is not None:
-        found = state.settings
-    else:
-        if any(entry.name != LOCK for entry in folder.iterdir()):
-            raise BuildError(f"{folder} is not empty and holds no index: choose another folder")
-        state = BuildState(settings)
-        state.write(folder)
-        return state
-    if largest_shard is not None and found.get("shard_capacity", largest_shard + 1) <= largest_shard:
-        settings["shard_capacity"] = found["shard_capacity"]
-    other = [key for key, value in settings.items() if found.get(key) != value]
-    if other:
-        what = f"{'an index' if finished else 'an unfinished build'} of other settings ({', '.join(other)} differ)"
-        raise BuildError(f"{folder} holds {what}: choose another folder, or throw it away with --restart")
-    if finished:
-        log.warning("%s is finished already: no input was read; --restart builds it anew", folder)
-        remove(folder / BUILD_STATE)
-        return None
-    return state
-
-
-def clear(folder: Path) -> None:
-    """Remove an index or an unfinished build, and nothing else."""
-    names = {MANIFEST, PROVENANCE, SOURCES, BUILD_STATE, TOKENIZER_FILE, *VOCABULARY_FILES, "shards", WORK, LOCK}
-    for entry in folder.iterdir():
-        if entry.name.removesuffix(".tmp") not in names:
-            raise BuildError(f"{folder} holds {entry.name}, which is no part of an index: choose another folder")
-    for entry in (folder / "shards").glob("*"):
-        if not (entry.name.isdecimal() and entry.is_dir()):
-            raise BuildError(f"{folder} holds shards/{entry.name}, which is no part of an index: choose another folder")
-    found = [entry.name for entry in folder.iterdir() if entry.name != LOCK]
-    if found and not {MANIFEST, SOURCES, BUILD_STATE}.intersection(name.removesuffix(".tmp") for name in found):
-        raise BuildError(f"{folder} is not empty and holds no index: choose another folder")
-    # the manifest first, so that what is left is no index, and last what tells that there was one
-    for name in sorted(found, key=lambda name: (name != MANIFEST, name in (BUILD_STATE, SOURCES))):
-        remove(folder / name)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder against a second build; the lock goes with the process, however that ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise BuildError(f"{folder} is a file: an index is a folder, choose another path") from None
-    except OSError as error:
-        raise BuildError(f"{folder} cannot be made: {error.strerror}") from error
-    lock = FileLock(folder / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise BuildError(f"another build is writing to {folder}: wait for it, or choose another folder") from None
-    except OSError as error:
-        raise BuildError(f"{folder} cannot be written: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        with suppress(PermissionError):  # Windows keeps an open file; elsewhere no second build may slip in between
-            (folder / LOCK).unlink(missing_ok=True)
-        lock.release()
-        (folder / LOCK).unlink(missing_ok=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
-
-
-@contextmanager
-def plain_errors(folder: Path) -> Iterator[None]:
-    """Turn what the system says of a full disk or a missing permission into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, SuffixIndexError):
-            raise
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            raise BuildError(
-                f"no space left for {folder}: free some, then run the same command, it goes on from the last finished step"
-            ) from error
-        raise BuildError(
-            f"{error.filename or folder}: {error.strerror or error}; the build stopped, what is finished is kept"
-        ) from error
+def _sizes(shards: list[tuple[int, int]]) -> tuple[ShardSize, ...]:
+    return tuple(ShardSize(documents, length) for documents, length in shards)

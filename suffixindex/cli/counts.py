@@ -1,27 +1,124 @@
-"""What ``suffixindex count`` prints: each n-gram, its counts by groups of documents, or its spellings."""
+"""Commands that count n-grams and what follows them: by groups of documents, spelling by spelling, token by token."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
-from suffixindex.cli.options import described
+import click
+
+from suffixindex.cli.options import (
+    NUMBER,
+    as_ngrams,
+    askable,
+    continuations,
+    described,
+    documents_where,
+    file_option,
+    query_options,
+    read_ngrams,
+    typed,
+    warn_of_spellings,
+    where_option,
+    with_index,
+    with_option,
+)
+from suffixindex.cli.streams import emit
 from suffixindex.errors import QueryError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-def counted(index: Any, ngrams: Sequence[Any], documents: bool, where: Any) -> list[dict[str, Any]]:
-    """A record for each n-gram."""
-    records = [
-        {**described(index, ngram), "count": int(count)} for ngram, count in zip(ngrams, index.counts(ngrams, where), strict=True)
-    ]
+    from suffixindex.index import SuffixIndex
+    from suffixindex.ngrams import Ngram
+
+    Mask = NDArray[np.bool_] | None
+
+
+@click.command(short_help="How often the corpus says each n-gram.")
+@with_index
+@query_options
+@file_option
+@click.argument("ngrams", nargs=-1)
+@click.option("--documents", is_flag=True, help="Also count the documents that hold each.")
+@click.option("--by", metavar="FIELD", help="Count for each value of a field of the documents' metadata, as meta.source.")
+@click.option("--variants", metavar="KINDS", help="Count other spellings too, each and then all: some of space,case,unicode.")
+@where_option
+@with_option
+def count(
+    index: "SuffixIndex",
+    ngrams: tuple[str, ...],
+    file: IO[bytes] | None,
+    ids: bool,
+    documents: bool,
+    by: str | None,
+    variants: str | None,
+    where: dict[str, list[Any]],
+    together: tuple[str, ...],
+    style: str | None,
+) -> None:
+    """How often the corpus says each of NGRAMS (- reads lines from stdin).
+
+    Leading space and case matter to most tokenizers: the answer shows the pieces that were looked up.
+
+    \b
+    Example:
+      suffixindex count my-index " language model" " language models"
+      suffixindex count my-index " language model" --by meta.source --where year=2019
+      suffixindex count my-index "language model" --variants space,case
+    """
+    if by is not None and variants is not None:
+        raise click.UsageError("--by and --variants do not go together: count each spelling --by its own")
+    asked = read_ngrams(ngrams, file, ids)
+    others = as_ngrams(together, ids)
+    mask = documents_where(index, where, others)
+    warn_of_spellings(index, others)
+    if variants is not None:
+        emit(counted_variants(index, asked, variants, documents, mask), style)
+        return
+    warn_of_spellings(index, typed(ngrams, file, ids))
+    rows = counted(index, asked, documents, mask) if by is None else counted_by(index, asked, by, documents, mask)
+    emit(rows, style)
+
+
+@click.command("next", short_help="What follows a context, with counts and probabilities.")
+@with_index
+@query_options
+@click.argument("context")
+@click.option("-k", type=NUMBER, default=10, show_default=True, help="Continuations to show, the most frequent first.")
+@where_option
+@with_option
+def next_command(
+    index: "SuffixIndex", context: str, k: int, ids: bool, where: dict[str, list[Any]], together: tuple[str, ...], style: str | None
+) -> None:
+    """What follows CONTEXT, exactly: each continuation with its count and probability.
+
+    \b
+    Example:
+      suffixindex next my-index "the president of the" -k 5 --table
+    """
+    asked, *others = as_ngrams([context, *together], ids)
+    warn_of_spellings(index, [asked, *others])
+    following = index.next_distribution(asked, documents_where(index, where, others))
+    emit(continuations(index, following, k, context_count=following.context_count), style)
+
+
+def counted(index: "SuffixIndex", ngrams: "Sequence[Ngram]", documents: bool, where: "Mask") -> list[dict[str, Any]]:
+    """A record for each n-gram; 0 for one that cannot be looked up."""
+    places = askable(index, ngrams)
+    asked = [ngrams[place] for place in places]
+    records = [{**described(index, ngram), "count": 0, **({"documents": 0} if documents else {})} for ngram in ngrams]
+    for place, count in zip(places, index.counts(asked, where).tolist(), strict=True):
+        records[place]["count"] = count
     if documents:
-        for record, number in zip(records, index.document_counts(ngrams, where), strict=True):
-            record["documents"] = int(number)
+        for place, number in zip(places, index.document_counts(asked, where).tolist(), strict=True):
+            records[place]["documents"] = number
     return records
 
 
-def counted_by(index: Any, ngrams: Sequence[Any], field: str, documents: bool, where: Any) -> list[dict[str, Any]]:
+def counted_by(index: "SuffixIndex", ngrams: "Sequence[Ngram]", field: str, documents: bool, where: "Mask") -> list[dict[str, Any]]:
     """A record for each n-gram and value of a field under which it occurs."""
     records = []
-    for ngram in ngrams:
+    for ngram in [ngrams[place] for place in askable(index, ngrams)]:
         counts = index.counts_by(ngram, field, where=where)
         holding = index.counts_by(ngram, field, "documents", where) if documents else {}
         asked = {**described(index, ngram), "field": field}
@@ -32,12 +129,19 @@ def counted_by(index: Any, ngrams: Sequence[Any], field: str, documents: bool, w
     return records
 
 
-def counted_variants(index: Any, ngrams: Sequence[Any], kinds: str, documents: bool, where: Any) -> list[dict[str, Any]]:
+def counted_variants(
+    index: "SuffixIndex", ngrams: "Sequence[Ngram]", kinds: str, documents: bool, where: "Mask"
+) -> list[dict[str, Any]]:
     """A record for each spelling of each text, then one for all of them together, whose variant is null."""
+    if not all(isinstance(text, str) for text in ngrams):
+        raise QueryError("--variants takes text: token ids have no spellings")
     records = []
-    for text in ngrams:
-        if not isinstance(text, str):
-            raise QueryError("--variants takes text: token ids have no spellings")
+    places = askable(index, ngrams)
+    for place, text in enumerate(ngrams):
+        if place not in places:
+            records.append({**described(index, text), "variant": None, "count": 0, **({"documents": 0} if documents else {})})
+            continue
+        assert isinstance(text, str)
         found = index.count_variants(text, kinds.split(","), where)
         rows = [(one.text, one.token_ids, index.pieces(one.token_ids), one.count, one.num_documents) for one in found.variants]
         for variant, ids, pieces, count, num_documents in [*rows, (None, None, None, found.count, found.num_documents)]:

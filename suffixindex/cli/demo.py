@@ -4,12 +4,13 @@ import sys
 import sysconfig
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
-from suffixindex.construct import BuildReport, build
-from suffixindex.index import SuffixIndex
+if TYPE_CHECKING:
+    from suffixindex.building.publish import BuildReport
+    from suffixindex.index import SuffixIndex
 
 COUNTED = (
     "return true if",
@@ -23,6 +24,18 @@ SHOWN = "for backwards compatibility"
 PAIR = ("deadlock", "timeout")
 
 
+@click.command(short_help="Index Python's standard library and ask it things.")
+@click.argument("index", type=click.Path(), default="demo-index")
+def demo(index: str) -> None:
+    """Index this Python's own standard library and show what the index answers; takes a minute.
+
+    \b
+    Example:
+      suffixindex demo
+    """
+    run(index)
+
+
 def standard_library() -> list[str]:
     """Source files of the running Python's standard library, without what was installed into it."""
     root = Path(sysconfig.get_path("stdlib"))
@@ -32,6 +45,9 @@ def standard_library() -> list[str]:
 
 def run(folder: str) -> None:
     """Build the index of the standard library (or go on with it), then print what it answers."""
+    from suffixindex.construct import build
+    from suffixindex.index import SuffixIndex
+
     files = standard_library()
     root = sysconfig.get_path("stdlib")
     size = sum(Path(path).stat().st_size for path in files)
@@ -52,7 +68,7 @@ def run(folder: str) -> None:
     )
 
 
-def _show_build(report: BuildReport, seconds: float) -> None:
+def _show_build(report: "BuildReport", seconds: float) -> None:
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in report.seconds.items())
     click.echo(f"  {report.num_documents:,} documents   {report.num_tokens:,} tokens   {seconds:.1f} s ({phases})")
     per_token = report.num_bytes / report.num_tokens
@@ -60,10 +76,12 @@ def _show_build(report: BuildReport, seconds: float) -> None:
     click.echo(f"  {report.num_bytes / 1e6:.0f} MB on disk, {per_token:.1f} bytes a token   in {report.path}/{skipped}\n")
 
 
-def _show_counts(index: SuffixIndex) -> None:
+def _show_counts(index: "SuffixIndex") -> None:
     _say("How often does it say …?")
     for ngram, occurrences, documents in zip(COUNTED, index.counts(COUNTED), index.document_counts(COUNTED), strict=True):
         click.echo(f"  {ngram:<34}{occurrences:>7,} times in {documents:,} files")
+    import numpy as np
+
     rng = np.random.default_rng(0)
     starts = rng.integers(0, index.shards[0].length - 8, 100_000)
     sampled = [index.shards[0].tokens[start : start + 3] for start in starts.tolist()]
@@ -76,7 +94,7 @@ def _show_counts(index: SuffixIndex) -> None:
     )
 
 
-def _show_next(index: SuffixIndex) -> None:
+def _show_next(index: "SuffixIndex") -> None:
     following = index.next_distribution(CONTEXT)
     _say(f"What follows “{CONTEXT}”? ({following.context_count:,} times, {len(following.token_ids)} different words)")
     top = following.top(6)
@@ -85,7 +103,7 @@ def _show_next(index: SuffixIndex) -> None:
     click.echo()
 
 
-def _show_concordance(index: SuffixIndex, root: str) -> None:
+def _show_concordance(index: "SuffixIndex", root: str) -> None:
     _say(f"Where does it say “{SHOWN}”?")
     for line in index.concordance(SHOWN, width=7, limit=6):
         left, match, right = index.decode(line.left), index.decode(line.match), index.decode(line.right)
@@ -94,7 +112,7 @@ def _show_concordance(index: SuffixIndex, root: str) -> None:
     click.echo()
 
 
-def _show_documents(index: SuffixIndex, root: str) -> None:
+def _show_documents(index: "SuffixIndex", root: str) -> None:
     first, second = PAIR
     near = index.holding(first, second, window=100)
     together = index.cooccurrence(first, second)

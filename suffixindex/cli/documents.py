@@ -1,45 +1,58 @@
 """Commands that show documents: those that hold an n-gram, what stands around it there, and how many hold several."""
 
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from suffixindex.cli.options import (
+    NUMBER,
+    NUMBER_OR_NONE,
+    SEED,
     as_ngrams,
+    askable,
     documents_where,
-    emit,
     file_option,
+    limit_option,
     query_options,
     read_ngrams,
+    say_what_is_left,
     typed,
-    warn_of_boundaries,
+    warn_of_spellings,
     where_option,
+    with_index,
     with_option,
 )
+from suffixindex.cli.streams import emit
 from suffixindex.errors import QueryError
+from suffixindex.ngrams import aliases
+
+if TYPE_CHECKING:
+    from suffixindex.index import SuffixIndex
+    from suffixindex.ngrams import Clause, Ngram
 
 
-@click.command()
+@click.command(short_help="The documents that hold an n-gram.")
+@with_index
 @query_options
 @click.argument("ngram")
-@click.option("--limit", type=click.IntRange(1), default=10, show_default=True, help="Documents to show.")
-@click.option("--offset", type=click.IntRange(0), default=0, help="Documents to pass over first.")
-@click.option("--sample", type=click.IntRange(1), help="Show this many documents drawn at random instead.")
-@click.option("--seed", default=0, show_default=True, help="Of the sample.")
+@limit_option("documents", 10)
+@click.option("--offset", type=NUMBER_OR_NONE, default=0, help="Documents to pass over first.")
+@click.option("--sample", type=NUMBER, help="Show this many documents drawn at random instead.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the sample.")
 @click.option("--text", is_flag=True, help="Print each document's whole text too.")
 @where_option
 @with_option
-@click.option("--window", type=click.IntRange(0), help="Only where these and NGRAM start within so many tokens of each other.")
+@click.option("--window", type=NUMBER_OR_NONE, help="Only where these and NGRAM start within so many tokens of each other.")
 def docs(
-    index: str,
+    index: "SuffixIndex",
     ngram: str,
-    limit: int,
+    limit: int | None,
     offset: int,
     sample: int | None,
     seed: int,
     text: bool,
     ids: bool,
-    where: Any,
+    where: dict[str, list[Any]],
     together: tuple[str, ...],
     window: int | None,
     style: str | None,
@@ -51,37 +64,36 @@ def docs(
       suffixindex docs my-index "in the beginning" --limit 3
       suffixindex docs my-index "Alan Turing" --with "Enigma" --window 50
     """
-    from suffixindex.index import SuffixIndex
-
     if window is not None and not together:
         raise click.UsageError("--window is between NGRAM and others: name them by --with")
-    with SuffixIndex(index) as opened:
-        asked, *others = as_ngrams([ngram, *together], ids)
-        warn_of_boundaries(opened, [asked, *others])
-        mask = documents_where(opened, where, others if window is None else [asked, *others], window)
-        matches = opened.sample_documents(asked, sample, seed, mask) if sample else opened.documents(asked, limit, offset, mask)
-        shown = [match.document_id for match in matches]
-        beside = [_offsets(opened, other, shown) for other in others]
-        emit(
-            [
-                {
-                    "document_id": match.document_id,
-                    "path": match.path,
-                    "line": match.line,
-                    "count": match.ngram_count,
-                    "tokens": match.num_tokens,
-                    "offsets": match.offsets.tolist(),
-                    **({"with": {other: found[place] for other, found in zip(together, beside, strict=True)}} if together else {}),
-                    "metadata": match.metadata,
-                    **({"text": opened.decode(opened.document(match.document_id).token_ids)} if text else {}),
-                }
-                for place, match in enumerate(matches)
-            ],
-            style,
-        )
+    asked, *others = as_ngrams([ngram, *together], ids)
+    warn_of_spellings(index, [asked, *others])
+    mask = documents_where(index, where, others if window is None else [asked, *others], window)
+    matches = index.sample_documents(asked, sample, seed, mask) if sample else index.documents(asked, limit, offset, mask)
+    shown = [match.document_id for match in matches]
+    beside = [_offsets(index, other, shown) for other in others]
+    emit(
+        [
+            {
+                "document_id": match.document_id,
+                "path": match.path,
+                "line": match.line,
+                "count": match.ngram_count,
+                "tokens": match.num_tokens,
+                "offsets": match.offsets.tolist(),
+                **({"with": {other: found[place] for other, found in zip(together, beside, strict=True)}} if together else {}),
+                "metadata": match.metadata,
+                **({"text": index.decode(index.document(match.document_id).token_ids)} if text else {}),
+            }
+            for place, match in enumerate(matches)
+        ],
+        style,
+    )
+    if not sample:
+        say_what_is_left(len(matches), lambda: len(index.document_ids(asked, where=mask)), "documents")
 
 
-def _offsets(index: Any, ngram: Any, documents: list[int]) -> list[list[int]]:
+def _offsets(index: "SuffixIndex", ngram: "Ngram", documents: list[int]) -> list[list[int]]:
     """Where an n-gram stands in each of some documents, ascending, that all hold it."""
     import numpy as np
 
@@ -90,22 +102,23 @@ def _offsets(index: Any, ngram: Any, documents: list[int]) -> list[list[int]]:
     return [match.offsets.tolist() for match in index.documents(ngram, None, where=mask)]
 
 
-@click.command()
+@click.command(short_help="Occurrences of an n-gram, each in its context.")
+@with_index
 @query_options
 @click.argument("ngram")
-@click.option("--width", type=click.IntRange(0), default=8, show_default=True, help="Tokens to show on each side.")
-@click.option("--limit", type=click.IntRange(1), default=10, show_default=True, help="Occurrences to show.")
-@click.option("--offset", type=click.IntRange(0), default=0, help="Occurrences to pass over first.")
+@click.option("--width", type=NUMBER_OR_NONE, default=8, show_default=True, help="Tokens to show on each side.")
+@limit_option("occurrences", 10)
+@click.option("--offset", type=NUMBER_OR_NONE, default=0, help="Occurrences to pass over first.")
 @where_option
 @with_option
 def concordance(
-    index: str,
+    index: "SuffixIndex",
     ngram: str,
     width: int,
-    limit: int,
+    limit: int | None,
     offset: int,
     ids: bool,
-    where: Any,
+    where: dict[str, list[Any]],
     together: tuple[str, ...],
     style: str | None,
 ) -> None:
@@ -115,34 +128,42 @@ def concordance(
     Example:
       suffixindex concordance my-index "in the beginning" --width 12 --table
     """
-    from suffixindex.index import SuffixIndex
+    asked, *others = as_ngrams([ngram, *together], ids)
+    warn_of_spellings(index, [asked, *others])
+    mask = documents_where(index, where, others)
+    lines = index.concordance(asked, width, limit, offset, mask)
+    emit(
+        [
+            {
+                "document_id": line.document_id,
+                "offset": line.offset,
+                "left": index.decode(line.left),
+                "match": index.decode(line.match),
+                "right": index.decode(line.right),
+            }
+            for line in lines
+        ],
+        style,
+    )
+    say_what_is_left(len(lines), lambda: index.count(asked, mask), "occurrences")
 
-    with SuffixIndex(index) as opened:
-        asked, *others = as_ngrams([ngram, *together], ids)
-        warn_of_boundaries(opened, [asked, *others])
-        lines = opened.concordance(asked, width, limit, offset, documents_where(opened, where, others))
-        emit(
-            [
-                {
-                    "document_id": line.document_id,
-                    "offset": line.offset,
-                    "left": opened.decode(line.left),
-                    "match": opened.decode(line.match),
-                    "right": opened.decode(line.right),
-                }
-                for line in lines
-            ],
-            style,
-        )
 
-
-@click.command()
+@click.command(short_help="How many documents hold several n-grams together.")
+@with_index
 @query_options
 @file_option
 @click.argument("ngrams", nargs=-1)
-@click.option("--window", type=click.IntRange(0), help="Count only where they start within this many tokens of each other.")
+@click.option("--window", type=NUMBER_OR_NONE, help="Count only where they start within this many tokens of each other.")
 @where_option
-def cooccur(index: str, ngrams: tuple[str, ...], file: Any, window: int | None, ids: bool, where: Any, style: str | None) -> None:
+def cooccur(
+    index: "SuffixIndex",
+    ngrams: tuple[str, ...],
+    file: IO[bytes] | None,
+    window: int | None,
+    ids: bool,
+    where: dict[str, list[Any]],
+    style: str | None,
+) -> None:
     """How many documents hold all of NGRAMS together; docs --with shows which.
 
     A line of --file is a list of n-grams; a list in the place of an n-gram means any of its members: [["NLP", "language
@@ -152,14 +173,35 @@ def cooccur(index: str, ngrams: tuple[str, ...], file: Any, window: int | None, 
     Example:
       suffixindex cooccur my-index "Alan Turing" "Enigma" --window 50
     """
-    from suffixindex.index import SuffixIndex
-
     asked = read_ngrams(ngrams, file, ids)
     pairs = asked if file is not None else [asked]
     if any(not isinstance(pair, list) for pair in pairs):
         raise QueryError('each line of --file must be a list of n-grams, as ["Alan Turing", "Enigma"]')
-    with SuffixIndex(index) as opened:
-        warn_of_boundaries(opened, typed(ngrams, file, ids))
-        numbers = opened.cooccurrences(pairs, window=window, where=documents_where(opened, where))
-        records = [{"ngrams": pair, "documents": int(number)} for pair, number in zip(pairs, numbers, strict=True)]
-        emit([{**record, "window": window} for record in records] if window is not None else records, style)
+    warn_of_spellings(index, typed(ngrams, file, ids))
+    texts = list(dict.fromkeys(text for pair in pairs for clause in pair for text in aliases(clause) if isinstance(text, str)))
+    unaskable = {*texts} - {texts[place] for place in askable(index, texts)}
+    records = [{"ngrams": pair, "documents": 0} for pair in pairs]
+    possible: dict[int, list[Clause]] = {}
+    for place, pair in enumerate(pairs):
+        if not any(_holds_nowhere(clause, unaskable) for clause in pair):
+            possible[place] = [_without(clause, unaskable) for clause in pair] if unaskable else pair
+    counts = index.cooccurrences(possible.values(), window=window, where=documents_where(index, where))
+    for place, number in zip(possible, counts.tolist(), strict=True):
+        records[place]["documents"] = number
+    emit([{**record, "window": window} for record in records] if window is not None else records, style)
+
+
+def _holds_nowhere(clause: "Clause", unaskable: set[str]) -> bool:
+    """Whether a clause has only texts that cannot be looked up."""
+    members = aliases(clause)
+    return bool(members) and all(_is_one_of(member, unaskable) for member in members)
+
+
+def _without(clause: "Clause", unaskable: set[str]) -> "Clause":
+    members = aliases(clause)
+    others = [member for member in members if not _is_one_of(member, unaskable)]
+    return clause if len(others) == len(members) else others
+
+
+def _is_one_of(member: "Ngram", unaskable: set[str]) -> bool:
+    return isinstance(member, str) and member in unaskable

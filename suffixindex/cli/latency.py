@@ -1,16 +1,36 @@
-"""How fast an index answers on this machine: questions drawn from its own corpus, timed."""
+"""``suffixindex bench``: how fast an index answers on this machine, asked with n-grams of its own corpus."""
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+import click
 
-from suffixindex.index import SuffixIndex
+from suffixindex.cli.options import SEED, output_options, with_index
+from suffixindex.cli.streams import emit
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from suffixindex.index import SuffixIndex
 
 ROUNDS = 3
 SINGLE, BULK, TEXT = 1000, 100_000, 10_000
+
+
+@click.command(short_help="How long questions to an index take here.")
+@with_index
+@output_options
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the questions, which are drawn from the corpus.")
+def bench(index: "SuffixIndex", seed: int, style: str | None) -> None:
+    """How long questions to this index take here, in microseconds each, after a first round that warms it.
+
+    \b
+    Example:
+      suffixindex bench my-index --table
+    """
+    emit([timing._asdict() for timing in measure(index, seed)], style)
 
 
 class Timing(NamedTuple):
@@ -21,8 +41,10 @@ class Timing(NamedTuple):
     microseconds: float
 
 
-def draw_ngrams(index: SuffixIndex, size: int, longest: int, seed: int) -> list[NDArray[np.int64]]:
+def draw_ngrams(index: "SuffixIndex", size: int, longest: int, seed: int) -> "list[NDArray[np.int64]]":
     """N-grams of 1 to ``longest`` tokens from random places of the corpus, cut at a document's end; frequent ones often."""
+    import numpy as np
+
     rng = np.random.default_rng(seed)
     lengths = np.array([shard.length for shard in index.shards])
     drawn = []
@@ -35,8 +57,10 @@ def draw_ngrams(index: SuffixIndex, size: int, longest: int, seed: int) -> list[
     return [drawn[i] for i in rng.permutation(len(drawn))]
 
 
-def measure(index: SuffixIndex, seed: int = 0) -> Iterator[Timing]:
+def measure(index: "SuffixIndex", seed: int = 0) -> Iterator[Timing]:
     """Time every kind of question. Takes some seconds."""
+    import numpy as np
+
     bulk = draw_ngrams(index, BULK, 8, seed)
     lists = [ngram.tolist() for ngram in bulk]
     contexts = [ngram for ngram in draw_ngrams(index, SINGLE, 3, seed + 1) if ngram[-1] != index.separator]
@@ -49,7 +73,7 @@ def measure(index: SuffixIndex, seed: int = 0) -> Iterator[Timing]:
     yield _timed("cooccurrence", pairs, lambda asked: [index.cooccurrence(*pair) for pair in asked])
     yield _timed("cooccurrences, in bulk", pairs, index.cooccurrences)
     yield _timed("score, a token", text, index.score)
-    yield _timed("matches, a token", text, index.matches)
+    yield _timed("matches, a token", text, index.match)
 
 
 def _timed(question: str, asked: Any, answer: Callable[[Any], object]) -> Timing:

@@ -1,33 +1,80 @@
-"""What the commands share: options, how n-grams are read, how records are printed, how errors end."""
+"""What the commands share: the group that lists and ends them, the index, options, how n-grams are read."""
 
-import csv
-import io
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from functools import wraps
+from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from suffixindex.cli.streams import QueryFile, input_lines
 from suffixindex.corpus.text import text_lines
-from suffixindex.errors import QueryError, SuffixIndexError
+from suffixindex.errors import QueryError, UnaskableError
 from suffixindex.storage import exact
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from suffixindex.index import SuffixIndex
+    from suffixindex.ngrams import Ngram
+    from suffixindex.results import NextTokens
 
 SHOWN = 10
 """Values of a field that a message names."""
+MOST = 2**32
+"""The largest number of tokens or records that an option takes: a shard has fewer tokens."""
+
+NUMBER = click.IntRange(1, MOST)
+NUMBER_OR_NONE = click.IntRange(0, MOST)
+THREADS = click.IntRange(1, 4096)
+SEED = click.IntRange(0, 2**32 - 1)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Options = ParamSpec("Options")
 
 
-class Group(click.Group):
-    """Prints a library error as one sentence, exit code 1; click itself exits with 2 for wrong usage."""
+def with_index(command: "Callable[Concatenate[SuffixIndex, Options], None]") -> Callable[..., None]:
+    """A command's first argument: the path of an index, which is opened, handed on and closed."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except SuffixIndexError as error:
-            raise click.ClickException(str(error)) from error
+    @wraps(command)
+    def opened(index: str, *arguments: Options.args, **options: Options.kwargs) -> None:
+        from suffixindex.index import SuffixIndex
+
+        with SuffixIndex(index) as handed:
+            command(handed, *arguments, **options)
+
+    return click.argument("index", type=click.Path())(opened)
+
+
+class Limit(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """How many records are shown at most: a number, or ``all``, which is None."""
+
+    name = "N|all"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        return None if value in (None, "all") else NUMBER_OR_NONE.convert(value, param, ctx)
+
+    def get_metavar(self, *_: Any, **__: Any) -> str:
+        return self.name
+
+
+def limit_option(noun: str, default: int) -> Callable[[Command], Command]:
+    """``--limit``, which means the same everywhere: how many records are printed at most."""
+    return click.option(
+        "--limit", type=Limit(), default=str(default), show_default=True, help=f"{noun.capitalize()} to show at most, or all."
+    )
+
+
+def say_what_is_left(shown: int, total: Callable[[], int], noun: str) -> None:
+    """Say that there are more records than were shown, unless the user chose how many."""
+    context = click.get_current_context()
+    if context.get_parameter_source("limit") is not click.core.ParameterSource.DEFAULT or shown < int(context.params["limit"]):
+        return
+    there = total()
+    if context.params["offset"] + shown < there:
+        click.echo(f"{shown:,} of {there:,} {noun}: --limit N shows so many, --limit all every one", err=True)
 
 
 def output_options(command: Command) -> Command:
@@ -37,12 +84,11 @@ def output_options(command: Command) -> Command:
 
 def query_options(command: Command) -> Command:
     command = output_options(command)
-    command = click.option("--ids", is_flag=True, help="N-grams are token ids: '510 3967'.")(command)
-    return click.argument("index", type=click.Path())(command)
+    return click.option("--ids", is_flag=True, help="N-grams are token ids: '510 3967'.")(command)
 
 
 def file_option(command: Command) -> Command:
-    return click.option("-f", "--file", type=click.File("rb"), help="Read them from a file of JSON lines (- for stdin).")(command)
+    return click.option("-f", "--file", type=QueryFile(), help="Read them from a file of JSON lines (- for stdin).")(command)
 
 
 def where_option(command: Command) -> Command:
@@ -87,7 +133,9 @@ def _values(text: str) -> list[Any]:
     return [value] if isinstance(value, str) else [text] if isinstance(value, (list, dict)) else [value, text]
 
 
-def documents_where(index: Any, where: dict[str, list[Any]], holding: Sequence[Any] = (), window: int | None = None) -> Any:
+def documents_where(
+    index: "SuffixIndex", where: dict[str, list[Any]], holding: "Sequence[Ngram]" = (), window: int | None = None
+) -> "NDArray[np.bool_] | None":
     """The documents that --where asks for and that hold n-grams; None for all. Says so if none meets --where, and what there is."""
     mask = index.mask(where) if where else None
     if mask is not None and not mask.any():
@@ -102,51 +150,40 @@ def _some(values: Iterable[Any]) -> str:
     return ", ".join(listed[:SHOWN]) + (", …" if len(listed) > SHOWN else "")
 
 
-def warn_of_boundaries(index: Any, ngrams: Iterable[Any]) -> None:
-    """Say of each text that has other ids inside a longer one."""
+def warn_of_spellings(index: "SuffixIndex", ngrams: "Iterable[Ngram]") -> None:
+    """Say of each text that it has other ids inside a longer one, and in which other form of Unicode the corpus writes it too."""
     for ngram in ngrams:
-        if isinstance(ngram, str) and (warning := index.boundary_warning(ngram)):
+        if not isinstance(ngram, str):
+            continue
+        if warning := index.boundary_warning(ngram):
             click.echo(f"note: {warning}", err=True)
+        if not ngram.isascii() and index.tokenizer.lost(ngram) is None and len(index.encode(ngram)):
+            _, *others = index.variants(ngram, ["unicode"])
+            for other, count in zip(others, index.counts([other.token_ids for other in others]).tolist(), strict=True):
+                if count:
+                    same = f"{json.dumps(other.text)} looks the same, and occurs {plural(count, 'time')}"
+                    click.echo(f"note: {same}: count --variants unicode counts both", err=True)
 
 
-def typed(ngrams: Sequence[str], file: Any, ids: bool) -> Sequence[str]:
+def askable(index: "SuffixIndex", ngrams: "Sequence[Ngram]") -> list[int]:
+    """Places of the n-grams that can be looked up; says why the others cannot, which count 0."""
+    places = []
+    for place, ngram in enumerate(ngrams):
+        try:
+            index.checker.ngram(ngram)
+        except UnaskableError as error:
+            click.echo(f"note: {error}", err=True)
+        else:
+            places.append(place)
+    return places
+
+
+def typed(ngrams: Sequence[str], file: IO[bytes] | None, ids: bool) -> Sequence[str]:
     """The texts that stand on the command line itself."""
     return () if ids or file is not None or tuple(ngrams) == ("-",) else ngrams
 
 
-def emit(records: list[dict[str, Any]], style: str | None) -> None:
-    """Print records as JSON lines, CSV or a table, numbers to the right."""
-    if style is None:
-        for record in records:
-            _print(exact.dumps(record, ensure_ascii=False))
-        return
-    if not records:
-        return
-    names = list(records[0])
-    rows = [names, *([_cell(record[name]) for name in names] for record in records)]
-    if style == "csv":
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        _print(text.getvalue().removesuffix("\n"))
-        return
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    pads = [str.rjust if isinstance(records[0][name], (int, float)) else str.ljust for name in names]
-    for row in rows:
-        _print("  ".join(pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True)).rstrip())
-
-
-def _print(line: str) -> None:
-    """UTF-8 whatever the terminal says; half a surrogate pair, as in a path that is not UTF-8, as its JSON escape."""
-    click.echo(line.encode(errors="backslashreplace"))
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return value if isinstance(value, str) else exact.dumps(value, ensure_ascii=False)
-
-
-def read_ngrams(ngrams: Sequence[str], file: Any, ids: bool) -> list[Any]:
+def read_ngrams(ngrams: Sequence[str], file: IO[bytes] | None, ids: bool) -> list[Any]:
     """N-grams of the command line, of standard input (a line each, for ``-``), or of a file of JSON strings and id lists."""
     if file is not None:
         if ngrams:
@@ -155,19 +192,20 @@ def read_ngrams(ngrams: Sequence[str], file: Any, ids: bool) -> list[Any]:
     if not ngrams:
         raise click.UsageError("no n-gram given: write it after INDEX, '-' to read lines from stdin, or use --file")
     if tuple(ngrams) == ("-",):
-        ngrams = [line for _, line in text_lines(sys.stdin.buffer, "standard input", QueryError)]
+        ngrams = [line for _, line in text_lines(input_lines(), "standard input", QueryError)]
     return as_ngrams(ngrams, ids)
 
 
-def _json_lines(file: Any) -> Iterator[Any]:
-    for number, line in text_lines(file, file.name, QueryError):
+def _json_lines(file: IO[bytes]) -> Iterator[Any]:
+    name = getattr(file, "name", "standard input")
+    for number, line in text_lines(file, name, QueryError):
         try:
             yield json.loads(line)
         except ValueError as error:
-            raise QueryError(f"{file.name}, line {number}: malformed JSON ({error})") from error
+            raise QueryError(f"{name}, line {number}: malformed JSON ({error})") from error
 
 
-def as_ngrams(texts: Sequence[str], ids: bool) -> list[Any]:
+def as_ngrams(texts: Sequence[str], ids: bool) -> "list[Ngram]":
     """Texts of the command line as n-grams: with --ids, the ids that they list."""
     return [parse_ids(text) for text in texts] if ids else list(texts)
 
@@ -179,13 +217,13 @@ def parse_ids(text: str) -> list[int]:
         raise click.UsageError(f"with --ids an n-gram is integers, as '510 3967': {error}") from error
 
 
-def described(index: Any, ngram: Any) -> dict[str, Any]:
+def described(index: "SuffixIndex", ngram: "Ngram") -> dict[str, Any]:
     """An n-gram as the answers show it: what was asked, its ids and what each id stands for."""
-    ids = index.encode(ngram).tolist() if isinstance(ngram, str) else list(ngram)
+    ids = index.encode(ngram).tolist() if isinstance(ngram, str) else [int(token) for token in ngram]
     return {"ngram": ngram if isinstance(ngram, str) else index.decode(ids), "ids": ids, "pieces": index.pieces(ids)}
 
 
-def continuations(index: Any, following: Any, k: int, **evidence: int) -> list[dict[str, Any]]:
+def continuations(index: "SuffixIndex", following: "NextTokens", k: int, **evidence: int) -> list[dict[str, Any]]:
     """A record for each of the k most frequent next tokens."""
     top = following.top(k)
     pieces = index.pieces([token.token_id for token in top])
@@ -193,3 +231,7 @@ def continuations(index: Any, following: Any, k: int, **evidence: int) -> list[d
         {"piece": piece, "id": token.token_id, "count": token.count, "prob": token.prob, **evidence}
         for piece, token in zip(pieces, top, strict=True)
     ]
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -146,7 +146,7 @@ def _rows(
             return
         if first and isinstance(content, bytes):
             content = content.removeprefix(BYTE_ORDER_MARK)
-        if isinstance(content, BadRecordError) or content.isspace() or not content:
+        if isinstance(content, BadRecordError) or not content or (content.isspace() and delimiter not in content):
             if isinstance(content, BadRecordError):
                 yield line, content
             continue

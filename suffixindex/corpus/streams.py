@@ -54,6 +54,8 @@ def compression_of(head: bytes) -> str | None:
 def open_stream(source: Source, *, text: bool = True) -> Iterator[Opened]:
     """The content of a file or of standard input; ``text`` brings UTF-16 and UTF-32 to UTF-8."""
     if source.path == STDIN:
+        if sys.stdin is None:
+            raise CorpusError("standard input is closed: there is nothing to read from -")
         yield unpacked(sys.stdin.buffer, None, text)
         return
     with open(source.path, "rb") as raw:

@@ -9,14 +9,13 @@ import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from suffixindex.building.budget import bytes_per_token
 from suffixindex.building.encode import bytes_before
 from suffixindex.building.job import Job
 from suffixindex.building.parts import (
     PART_MARKER,
-    Piece,
+    EncodedPart,
     ShardPlan,
     clear_room,
     encode_part,
@@ -28,7 +27,7 @@ from suffixindex.building.parts import (
     plan_shards,
     read_part,
 )
-from suffixindex.building.state import BuildState, Clock
+from suffixindex.building.state import BuildState, Clock, EncodedParts, Parts
 from suffixindex.corpus.sources import HUGGING_FACE, Source
 from suffixindex.distributed.cluster import Cluster
 from suffixindex.distributed.tasks import Task
@@ -54,7 +53,7 @@ def build_on(cluster: Cluster, job: Job, engine: str | None) -> list[ShardEntry]
             raise BuildError(f"{source.path} is no file: workers of a cluster cannot read it; write it to one first")
     if job.state.encoded is None:
         _begin(job)
-    elif "pieces" not in job.state.encoded:
+    elif not isinstance(job.state.encoded, EncodedParts):
         raise _not_ours(job.folder)
     cluster.check_seen(job.folder / BUILD_STATE)
     if job.state.encoded is None:
@@ -69,8 +68,8 @@ def _begin(job: Job) -> None:
     state = job.state
     if state.checkpoint is None:
         remove(job.folder / "shards")  # of a build on one machine that was stopped before its first checkpoint
-        state.checkpoint = {"parts": group_sources(job.sources)}
-    elif "parts" not in state.checkpoint:
+        state.checkpoint = Parts(tuple(group_sources(job.sources)))
+    elif not isinstance(state.checkpoint, Parts):
         raise _not_ours(job.folder)
     make_room(job.folder)
     job.encoder.begin(job.folder, 0)
@@ -87,9 +86,9 @@ def _not_ours(folder: Path) -> BuildError:
 def _encode(cluster: Cluster, job: Job, engine: str | None) -> None:
     """Encode every part that is not there, then number and divide them as one corpus."""
     state = job.state
-    assert state.checkpoint is not None
-    ranges = state.checkpoint["parts"]
-    parts: dict[int, dict[str, Any]] = {}
+    assert isinstance(state.checkpoint, Parts)
+    ranges = state.checkpoint.parts
+    parts: dict[int, EncodedPart] = {}
     for number in range(len(ranges)):
         if (part_folder(job.folder, number) / PART_MARKER).exists():
             parts[number] = read_part(job.folder, number)
@@ -115,22 +114,20 @@ def _encode(cluster: Cluster, job: Job, engine: str | None) -> None:
     sizes = [int(before[last] - before[first]) for first, last in ranges]
     known = all(source.bytes is not None for source in job.sources)
     clock = Clock(state.seconds, "encode")
-    with Bar("encode", sum(sizes) if known else None, "B", job.progress) as bar:
+    with Bar("encode", sum(sizes) if known else None, "B", job.show_progress) as bar:
 
-        def reach(under_way: dict[int, float]) -> None:
-            counts = [part["counts"] for part in parts.values()]
+        def progress(under_way: dict[int, float]) -> None:
+            counts = [part.counts for part in parts.values()]
             done = sum(sizes[number] for number in parts) + int(sum(under_way.values()))
-            bar.reach(done, documents=sum(c["documents"] for c in counts), tokens=sum(c["tokens"] for c in counts))
+            bar.show(done, documents=sum(one.documents for one in counts), tokens=sum(one.tokens for one in counts))
 
-        for place, part in cluster.run(tasks, reach):
+        for place, part in cluster.run(tasks, progress):
             parts[todo[place]] = part
-            _lap(state, clock, part["peak_memory_bytes"], job.folder)
-    in_order = [parts[number] for number in range(len(ranges))]
-    counts = join_parts(job.folder, in_order, job.encoder)
-    counts.cursor = (len(job.sources), 0)
-    planned = plan_shards(job.folder, in_order, state.settings["shard_capacity"])
-    pieces = [pieces for _, _, pieces in planned]
-    job.encoded([(documents, length) for documents, length, _ in planned], counts, pieces=pieces)
+            _lap(state, clock, part.peak_memory_bytes, job.folder)
+    by_number = [parts[number] for number in range(len(ranges))]
+    counts = replace(join_parts(job.folder, by_number, job.encoder), cursor=(len(job.sources), 0))
+    planned = plan_shards(job.folder, by_number, state.settings.shard_capacity)
+    job.encoded(tuple(shard.size for shard in planned), counts, tuple(shard.ranges for shard in planned))
     _lap(state, clock, 0, job.folder)
 
 
@@ -147,13 +144,12 @@ def _lap(state: BuildState, clock: Clock, peak_memory: int, folder: Path) -> Non
 
 def _sort(cluster: Cluster, job: Job) -> list[ShardEntry]:
     """Make every shard that is not there. A part is removed as soon as no shard needs it any more."""
-    state = job.state
-    assert state.encoded is not None
-    size = state.encoded["vocabulary_size"]
-    width = token_type(size)
+    state, encoded = job.state, job.state.encoded
+    assert isinstance(encoded, EncodedParts)
+    types = job.encoder.token_type, token_type(encoded.vocabulary_size)
     plans = [
-        ShardPlan(number, documents, length, [Piece(*piece) for piece in pieces], job.encoder.token_type, width, size)
-        for number, ((documents, length), pieces) in enumerate(zip(state.encoded["shards"], state.encoded["pieces"], strict=True))
+        ShardPlan(number, size, ranges, *types, encoded.vocabulary_size)
+        for number, (size, ranges) in enumerate(zip(encoded.shards, encoded.ranges, strict=True))
     ]
     entries: dict[int, ShardEntry] = {}
     for plan in plans:
@@ -161,23 +157,29 @@ def _sort(cluster: Cluster, job: Job) -> list[ShardEntry]:
         if (folder / SHARD_MARKER).exists():
             entries[plan.number] = ShardEntry.read(folder)
     todo = [plan for plan in plans if plan.number not in entries]
-    needed = Counter(piece.part for plan in todo for piece in plan.pieces)
+    needed = Counter(one.part for plan in todo for one in plan.ranges)
     tasks = [
-        Task(f"shard {plan.number}", make_shard, (job.folder, plan), int(plan.length * bytes_per_token(width))) for plan in todo
+        Task(
+            f"shard {plan.number}",
+            make_shard,
+            (job.folder, plan, job.device),
+            int(plan.size.length * bytes_per_token(plan.token_type)),
+        )
+        for plan in todo
     ]
     clock = Clock(state.seconds, "sort")
-    with Bar("sort", sum(plan.length for plan in plans), "token", job.progress) as bar:
+    with Bar("sort", sum(plan.size.length for plan in plans), "token", job.show_progress) as bar:
 
-        def reach(under_way: dict[int, float]) -> None:
-            done = sum(plans[number].length for number in entries)
-            bar.reach(done + int(sum(todo[place].length * share for place, share in under_way.items())))
+        def progress(under_way: dict[int, float]) -> None:
+            done = sum(plans[number].size.length for number in entries)
+            bar.show(done + int(sum(todo[place].size.length * share for place, share in under_way.items())))
 
-        for place, (entry, peak_memory) in cluster.run(tasks, reach):
+        for place, (entry, peak_memory) in cluster.run(tasks, progress):
             entries[todo[place].number] = entry
-            for piece in todo[place].pieces:
-                needed[piece.part] -= 1
-                if not needed[piece.part]:
-                    remove(part_folder(job.folder, piece.part))
+            for documents in todo[place].ranges:
+                needed[documents.part] -= 1
+                if not needed[documents.part]:
+                    remove(part_folder(job.folder, documents.part))
             _lap(state, clock, peak_memory, job.folder)
-        reach({})
+        progress({})
     return [entries[plan.number] for plan in plans]

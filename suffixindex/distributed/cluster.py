@@ -123,10 +123,10 @@ class Cluster:
             if not seen:
                 raise BuildError(f"the worker {address} does not see {path}: every worker must see the index, under one path")
 
-    def run(self, tasks: Sequence[Task], reach: Callable[[dict[int, float]], None]) -> Iterator[tuple[int, Any]]:
+    def run(self, tasks: Sequence[Task], progress: Callable[[dict[int, float]], None]) -> Iterator[tuple[int, Any]]:
         """(number, result) of every task, as they end.
 
-        ``reach`` is told how much the tasks under way say is done. A task whose worker dies is begun anew elsewhere; no
+        ``progress`` is told how much the tasks under way say is done. A task whose worker dies is begun anew elsewhere; no
         more are handed out than the workers take at once, so one that joins gets work at once.
 
         Raises
@@ -175,7 +175,7 @@ class Cluster:
                             f"{tasks[number].name} failed {ATTEMPTS} times, the last time on {result.worker}: {result.text}"
                         )
                     waiting.appendleft(number)
-                reach({number: share for number, share in told.items() if number in running.values()})
+                progress({number: share for number, share in told.items() if number in running.values()})
         finally:
             self.client.unsubscribe_topic(topic)
             self.client.cancel(list(running))
@@ -218,7 +218,8 @@ class Cluster:
             name = max(tasks, key=lambda task: task.memory).name
             raise BuildError(
                 f"{name} takes {largest / 2**20:,.0f} MiB to sort, the largest worker has {max(most, 0) / 2**20:,.0f} MiB for "
-                "it: use workers with more memory (dask worker --memory-limit), or start anew with smaller --shard-tokens"
+                "it: use workers with more memory (dask worker --memory-limit), or start anew with --restart and smaller "
+                "--shard-tokens"
             )
 
     def _result(self, future: "Future", name: str) -> Any:
@@ -229,7 +230,7 @@ class Cluster:
         except KilledWorker as error:
             raise BuildError(
                 f"{name}: {error.allowed_failures + 1} workers died while they worked on it, the last was "
-                f"{error.last_worker.address}; give workers more memory, or start anew with smaller --shard-tokens"
+                f"{error.last_worker.address}; give workers more memory, or start anew with --restart and smaller --shard-tokens"
             ) from error
         except Exception as error:
             raise ClusterError(

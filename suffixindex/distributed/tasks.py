@@ -10,7 +10,7 @@ RESOURCE = "suffixindex_memory"
 
 
 class Task(NamedTuple):
-    """A call of ``function(*arguments, threads, tell)`` on some worker; ``tell(done)`` says how much of it is done."""
+    """A call of ``function(*arguments, threads, progress)`` on some worker; ``progress(done)`` says how much of it is done."""
 
     name: str
     function: Callable[..., Any]

@@ -7,13 +7,13 @@ from typing import Any
 from distributed import Worker, WorkerPlugin, get_worker
 
 from suffixindex.building.budget import fixed_bytes
-from suffixindex.building.state import plain_errors
+from suffixindex.building.folder import plain_errors
 from suffixindex.distributed.tasks import RESOURCE, Failure, Task
 from suffixindex.errors import CorpusError, TokenizerError
 from suffixindex.system.memory import total_memory
 
 SHARE = 0.75  # of a worker's limit: at 0.8 Dask gives it no more work, at 0.95 it is killed
-TELL_SECONDS = 0.5
+PROGRESS_SECONDS = 0.5
 
 
 class MemoryOffer(WorkerPlugin):  # type: ignore[misc]
@@ -38,17 +38,17 @@ def attempt(task: Task, number: int, topic: str) -> Any:
     nthreads = worker.state.nthreads
     offered = int(worker.state.total_resources[RESOURCE])
     at_once = min(nthreads, offered // task.memory) if task.memory else nthreads
-    told = time.monotonic()
+    shown = time.monotonic()
 
-    def tell(done: float) -> None:
-        nonlocal told
-        if time.monotonic() - told > TELL_SECONDS:
-            told = time.monotonic()
+    def progress(done: float) -> None:
+        nonlocal shown
+        if time.monotonic() - shown > PROGRESS_SECONDS:
+            shown = time.monotonic()
             worker.log_event(topic, [number, float(done)])
 
     try:
         with plain_errors(Path(f"the worker {worker.address}")):
-            return task.function(*task.arguments, nthreads // max(at_once, 1), tell)
+            return task.function(*task.arguments, nthreads // max(at_once, 1), progress)
     except Exception as error:
         final = error if isinstance(error, (CorpusError, TokenizerError)) else None
         return Failure(worker.address, f"{type(error).__name__}: {error}" if final is None else str(error), final)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from suffixindex.deprecated import is_one_text, warn_renamed
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import Ngram, NgramBatch, NgramChecker, check_positive
+from suffixindex.ngrams import Ngram, NgramBatch, check_positive
 from suffixindex.queries.texts import check_texts
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class StupidBackoff:
         self.index = index
         self.order = order
         self.alpha = alpha
-        self._checker = NgramChecker(index.encode, index.vocabulary_size, index.separator)
+        self._checker = index.checker
 
     def score(self, text: Ngram) -> NDArray[np.float64]:
         """Score of each token of a text after the tokens before it: ``float64[tokens]``; 0 for one that the corpus lacks.

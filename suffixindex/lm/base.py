@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import Ngram, NgramChecker, check_not_negative
+from suffixindex.ngrams import Ngram, check_not_negative
 
 if TYPE_CHECKING:
     from suffixindex.index import SuffixIndex
@@ -34,7 +34,7 @@ class LanguageModel(ABC):
 
     def __init__(self, index: "SuffixIndex") -> None:
         self.index = index
-        self._checker = NgramChecker(index.encode, index.vocabulary_size, index.separator)
+        self._checker = index.checker
 
     @abstractmethod
     def _score(self, texts: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:

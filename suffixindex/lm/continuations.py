@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.queries.local import LocalShards
-from suffixindex.queries.statistics import block_edges, in_order, longest_document
+from suffixindex.queries.statistics import block_edges, longest_document
 from suffixindex.storage.shard import Shard
+from suffixindex.system.parallel import in_order
 
 MAX_COUNT = 4
 """Counts of counts that the discounts of modified Kneser-Ney are made of: n1 … n4."""

@@ -5,7 +5,7 @@ of the rarest where the other clauses are so frequent that this is less work. Ma
 rarer clause are listed once, those of each more frequent one stamped once, for all pairs it is in.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import cache
 from itertools import accumulate
@@ -18,6 +18,7 @@ from suffixindex.errors import QueryError
 from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, aliases, join
 from suffixindex.queries.stamps import Stamps
 from suffixindex.storage.shard import Interval, Shard
+from suffixindex.system.parallel import in_pieces
 
 if TYPE_CHECKING:
     from suffixindex.kernels.occurrences import Clauses
@@ -28,11 +29,7 @@ ALONE = 20_000
 """What it costs to plan a pair alone, in tokens read."""
 LISTED_DOCUMENTS = 1 << 26
 """Document numbers that a bulk call lists at a time: 256 MiB."""
-SMALL = 1 << 14
-"""Occurrences that are not worth a second thread."""
 NO_CLAUSE = "a co-occurrence needs at least one clause, and a clause at least one n-gram"
-PIECES = 8
-"""Pieces of work a thread gets, so that threads end together."""
 
 
 class Questions(NamedTuple):
@@ -298,17 +295,6 @@ def _parts(rare: NDArray[np.int64], room: NDArray[np.int64]) -> Iterator[NDArray
     of_pairs = part[rare[alive]]
     for number in np.unique(of_pairs):
         yield alive[of_pairs == number]
-
-
-def in_pieces(work: Callable[[int, int], None], costs: NDArray[Any], pool: Executor, threads: int) -> None:
-    """Call ``work(first, last)`` over consecutive ranges of about equal cost, on the pool; a small job on this thread."""
-    done = np.cumsum(costs)
-    if not len(done) or done[-1] < SMALL:
-        work(0, len(costs))
-        return
-    wanted = np.linspace(0, float(done[-1]), PIECES * threads + 1)[1:-1]
-    cuts = np.unique([0, *np.searchsorted(done, wanted), len(costs)]).tolist()
-    list(pool.map(work, cuts[:-1], cuts[1:]))
 
 
 def _key(clause: Any) -> Hashable:

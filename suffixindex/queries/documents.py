@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import check_not_negative, join
+from suffixindex.ngrams import LARGEST, check_limits, check_not_negative, check_range, join
 from suffixindex.queries.groups import Value
 from suffixindex.queries.local import LocalShards
 from suffixindex.queries.shard_set import Mask, ShardSet
@@ -25,6 +25,7 @@ def document(shards: LocalShards, document_id: int) -> Document:
     QueryError
         There is no such document.
     """
+    check_range(-LARGEST, LARGEST, document_id=document_id)
     if not 0 <= document_id < shards.num_documents:
         raise QueryError(f"document {document_id} is outside the corpus of {shards.num_documents:,} documents")
     number = bisect_right(shards.first_documents, document_id) - 1
@@ -37,7 +38,8 @@ def matches(
     shard_set: ShardSet, shards: LocalShards, ngram: NDArray[np.int64], limit: int | None, offset: int, mask: Mask | None
 ) -> list[DocumentMatch]:
     """A page of the documents that hold an n-gram, by ascending id."""
-    check_not_negative(limit=limit, offset=offset)
+    check_limits(limit=limit)
+    check_not_negative(offset=offset)
     documents = shard_set.document_ids([[ngram]], None, mask)
     return _describe(shards, ngram, documents[offset : None if limit is None else offset + limit])
 
@@ -46,7 +48,7 @@ def sample(
     shard_set: ShardSet, shards: LocalShards, ngram: NDArray[np.int64], k: int, seed: int, mask: Mask | None
 ) -> list[DocumentMatch]:
     """k of the documents that hold an n-gram, each equally likely, by ascending id."""
-    check_not_negative(k=k)
+    check_not_negative(k=k, seed=seed)
     documents = shard_set.document_ids([[ngram]], None, mask)
     chosen = np.random.default_rng(seed).choice(documents, min(k, len(documents)), replace=False)
     return _describe(shards, ngram, np.sort(chosen))

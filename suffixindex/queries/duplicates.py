@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import check_not_negative, check_positive
+from suffixindex.ngrams import check_limits, check_positive
 from suffixindex.queries.local import LocalShards
 from suffixindex.results import Duplicate, Duplicates
 from suffixindex.storage.shard import Shard
@@ -69,7 +69,7 @@ def find_duplicates(local: LocalShards, min_length: int, limit: int | None, orde
     count) for each passage that is listed.
     """
     check_positive(min_length=min_length)
-    check_not_negative(limit=limit, max_documents=max_documents)
+    check_limits(limit=limit, max_documents=max_documents)
     if order not in ("saved", "length"):
         raise QueryError(f"order is {order!r}: expected 'saved' or 'length'")
     shards, separator, pool, threads = local.shards, local.separator, local.pool, local.cores

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.ngrams import NgramBatch, join
-from suffixindex.queries.cooccurrence import Questions, count_one, count_together, count_within, in_pieces
+from suffixindex.queries.cooccurrence import Questions, count_one, count_together, count_within
 from suffixindex.queries.groups import DocumentGroups
 from suffixindex.queries.masked import count_kept, restrict
 from suffixindex.queries.matching import Matches
@@ -18,6 +18,7 @@ from suffixindex.queries.stamps import Stamps
 from suffixindex.results import NextTokens
 from suffixindex.storage.matches import Texts
 from suffixindex.storage.shard import Interval, Shard, merge_counts
+from suffixindex.system.parallel import in_pieces
 from suffixindex.system.threads import Threads
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.queries.cooccurrence import in_pieces
 from suffixindex.storage.shard import FEW, Shard
+from suffixindex.system.parallel import in_pieces
 
 
 def count_kept(

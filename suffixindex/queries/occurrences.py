@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.ngrams import check_not_negative, join
+from suffixindex.ngrams import check_limits, check_not_negative, join
 from suffixindex.queries.local import LocalShards
 from suffixindex.queries.shard_set import Mask
 from suffixindex.results import Concordance
@@ -26,7 +26,8 @@ def concordance(
     shards: LocalShards, ngram: NDArray[np.int64], width: int, limit: int | None, offset: int, mask: Mask | None
 ) -> list[Concordance]:
     """Occurrences in the order of the corpus: see :meth:`suffixindex.SuffixIndex.concordance`."""
-    check_not_negative(width=width, limit=limit, offset=offset)
+    check_limits(limit=limit)
+    check_not_negative(width=width, offset=offset)
     lines: list[Concordance] = []
     for first, shard, positions, skipped in _pages(shards, ngram, limit, offset, mask):
         for position in positions[skipped:].tolist():

@@ -4,22 +4,20 @@ The shards' suffix arrays are cut at the same prefixes into blocks; the distinct
 are collected in each shard and merged. So what is counted is the corpus, whatever its shards.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.ngrams import LONGEST, check_range
 from suffixindex.queries.local import LocalShards
 from suffixindex.results import NgramCount, NgramStatistics, Novelty
 from suffixindex.storage.shard import Shard
+from suffixindex.system.parallel import in_order
 
+MOST_COUNTS = 10**8  # entries of a table of counts of counts
 BLOCK_TOKENS = 1 << 18  # of prefixes that a thread collects at a time, about
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Runs(NamedTuple):
@@ -94,17 +92,6 @@ def _merge(parts: list[Runs], tokens: NDArray[np.unsignedinteger[Any]]) -> Runs:
     return parts[0]
 
 
-def in_order(pool: Executor, task: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
-    """``map`` over a pool that never works more than ``ahead`` items before the one that is taken."""
-    waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append(pool.submit(task, item))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
 def longest_document(shards: Sequence[Shard]) -> int:
     """Tokens of the longest document."""
     return max(int(np.diff(shard.document_offsets).max()) - 1 for shard in shards)
@@ -141,6 +128,17 @@ def _most_frequent(parts: Sequence[Runs], k: int, shard: Shard) -> Runs:
     else:  # the last key of lexsort counts most
         order = np.lexsort((*shard.as_text(prefixes).T[::-1], -counts))[:k]
     return Runs(prefixes[order], counts[order])
+
+
+def check_sizes(max_n: int, max_count: int) -> None:
+    """Refuse a table of counts of counts that would not fit.
+
+    Raises
+    ------
+    QueryError
+    """
+    check_range(1, LONGEST, max_n=max_n)
+    check_range(1, MOST_COUNTS // max_n, max_count=max_count)
 
 
 def ngram_statistics(local: LocalShards, max_n: int, max_count: int) -> NgramStatistics:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import Ngram, NgramChecker, check_not_negative, check_positive
+from suffixindex.ngrams import Ngram, NgramChecker, check_limits, check_positive
 from suffixindex.queries.matching import Matches, portions
 from suffixindex.queries.shard_set import ShardSet
 from suffixindex.queries.variants import minimal
@@ -69,7 +69,7 @@ def spans(
 ) -> list[Span]:
     """The maximal parts of a text that occur, from its matching statistics; ``documents_of(start, stop)`` looks some up."""
     check_positive(min_length=min_length)
-    check_not_negative(limit=limit)
+    check_limits(limit=limit)
     reach = np.arange(len(matches.lengths)) + matches.lengths
     maximal = np.flatnonzero((matches.lengths >= min_length) & (reach > np.append(0, reach[:-1])))
     return [

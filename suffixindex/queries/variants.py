@@ -8,7 +8,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
@@ -17,7 +17,9 @@ from suffixindex.results import Variant
 
 Encode = Callable[[str], NDArray[Any]]
 
-KINDS = ("space", "case")
+KINDS = ("space", "case", "unicode")
+DEFAULT_KINDS = ("space", "case")
+FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
 BEFORE = ("a", "the", "1")
 AFTER = ("a", "the", "1")
 """What stands beside a text. Most must change its ids: one may make a token with a common word, or none with a space."""
@@ -31,10 +33,17 @@ def find_variants(text: str, kinds: Sequence[str], encode: Encode) -> list[Varia
         raise QueryError(f"only text has variants, found {type(text).__name__}")
     cased = _cases(text) if "case" in kinds else [text]
     spaced = [other for one in cased for other in (_spaces(one) if "space" in kinds else [one])]
+    if "unicode" in kinds:
+        spaced = [form for one in spaced for form in unicode_forms(one)]
     found: dict[tuple[int, ...], str] = {}
     for spelling in spaced:
         found.setdefault(tuple(encode(spelling).tolist()), spelling)
     return [Variant(spelling, ids) for ids, spelling in found.items()]
+
+
+def unicode_forms(text: str) -> list[str]:
+    """A text, and as Unicode's four normal forms write it: mostly it looks the same."""
+    return list(dict.fromkeys([text, *(unicodedata.normalize(form, text) for form in FORMS)]))
 
 
 def _spaces(text: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_BYTES = 1 << 24
+IO_BYTES = 1 << 24  # read or written at a time
 
 
 def fsync_folder(folder: Path) -> None:
@@ -58,7 +58,7 @@ def write_array(path: Path, array: NDArray[Any]) -> tuple[int, str]:
     """Write a raw little-endian array whole or not at all; return its bytes and sha256."""
     flat = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     raw = memoryview(flat).cast("B") if flat.size else memoryview(b"")
-    return write_blocks(path, (raw[start : start + BLOCK_BYTES] for start in range(0, len(raw), BLOCK_BYTES)))
+    return write_blocks(path, (raw[start : start + IO_BYTES] for start in range(0, len(raw), IO_BYTES)))
 
 
 def hash_file(path: Path) -> tuple[int, str]:
@@ -66,7 +66,7 @@ def hash_file(path: Path) -> tuple[int, str]:
     digest = hashlib.sha256()
     size = 0
     with open(path, "rb", buffering=0) as file:
-        while block := file.read(BLOCK_BYTES):
+        while block := file.read(IO_BYTES):
             digest.update(block)
             size += len(block)
     return size, digest.hexdigest()

@@ -302,7 +302,9 @@ class Shard:
         if any(not len(found) for found in starts):
             return np.empty(0, np.int64)
         candidates = np.unique(np.concatenate(starts))
-        reach = np.minimum(candidates + window, self.document_offsets[self.documents_at(candidates) + 1].astype(np.int64) - 1)
+        reach = np.minimum(
+            candidates + min(window, self.length), self.document_offsets[self.documents_at(candidates) + 1].astype(np.int64) - 1
+        )
         ok = np.ones(len(candidates), bool)
         for found in starts:
             following = np.searchsorted(found, candidates)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.kernels import verify
-from suffixindex.suffix_sort.text import split_range
 from suffixindex.system.memory import cpu_count
+from suffixindex.system.parallel import split_range
 
 SAMPLED_TOKENS = 4096
 """A sampled pair is compared over at most this many tokens."""

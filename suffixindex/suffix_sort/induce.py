@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from suffixindex.kernels.sort import codes as sort_codes
 from suffixindex.kernels.sort import induce as sort_induce
 from suffixindex.kernels.sort.codes import RankedText
-from suffixindex.suffix_sort.text import Workers
+from suffixindex.system.parallel import Workers
 
 MAX_GROUPS = 254
 """Turns are numbers of 8 bits; the end of the text and the separator have the first, each in a group of its own."""

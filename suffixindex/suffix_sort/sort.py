@@ -25,8 +25,9 @@ from suffixindex.kernels.sort import partitions as sort_partitions
 from suffixindex.kernels.sort import ties as sort_ties
 from suffixindex.kernels.sort.codes import RankedText
 from suffixindex.suffix_sort.induce import induce, plan_induction
-from suffixindex.suffix_sort.text import Blocks, Workers, rank_text
+from suffixindex.suffix_sort.text import rank_text
 from suffixindex.system.memory import MAX_TOKENS, cpu_count
+from suffixindex.system.parallel import Ranges, Workers
 
 """Positions and ranks plus 1 are 32-bit numbers."""
 
@@ -124,14 +125,12 @@ def suffix_array(
     >>> suffix_array(np.array([2, 1, 9, 2, 1, 9], np.uint16), separator=9).tolist()
     [1, 4, 0, 3, 2, 5]
     """
-    tokens = _checked_tokens(tokens)
+    tokens = checked_tokens(tokens)
     size = len(tokens)
     if out is None:
         out = np.empty(size, np.uint32)
-    elif out.dtype != np.uint32:
-        raise TypeError(f"out has dtype {out.dtype}, expected uint32")
-    elif out.shape != (size,) or not out.flags.c_contiguous:
-        raise ValueError(f"out has shape {out.shape}, expected ({size},) and contiguous")
+    else:
+        check_out(out, size)
     if size == 0:
         return out
     ranks = out.view(np.ndarray)  # a memmap is another type to Numba
@@ -153,7 +152,7 @@ def suffix_array(
     return out
 
 
-def _checked_tokens(tokens: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.unsignedinteger[Any]]:
+def checked_tokens(tokens: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.unsignedinteger[Any]]:
     """The tokens as a read-only plain array, so that each kernel compiles once for a dtype."""
     if tokens.dtype not in (np.uint8, np.uint16, np.uint32):
         raise TypeError(f"tokens have dtype {tokens.dtype}, expected uint8, uint16 or uint32")
@@ -166,12 +165,20 @@ def _checked_tokens(tokens: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.unsi
     return plain
 
 
+def check_out(out: NDArray[Any], size: int) -> None:
+    """Refuse an array that cannot take the ranks of ``size`` suffixes."""
+    if out.dtype != np.uint32:
+        raise TypeError(f"out has dtype {out.dtype}, expected uint32")
+    if out.shape != (size,) or not out.flags.c_contiguous:
+        raise ValueError(f"out has shape {out.shape}, expected ({size},) and contiguous")
+
+
 class _Sort(NamedTuple):
     """What the steps up to the difference cover share."""
 
     text: RankedText
     partitions: Partitions
-    blocks: Blocks  # of the text, one a thread
+    blocks: Ranges  # of the text, one a thread
     suffix_array: NDArray[np.uint32]
     tied: NDArray[np.uint8]
     workers: Workers
@@ -200,7 +207,7 @@ def _sort_by_depth(
     return _sort_in_rounds(sort, pieces) + _sort_in_place(sort, large)
 
 
-def _sort_in_rounds(sort: _Sort, pieces: Blocks) -> int:
+def _sort_in_rounds(sort: _Sort, pieces: Ranges) -> int:
     """Scatter, sort and refine one piece of the partitions after the other: only its records are in memory."""
     text, partitions, workers = sort.text, sort.partitions, sort.workers
     records = np.empty(max((partitions.size(*piece) for piece in pieces), default=0), np.uint64)
@@ -249,7 +256,7 @@ def _sort_in_place(sort: _Sort, large: Sequence[int]) -> int:
     return sum(workers.run(refine, ((partition,) for partition in large)))
 
 
-def _count_partitions(text: RankedText, size: int, listed: int, blocks: Blocks, workers: Workers, config: SortConfig) -> Partitions:
+def _count_partitions(text: RankedText, size: int, listed: int, blocks: Ranges, workers: Workers, config: SortConfig) -> Partitions:
     """Choose how many partitions there are, and count their suffixes in each block of the text."""
     bits = min(max(1, (listed // config.partition_size).bit_length()), config.max_partition_bits)
     key_bits = min(config.max_key_bits, 64 - (size - 1).bit_length(), sort_codes.CODE_BITS - bits)
@@ -260,14 +267,14 @@ def _count_partitions(text: RankedText, size: int, listed: int, blocks: Blocks, 
     return Partitions(bits, key_bits, offsets, offsets[:-1] + np.cumsum(counts, axis=0, dtype=np.int64))
 
 
-def _cut(partitions: Partitions, first: int, last: int, size: int) -> Blocks:
+def _cut(partitions: Partitions, first: int, last: int, size: int) -> Ranges:
     """Cut the partitions ``[first, last)`` into pieces of about ``size`` suffixes."""
     lo, hi = partitions.offsets[[first, last]].tolist()
     inner = np.searchsorted(partitions.offsets[first:last], np.arange(lo + size, hi, size)) + first
     return _pieces([first, *inner.tolist(), last])
 
 
-def _pieces(edges: Sequence[int]) -> Blocks:
+def _pieces(edges: Sequence[int]) -> Ranges:
     """The intervals between distinct, ascending edges."""
     distinct = sorted(set(edges))
     return list(pairwise(distinct))

@@ -1,15 +1,13 @@
 """Make a token array ready for the suffix sort: dense ranks and their prefix code."""
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.kernels.sort import codes as sort_codes
 from suffixindex.kernels.sort.codes import END_PADDING, RankedText
+from suffixindex.system.parallel import Ranges, Workers
 
 NO_SEPARATOR = -1
 TABLE_IDS = 1 << 16
@@ -18,35 +16,6 @@ MAX_BUCKET_BITS = 20
 """The code table has about 2**20 entries at most, 8 MiB: of a larger vocabulary, ranks next to each other share one."""
 LANES = ((8, 8, np.uint8), (16, 4, np.uint16), (21, 3, np.uint32), (32, 2, np.uint32))
 """Bits of a rank, ranks in a 64-bit key, type of a rank."""
-
-Blocks = list[tuple[int, int]]
-Result = TypeVar("Result")
-
-
-class Workers(NamedTuple):
-    """A pool of threads, and whom to tell which share of the whole sort is done."""
-
-    pool: ThreadPoolExecutor
-    threads: int
-    progress: Callable[[float], None] = lambda share: None
-
-    def stream(self, call: Callable[..., Result], arguments: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
-        """Call with each tuple of arguments; results in order, as they come."""
-        return self.pool.map(lambda each: call(*each), arguments)
-
-    def run(self, call: Callable[..., Result], arguments: Iterable[tuple[Any, ...]]) -> list[Result]:
-        """Call with each tuple of arguments; results in order, when all are there."""
-        return list(self.stream(call, arguments))
-
-    def blocks(self, size: int) -> Blocks:
-        """Split ``range(size)`` into one block a thread."""
-        return split_range(size, self.threads)
-
-
-def split_range(size: int, parts: int) -> Blocks:
-    """Split ``range(size)`` into nearly equal half-open intervals."""
-    edges = [size * k // parts for k in range(parts + 1)]
-    return list(pairwise(edges))
 
 
 def rank_text(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, workers: Workers) -> RankedText:
@@ -103,7 +72,7 @@ def rank_text(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, w
 
 
 def _bucket_counts(
-    ranks: NDArray[np.unsignedinteger[Any]], blocks: Blocks, separator_rank: int, bucket_bits: int, workers: Workers
+    ranks: NDArray[np.unsignedinteger[Any]], blocks: Ranges, separator_rank: int, bucket_bits: int, workers: Workers
 ) -> NDArray[np.int64]:
     counts = np.zeros((len(blocks), (separator_rank >> bucket_bits) + 1), np.int64)
     workers.run(lambda block, bounds: sort_codes.count_buckets(ranks, *bounds, bucket_bits, counts[block]), enumerate(blocks))

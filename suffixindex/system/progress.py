@@ -1,5 +1,6 @@
 """Progress bars of a build, on standard error; none where that is no terminal."""
 
+import sys
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ class Bar:
     def __init__(self, phase: str, total: int | None, unit: str, enabled: bool | None, initial: int = 0) -> None:
         from tqdm.auto import tqdm
 
-        disable = None if enabled is None else not enabled
+        disable = sys.stderr is None or (None if enabled is None else not enabled)
         self._bar: Any = tqdm(
             desc=phase,
             total=total,
@@ -31,7 +32,7 @@ class Bar:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.close()
 
-    def reach(self, done: int, **counts: int) -> None:
+    def show(self, done: int, **counts: int) -> None:
         """Say that ``done`` units are done in all, and with which counts."""
         if counts and not self._bar.disable:
             elapsed = max(self._bar.format_dict["elapsed"], 1e-3)

@@ -23,6 +23,9 @@ class Tokenizer(Protocol):
     def encode(self, text: str) -> NDArray[Any]:
         """Ids of a text, without special tokens around it."""
 
+    def lost(self, text: str) -> str | None:
+        """The first piece of a text that has no token of its own, so that its ids stand for other texts too; None if all have."""
+
     def decode(self, ids: ArrayLike) -> str:
         """Text of the ids."""
 
@@ -38,6 +41,9 @@ class Bytes:
 
     def encode(self, text: str) -> NDArray[np.uint8]:
         return np.frombuffer(text.encode(), np.uint8)
+
+    def lost(self, text: str) -> None:
+        return None
 
     def decode(self, ids: ArrayLike) -> str:
         return np.asarray(ids, np.uint8).tobytes().decode(errors="replace")
@@ -63,6 +69,9 @@ class NoTokenizer:
             "this index is asked with ids: it knows no tokenizer for text (name that of an infini-gram or tokengrams index with "
             "suffixindex adopt INDEX --tokenizer NAME)"
         )
+
+    def lost(self, text: str) -> None:
+        return None
 
     def decode(self, ids: ArrayLike) -> str:
         return " ".join(self.pieces(ids))

@@ -17,8 +17,8 @@ from suffixindex.errors import BuildError, CorpusError, TokenizerError
 from suffixindex.storage.files import write_blocks, write_bytes
 from suffixindex.storage.format import TOKEN_TYPES, separator_of, token_type
 from suffixindex.tokenizers.base import Bytes
+from suffixindex.tokenizers.batches import BatchTokenizer
 from suffixindex.tokenizers.hub import TOKENIZER_FILE
-from suffixindex.tokenizers.huggingface import HuggingFaceTokenizer
 from suffixindex.tokenizers.words import VOCABULARY, VOCABULARY_FILES
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def choose_encoder(tokenizer: str, revision: str | None = None, engine: str | No
         return BytesEncoder()
     if tokenizer == "words":
         return WordEncoder()
-    loaded = HuggingFaceTokenizer.load(tokenizer, revision=revision, engine=engine)
+    loaded = BatchTokenizer.load(tokenizer, revision=revision, engine=engine)
     if engine is None and loaded.fallback_reason:
         log.warning("%s: %s", tokenizer, loaded.fallback_reason)
     return HuggingFaceEncoder(tokenizer, loaded)
@@ -106,7 +106,7 @@ def stored_encoder(entry: Mapping[str, Any], index: Path, engine: str | None = N
 
 @lru_cache(maxsize=2)  # a tenth of a second and megabytes; and a process checks its first documents once, not of every part
 def _stored_huggingface(path: str, name: str, revision: str | None, content_hash: str, engine: str | None) -> "HuggingFaceEncoder":
-    tokenizer = HuggingFaceTokenizer.load(path, engine=engine)
+    tokenizer = BatchTokenizer.load(path, engine=engine)
     tokenizer.revision = revision
     return HuggingFaceEncoder(name, tokenizer)
 
@@ -167,7 +167,7 @@ class HuggingFaceEncoder(_StaticEncoder):
 
     files: tuple[str, ...] = (TOKENIZER_FILE,)
 
-    def __init__(self, name: str, tokenizer: HuggingFaceTokenizer) -> None:
+    def __init__(self, name: str, tokenizer: BatchTokenizer) -> None:
         self.tokenizer = tokenizer
         self.vocabulary_size = tokenizer.vocabulary_size
         self.token_type = token_type(tokenizer.vocabulary_size)

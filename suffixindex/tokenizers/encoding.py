@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from suffixindex.errors import QueryError
+from suffixindex.errors import QueryError, UnaskableError
 from suffixindex.ngrams import integers
 from suffixindex.tokenizers.base import Tokenizer
 
@@ -36,6 +36,22 @@ class Encoding:
         except UnicodeEncodeError as error:
             raise QueryError(f"the text {text!r} is not Unicode: {error.reason}") from None
         return self.tokenizer.encode(text)
+
+    def encode_question(self, text: str) -> NDArray[Any]:
+        """As :meth:`encode`, of a text that is looked up: its ids must stand for nothing else.
+
+        Raises
+        ------
+        UnaskableError
+            The tokenizer has no token for a piece of the text.
+        """
+        ids = self.encode(text)
+        if (piece := self.tokenizer.lost(text)) is not None:
+            raise UnaskableError(
+                f"the tokenizer has no token for {piece!r} in the text {text!r}, and cannot tell it from other unknown text: ask "
+                f"without it, or ask with ids, of which {ids.tolist()} stand for any such text"
+            )
+        return ids
 
     def decode(self, ids: ArrayLike) -> str:
         """Text of ids; separators are left out."""

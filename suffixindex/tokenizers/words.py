@@ -59,6 +59,9 @@ class Words:
         """Ids of the words of a text; 0 for a word that the corpus does not hold."""
         return np.array([self._id(word.encode()) for word in normalize(text).split()], np.uint32)
 
+    def lost(self, text: str) -> None:
+        return None  # id 0, of unknown words, occurs nowhere
+
     def pieces(self, ids: ArrayLike) -> list[str]:
         """The word of each id; ``?`` for the reserved id 0."""
         return [self._line(int(i)).decode() or "?" for i in np.asarray(ids)]

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import suffixindex as si
-from suffixindex.building.writer import TokenWriter, WriterState
+from suffixindex.building.state import ShardSize, Written
+from suffixindex.building.writer import TokenWriter
 from suffixindex.storage.files import hash_file, map_array, write_array, write_bytes
 from suffixindex.storage.format import (
     DOCUMENT_OFFSETS,
@@ -68,13 +69,13 @@ def write_index(
     cuts = np.linspace(0, len(documents), 1 if capacity else min(shards, len(documents)) + 1).astype(int).tolist()
     if capacity:
         cuts.append(len(documents))
-    written: list[tuple[int, int]] = []
+    written: tuple[ShardSize, ...] = ()
     entries = []
     with mock.patch("os.fsync"):  # nothing here needs to outlive a power cut
         for first, last in pairwise(cuts):
             part = documents[first:last]
             room = capacity or sum(len(document) + 1 for document in part)
-            writer = TokenWriter(folder, token_type, room, metadata is not None, WriterState(written))
+            writer = TokenWriter(folder, token_type, room, metadata is not None, Written(written))
             ended = np.array([token for document in part for token in [*document, separator]], TOKEN_TYPES[token_type])
             writer.append(ended, np.array([len(document) for document in part], np.int64), lines[first:last])
             written = writer.finish()

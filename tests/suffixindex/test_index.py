@@ -54,7 +54,7 @@ def test_many_kinds_of_ids_are_one_ngram(small: si.SuffixIndex, ngram: object) -
     assert small.document_count(ngram) == 3
     assert small.cooccurrence(ngram, [3]) == 1
     assert len(small.documents(ngram)) == len(small.concordance(ngram)) == 3
-    assert small.next_tokens(ngram).context_count == 3
+    assert small.next_distribution(ngram).context_count == 3
 
 
 @pytest.mark.parametrize("empty", [[], (), np.empty(0), np.empty(0, np.int64), range(0)], ids=repr)
@@ -101,7 +101,7 @@ def test_rows_of_a_two_dimensional_array_are_ngrams(small: si.SuffixIndex) -> No
 def test_what_is_no_ngram_is_refused(small: si.SuffixIndex, ngram: object, message: str | None) -> None:
     for ask in (
         small.count,
-        small.next_tokens,
+        small.next_distribution,
         small.documents,
         small.concordance,
         small.document_count,
@@ -257,8 +257,8 @@ def test_text_is_encoded_for_every_question(haiku: tuple[si.SuffixIndex, si.Suff
     assert words.cooccurrences([("old", "pond"), (["old", "frog"], ["pond"])]).tolist() == [1, 2]
     assert words.cooccurrence("frog", "pond", window=3) == 0
     assert words.cooccurrence("frog", "pond", window=4) == 1
-    assert words.pieces(words.next_tokens("pond").token_ids) == ["<end of document>"]
-    assert words.next_tokens("pond").document_ends == 2
+    assert words.pieces(words.next_distribution("pond").token_ids) == ["<end of document>"]
+    assert words.next_distribution("pond").document_ends == 2
     assert [match.metadata for match in words.documents("silence")] == [{"verse": 3}]
     assert [match.line for match in characters.sample_documents("pond", 5, seed=0)] == [1, 2]
     assert words.document(1).path.endswith("haiku.jsonl")
@@ -289,7 +289,7 @@ def test_half_a_surrogate_pair_is_no_text(haiku: tuple[si.SuffixIndex, si.Suffix
         for ask in (
             index.count,
             index.encode,
-            index.next_tokens,
+            index.next_distribution,
             index.documents,
             lambda text: index.cooccurrence("pond", ["a", text]),
         ):
@@ -345,7 +345,7 @@ def test_an_index_pickles_from_a_relative_path(
 def test_a_context_manager_closes_and_may_be_asked_again(haiku: tuple[si.SuffixIndex, si.SuffixIndex]) -> None:
     with si.open(haiku[0].path) as index:
         assert index.counts(["pond"] * 300).tolist() == [2] * 300
-        pool = index._pool
+        pool = index.local.pool
     with pytest.raises(RuntimeError):
         pool.submit(int)
     assert index.counts(["pond"] * 300).tolist() == [2] * 300

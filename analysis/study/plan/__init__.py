@@ -7,17 +7,17 @@
 from collections.abc import Iterator
 
 from analysis.config import Config
-from analysis.study.opened import Opened
 from analysis.study.pipeline import Stage
 from analysis.study.plan import causes, corpus, measures, models
 from analysis.study.plan.task_stages import TaskStages
+from analysis.study.resources import Resources
 
 __all__ = ["plan"]
 
 
-def plan(config: Config, opened: Opened) -> list[Stage]:
+def plan(config: Config, resources: Resources) -> list[Stage]:
     """All stages of a study, what a stage reads before it; nothing is read or opened until one runs."""
-    tasks = [TaskStages(task, config, opened) for task in config.tasks]
+    tasks = [TaskStages(task, config, resources) for task in config.tasks]
     return list(_stages(config, tasks))
 
 
@@ -32,9 +32,10 @@ def _stages(config: Config, tasks: list[TaskStages]) -> Iterator[Stage]:
                 if revision == model.revision:
                     yield from models.write(task, model)
     for measure in (
+        measures.not_read,
         measures.correlations,
         measures.trends,
-        measures.task_scores,
+        measures.scores_of_task,
         measures.scores_by_counts,
         measures.new_ngrams,
         causes.doses,

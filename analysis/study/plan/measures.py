@@ -7,136 +7,137 @@ from typing import Any
 import pyarrow as pa
 
 from analysis import schemas
-from analysis.measures.correlate import correlate, drops
+from analysis.measures.correlate import correlate, left_out
 from analysis.measures.modes import find_mode
 from analysis.measures.novelty import novelty
 from analysis.measures.performance import performance
 from analysis.measures.size_trend import LEAST_MODELS, size_trend
-from analysis.measures.task_scores import overall
+from analysis.measures.task_scores import task_scores
+from analysis.measures.unread import unread
 from analysis.pairs.drop_report import whole_task
 from analysis.study.pipeline import Stage
 from analysis.study.plan.task_stages import TaskStages
 
 
-def correlations(of: TaskStages) -> Iterator[Stage]:
+def correlations(task: TaskStages) -> Iterator[Stage]:
     """Distributional memorization, cut into what a reader asks, since every statistic of everything would take hours.
 
     All statistics of the last states at the study's γ in the first mode; and by the task's main statistic alone: the other
     modes, the other γ, and the earlier checkpoints.
     """
-    task, chosen = of.task, of.config.correlate
-    first, *others = (_of_pairs(of, mode) for mode in chosen.modes)
-    main = {n: [gamma] for n, gamma in task.gamma.items()}
-    last = [(model.name, model.revision) for model in of.config.models]
-    earlier = [(model.name, revision) for model in of.config.models for revision in model.checkpoints]
-    statistics = tuple(dict.fromkeys([task.statistic, *chosen.statistics]))
-    yield _correlation(of, first, last, first, main, statistics)
+    config, chosen, models = task.config, task.study.correlate, task.study.models
+    first, *others = (_of_pairs(task, mode) for mode in chosen.modes)
+    main = {n: [gamma] for n, gamma in config.gamma.items()}
+    last = [(model.name, model.revision) for model in models]
+    earlier = [(model.name, revision) for model in models for revision in model.checkpoints]
+    statistics = tuple(dict.fromkeys([config.statistic, *chosen.statistics]))
+    yield _correlation(task, first, last, first, main, statistics)
     for mode in others:
-        yield _correlation(of, mode, last, mode, main, (task.statistic,))
-    other_gammas = {n: sorted(set(task.sensitivity) - {gamma}) for n, gamma in task.gamma.items()}
+        yield _correlation(task, mode, last, mode, main, (config.statistic,))
+    other_gammas = {n: sorted(set(config.sensitivity) - {gamma}) for n, gamma in config.gamma.items()}
     if any(other_gammas.values()):
-        yield _correlation(of, "sensitivity", last, first, other_gammas, (task.statistic,))
+        yield _correlation(task, "sensitivity", last, first, other_gammas, (config.statistic,))
     if earlier:
-        yield _correlation(of, "training", earlier, first, main, (task.statistic,))
-    settings: dict[str, Any] = {"mode": first, "gammas": main}
-    about: Mapping[str, Any] = {"reads": of.reads("pairs", "counts", "corpus_scores"), "settings": settings, "kind": "left_out"}
+        yield _correlation(task, "training", earlier, first, main, (config.statistic,))
 
-    def left_out(**tables: pa.Table) -> pa.Table:
-        return whole_task(drops(**tables, **settings), keep_all=True)
+    def make(**given: Any) -> pa.Table:
+        return whole_task(left_out(**given), keep_all=True)
 
-    yield of.stage("correlate", schemas.DROPS, left_out, folder="drops", part="correlate", **about)
+    about: Mapping[str, Any] = {"reads": task.reads("pairs", "counts", "corpus_scores"), "folder": "drops", "part": "correlate"}
+    yield task.stage("correlate", schemas.DROPS, make, settings={"mode": first, "gammas": main}, kind="left_out", **about)
 
 
-def trends(of: TaskStages) -> Iterator[Stage]:
+def not_read(task: TaskStages) -> Iterator[Stage]:
+    """What was too long for the language models."""
+    reads: dict[str, Stage | Sequence[Stage]] = {**task.reads("examples", "pairs"), "model_scores": list(task.scores.values())}
+    reads |= {"generations": task.generations} if task.generations else {}
+
+    def make(**given: Any) -> pa.Table:
+        return whole_task(unread(**given), keep_all=True)
+
+    yield task.stage("correlate", schemas.DROPS, make, folder="drops", part="unread", reads=reads, kind="unread")
+
+
+def trends(task: TaskStages) -> Iterator[Stage]:
     """Whether memorization grows with the size of the model, where there are three or more sizes."""
-    task, study = of.task, of.config.study
-    mode = _of_pairs(of, of.config.correlate.modes[0])
-    last = _scores(of, mode, [(model.name, model.revision) for model in of.config.models])
+    config = task.config
+    mode = _of_pairs(task, task.study.correlate.modes[0])
+    last = _scores(task, mode, [(model.name, model.revision) for model in task.study.models])
     if len(last) < LEAST_MODELS:
         return
-    settings: dict[str, Any] = {"mode": mode, "gammas": {n: [gamma] for n, gamma in task.gamma.items()}}
-    settings |= {"statistics": (task.statistic,), "by_subset": of.config.correlate.by_subset, "confidence": study.confidence}
-    settings |= {"resamples": study.resamples, "seed": study.seed}
-    reads = {**of.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": last}
+    settings: dict[str, Any] = {"mode": mode, "gammas": {n: [gamma] for n, gamma in config.gamma.items()}}
+    settings |= {"statistics": (config.statistic,), "by_subset": task.study.correlate.by_subset, **task.resampling}
+    reads = {**task.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": last}
     about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "size_trends"}
-    yield of.stage("correlate", schemas.SIZE_TRENDS, partial(size_trend, **settings), folder="trends", **about)
+    yield task.stage("correlate", schemas.SIZE_TRENDS, size_trend, folder="trends", **about)
 
 
 def _correlation(
-    of: TaskStages,
+    task: TaskStages,
     part: str,
     states: Sequence[tuple[str, str]],
     mode: str,
     gammas: Mapping[int, Sequence[float]],
     statistics: Sequence[str],
 ) -> Stage:
-    study = of.config.study
-    settings: dict[str, Any] = {
-        "mode": mode,
-        "gammas": gammas,
-        "statistics": statistics,
-        "by_subset": of.config.correlate.by_subset,
-    }
-    settings |= {"confidence": study.confidence, "resamples": study.resamples, "seed": study.seed}
-    reads = {**of.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": _scores(of, mode, states)}
+    settings: dict[str, Any] = {"mode": mode, "gammas": gammas, "statistics": statistics}
+    settings |= {"by_subset": task.study.correlate.by_subset, **task.resampling}
+    reads = {**task.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": _scores(task, mode, states)}
     about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "correlations"}
-    return of.stage("correlate", schemas.CORRELATIONS, partial(correlate, **settings), folder="correlations", part=part, **about)
+    return task.stage("correlate", schemas.CORRELATIONS, correlate, folder="correlations", part=part, **about)
 
 
-def _scores(of: TaskStages, mode: str, states: Sequence[tuple[str, str]]) -> list[Stage]:
+def _scores(task: TaskStages, mode: str, states: Sequence[tuple[str, str]]) -> list[Stage]:
     """The log-probabilities that a mode compares, of states (model, revision)."""
-    scores = of.scores_to_end if find_mode(mode).mask_to_end else of.scores
+    scores = task.scores_to_end if find_mode(mode).mask_to_end else task.scores
     return [scores[state] for state in states]
 
 
-def _of_pairs(of: TaskStages, mode: str) -> str:
+def _of_pairs(task: TaskStages, mode: str) -> str:
     """The mode without the switch that would keep almost all pairs, where mining has kept those above the study's γ alone.
 
     Its name in every result then says so: ``reference-code-scaled_similarity``.
     """
-    found, task = find_mode(mode), of.task
-    least = min([*task.gamma.values(), *task.sensitivity])
-    narrower = found.scaled_similarity and not task.pairs and least > found.threshold(least)
+    found, config = find_mode(mode), task.config
+    least = min([*config.gamma.values(), *config.sensitivity])
+    narrower = found.scaled_similarity and not config.pairs and least > found.threshold(least)
     return f"{mode}-scaled_similarity" if narrower else mode
 
 
-def scores_by_counts(of: TaskStages) -> Iterator[Stage]:
+def scores_by_counts(task: TaskStages) -> Iterator[Stage]:
     """Task score in bins of pair counts."""
-    if of.generations:
-        chosen, study = of.config.performance, of.config.study
-        settings: dict[str, Any] = {"bins": chosen.bins, "spacing": chosen.spacing, "confidence": study.confidence}
-        settings |= {"resamples": study.resamples, "seed": study.seed, "by_subset": of.config.correlate.by_subset}
-        reads = {**of.reads("examples", "pairs", "counts"), "generations": of.generations}
-        about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "performance"}
-        yield of.stage("performance", schemas.PERFORMANCE, partial(performance, **settings), **about)
+    if task.generations:
+        chosen = task.study.performance
+        settings: dict[str, Any] = {"bins": chosen.bins, "spacing": chosen.spacing, "by_subset": task.study.correlate.by_subset}
+        reads = {**task.reads("examples", "pairs", "counts"), "generations": task.generations}
+        about: Mapping[str, Any] = {"reads": reads, "settings": settings | task.resampling, "kind": "performance"}
+        yield task.stage("performance", schemas.PERFORMANCE, performance, **about)
 
 
-def task_scores(of: TaskStages) -> Iterator[Stage]:
+def scores_of_task(task: TaskStages) -> Iterator[Stage]:
     """What each model scores on the whole task."""
-    if of.generations:
-        study = of.config.study
-        settings: dict[str, Any] = {"confidence": study.confidence, "resamples": study.resamples, "seed": study.seed}
-        settings |= {"by_subset": of.config.correlate.by_subset}
-        reads = {**of.reads("examples"), "generations": of.generations}
+    if task.generations:
+        settings: dict[str, Any] = {"by_subset": task.study.correlate.by_subset, **task.resampling}
+        reads = {**task.reads("examples"), "generations": task.generations}
         about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "task_scores", "folder": "task_scores"}
-        yield of.stage("performance", schemas.TASK_SCORES, partial(overall, **settings), **about)
+        yield task.stage("performance", schemas.TASK_SCORES, task_scores, **about)
 
 
-def new_ngrams(of: TaskStages) -> Iterator[Stage]:
+def new_ngrams(task: TaskStages) -> Iterator[Stage]:
     """What models write that the corpus does not hold."""
-    if not of.generations or of.task.metric == "accuracy":  # a choice is not the model's own words
+    if not task.generations or task.config.metric == "accuracy":  # a choice is not the model's own words
         return
-    chosen, study, gammas = of.config.novelty, of.config.study, dict(of.task.gamma)
-    common: dict[str, Any] = {"confidence": study.confidence, "resamples": study.resamples, "seed": study.seed}
 
-    def make(examples: pa.Table, generations: pa.Table) -> pa.Table:
-        measure = partial(novelty, examples, generations, of.opened.index(), **common)
-        if not chosen.similar:
-            return measure(ns=chosen.ns)
-        pairs = measure(ns=tuple(gammas), units=("pair", "fluent_pair"), encoder=of.opened.encoder(of.task), gammas=gammas)
-        return pa.concat_tables([pairs, measure(ns=chosen.ns, units=("ngram", "fluent_ngram"))])
+    def make(*, ns: Sequence[int], gammas: Mapping[int, float], **given: Any) -> pa.Table:
+        measure = partial(novelty, index=task.resources.index(), **given)
+        if not gammas:
+            return measure(ns=ns)
+        similar: dict[str, Any] = {"encoder": task.resources.encoder(task.config), "gammas": gammas}
+        pairs = measure(ns=tuple(gammas), units=("pair", "fluent_pair"), **similar)
+        return pa.concat_tables([pairs, measure(ns=ns, units=("ngram", "fluent_ngram"))])
 
-    reads = {**of.reads("examples"), "generations": of.generations}
-    settings = common | {"ns": chosen.ns, "gammas": gammas if chosen.similar else {}}
-    about: Mapping[str, Any] = {"reads": reads, "files": of.index, "settings": settings, "kind": "novelty"}
-    yield of.stage("novelty", schemas.NOVELTY, make, **about)
+    chosen = task.study.novelty
+    settings = {"ns": chosen.ns, "gammas": dict(task.config.gamma) if chosen.similar else {}, **task.resampling}
+    reads = {**task.reads("examples"), "generations": task.generations}
+    about: Mapping[str, Any] = {"reads": reads, "files": task.index, "settings": settings, "kind": "novelty"}
+    yield task.stage("novelty", schemas.NOVELTY, make, **about)

@@ -1,23 +1,25 @@
 """What is planned of one task so far, for the stages after it to read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from analysis.config import Config, Task
-from analysis.study.opened import Opened
 from analysis.study.pipeline import Stage
+from analysis.study.resources import Resources
 
 
 class TaskStages:
     """The stages of one task, by the role in which others read them."""
 
-    def __init__(self, task: Task, config: Config, opened: Opened) -> None:
-        self.task = task
+    def __init__(self, config: Task, study: Config, resources: Resources) -> None:
         self.config = config
-        self.opened = opened
+        """The task's own settings."""
+        self.study = study
+        """Those of the whole study."""
+        self.resources = resources
         self.by_role: dict[str, Stage] = {}
         self.scores: dict[tuple[str, str], Stage] = {}
         """(model, revision) -> its log-probabilities."""
@@ -28,7 +30,13 @@ class TaskStages:
     @property
     def index(self) -> dict[str, Path]:
         """The corpus, as what a stage reads."""
-        return {"index": self.config.path(self.config.index.path)}
+        return {"index": self.study.path(self.study.index.path)}
+
+    @property
+    def resampling(self) -> dict[str, Any]:
+        """The settings of every interval and p-value."""
+        study = self.study.study
+        return {"confidence": study.confidence, "resamples": study.resamples, "seed": study.seed}
 
     def reads(self, *roles: str) -> dict[str, Stage]:
         """The stages of these roles."""
@@ -43,18 +51,32 @@ class TaskStages:
         folder: str = "",
         part: str = "",
         role: str = "",
+        reads: Mapping[str, Stage | Sequence[Stage]] | None = None,
+        files: Mapping[str, Path] | None = None,
         settings: Mapping[str, Any] | None = None,
-        **about: Any,
+        depends_on: Mapping[str, Any] | None = None,
+        kind: str = "",
     ) -> Stage:
         """A stage of the task.
 
         Its table stands in ``folder`` (the command's name by default), ``part`` tells it from others of the task there, and
-        ``role`` is what later stages call it.
+        ``role`` is what later stages call it. The others: see :class:`analysis.study.pipeline.Stage`.
         """
         folder = folder or command
-        name = f"{self.task.name}/{part}" if part else self.task.name
-        output = self.config.folder / folder / f"{name}.parquet"
-        stage = Stage(command, f"{folder} {name}", output, schema, make, settings=settings or {}, **about)
+        name = f"{self.config.name}/{part}" if part else self.config.name
+        output = self.study.folder / folder / f"{name}.parquet"
+        stage = Stage(
+            command,
+            f"{folder} {name}",
+            output,
+            schema,
+            make,
+            reads=reads or {},
+            files=files or {},
+            settings=settings or {},
+            depends_on=depends_on or {},
+            kind=kind,
+        )
         if role:
             self.by_role[role] = stage
         return stage

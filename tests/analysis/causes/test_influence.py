@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import suffixindex as si
 from analysis.causes.influence import influence
 from analysis.causes.passages import passage, sample_groups
-from analysis.errors import ConfigError, MeasureError, TableError
+from analysis.errors import ConfigError, MeasureError, ModelError, TableError
 from analysis.models import gradients
 from analysis.models.open import CausalModel, open_model
 from analysis.models.token_spans import Text, narrow, read_texts
@@ -171,7 +172,7 @@ def test_an_index_of_another_corpus(corpus: Path, tmp_path: Path, model: CausalM
 
 def test_influence_by_group(corpus: Path, model: CausalModel) -> None:
     words, text = si.open(corpus / "words"), si.open(corpus / "bytes")
-    table = influence([model], EXAMPLES, PAIRS, words, texts=text, max_length=100)
+    table = influence([model], EXAMPLES, PAIRS, words, texts=text, max_length=100).influence
     assert table.schema == INFLUENCE
     rows = {row["group"]: row for row in table.to_pylist()}
     assert list(rows) == ["pair", "output_only", "difference"]
@@ -224,14 +225,16 @@ def test_checkpoints_and_their_sum(corpus: Path, model: CausalModel, tmp_path: P
 
     settings: dict[str, Any] = {"num_documents": 2, "max_length": 40, "seed": 3}
     words = si.open(corpus / "words")
-    both = influence([opener("step1"), opener("step2")], EXAMPLES, PAIRS, words, total=True, cache=tmp_path / "cache", **settings)
+    both, _ = influence(
+        [opener("step1"), opener("step2")], EXAMPLES, PAIRS, words, total=True, cache=tmp_path / "cache", **settings
+    )
     assert opened == ["step1", "step2"]
     rows = {(row["revision"], row["group"]): row for row in both.to_pylist()}
     assert [rows[revision, "pair"]["step"] for revision in ("step1", "step2", "all")] == [1, 2, -1]
     for group in ("pair", "output_only", "difference"):
         each = [rows[revision, group]["estimate"] for revision in ("step1", "step2", "all")]
         assert each[0] + each[1] == pytest.approx(each[2])
-    alone = influence([opener("step2")], EXAMPLES, PAIRS, words, **settings)  # the same documents
+    alone = influence([opener("step2")], EXAMPLES, PAIRS, words, **settings).influence  # the same documents
     assert alone["estimate"].to_pylist() == pytest.approx(
         [rows["step2", group]["estimate"] for group in ("pair", "output_only", "difference")]
     )
@@ -243,14 +246,14 @@ def test_finished_pairs_are_not_computed_again(
 ) -> None:
     words = si.open(corpus / "words")
     settings: dict[str, Any] = {"max_length": 40, "cache": tmp_path}
-    first = influence([model], EXAMPLES, PAIRS, words, **settings)
+    first = influence([model], EXAMPLES, PAIRS, words, **settings).influence
     monkeypatch.setattr("analysis.causes.influence.loss_gradient", lambda *_: pytest.fail("computed again"))
-    assert influence([model], EXAMPLES, PAIRS, words, **settings) == first
+    assert influence([model], EXAMPLES, PAIRS, words, **settings).influence == first
 
 
 def test_some_pairs(corpus: Path, model: CausalModel) -> None:
     words = si.open(corpus / "words")
-    one = influence([model], EXAMPLES, PAIRS, words, num_pairs=1, max_length=40, num_documents=1)
+    one = influence([model], EXAMPLES, PAIRS, words, num_pairs=1, max_length=40, num_documents=1).influence
     assert one["num_pairs"].to_pylist() == [1, 1, 1] and one["num_documents"].to_pylist() == [1, 1, 2]
     assert np.isnan(one["low"].to_pylist()).all()  # one example has no interval
 
@@ -265,3 +268,23 @@ def test_bad_input(corpus: Path, model: CausalModel) -> None:
         influence([], EXAMPLES, PAIRS, words)
     with pytest.raises(TableError, match="the example '1', which the table of examples does not have"):
         influence([model], EXAMPLES.slice(0, 1), PAIRS, words)
+
+
+def test_pairs_that_the_model_cannot_read_are_left_out_and_counted(corpus: Path, model: CausalModel) -> None:
+    words = si.open(corpus / "words")
+    settings: dict[str, Any] = {"num_documents": 2, "max_length": 40, "seed": 3}
+    rows = EXAMPLES.to_pylist()
+    rows[0]["prompt"] = "the cat sat " * 60 + rows[0]["prompt"]
+    examples = pa.Table.from_pylist(rows, EXAMPLES.schema)
+    found = influence([model], examples, PAIRS, words, **settings)
+    reasons = {row["reason"]: row["num_pairs"] for row in found.drops.to_pylist()}
+    assert reasons == {"too_long": 1, "kept": 1}
+    assert found.influence["num_pairs"].to_pylist() == [1, 1, 1]
+    whole = influence([model], EXAMPLES, PAIRS, words, **settings)
+    assert {row["reason"]: row["num_pairs"] for row in whole.drops.to_pylist()} == {"kept": 2}
+    with pytest.raises(ModelError, match="truncate_left"):
+        influence([model], examples, PAIRS, words, too_long="error", **settings)
+    cut = influence([model], examples, PAIRS, words, too_long="truncate_left", **settings)
+    assert cut.influence["num_pairs"].to_pylist() == [2, 2, 2]
+    with pytest.raises(MeasureError, match=r"all 1 pairs are of examples too long"):
+        influence([model], examples, PAIRS.slice(0, 1), words, **settings)

@@ -217,12 +217,12 @@ def test_more_problems_than_there_are_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("before", "after", "message"), [
-    ("documents = 60", "documents = 60\npages = 3", "world.arithmetic has the unknown setting pages"),
-    ("largest = 9", "", "world.arithmetic lacks largest"),
-    ("largest = 9", 'largest = "9"', "world.arithmetic.largest is '9': expected int"),
-    ("doses = [0, 12]", "doses = 12", "world.translation.doses is 12: expected a list"),
-    ("[ladder]", "[modles]\n[ladder]", "unknown table modles"),
-    ("[ladder]", "[ladder", "is no TOML"),
+    ("documents = 60", "documents = 60\npages = 3", "world.arithmetic has no setting 'pages'"),
+    ("largest = 9", "", "world.arithmetic lacks the setting 'largest'"),
+    ("largest = 9", 'largest = "9"', "world.arithmetic.largest is '9' .text in quotes.; expected a whole number"),
+    ("doses = [0, 12]", "doses = 12", "world.translation.doses is 12 .a whole number.; expected a list"),
+    ("[ladder]", "[modles]\n[ladder]", "no setting 'modles'; known are world, ladder"),
+    ("[ladder]", "[ladder", "is no readable TOML"),
     ("facts = [6, 6, 4]", "facts = [6, 6]", "2 numbers of facts for 3 doses"),
 ])  # fmt: skip
 def test_a_wrong_preset_is_refused_with_its_place(tmp_path: Path, before: str, after: str, message: str) -> None:
@@ -241,3 +241,13 @@ def test_presets_are_found_by_name_and_path(tmp_path: Path) -> None:
     assert max(load_preset("default").world.facts.doses) >= 10_000
     with pytest.raises(ConfigError, match="expected one of default, tiny"):
         load_preset("huge")
+    with pytest.raises(ConfigError, match=r"none\.toml does not exist"):
+        load_preset(tmp_path / "none.toml")
+
+
+def test_what_a_preset_says_of_the_study_is_not_read_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    from analysis.lab.presets import PRESETS
+
+    (tmp_path / "mine.toml").write_bytes(b"\xef\xbb\xbf" + (PRESETS / "tiny.toml").read_bytes() + b"\n[study]\nseed = 1\n")
+    assert load_preset(tmp_path / "mine.toml") == load_preset("tiny")
+    assert "[study] is not read" in caplog.text

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from analysis.errors import ConfigError, MeasureError, TableError
-from analysis.measures.correlate import correlate, drops
+from analysis.measures.correlate import correlate, left_out
 from analysis.measures.modes import MODES, SWITCHES, find_mode
 from analysis.measures.size_trend import size_trend
 from analysis.schemas import CORRELATIONS, DROPS, MODEL_SCORES, SIZE_TRENDS
@@ -138,7 +138,7 @@ def test_drops_add_up(mode: str) -> None:
     for row in study.rows:
         row["subset"] = row["subset"] if row["task"] == "qa" else ""
     pairs, counts, scores, _, _ = tables(study)
-    found = drops(pairs, counts, scores, mode=mode, gammas=[0.5])
+    found = left_out(pairs, counts, scores, mode=mode, gammas=[0.5])
     assert found.schema.names == DROPS.names
     rows = found.to_pylist()
     for stage in {row["stage"] for row in rows}:
@@ -160,7 +160,7 @@ def test_drops_add_up(mode: str) -> None:
 def two_pairs(mode: str) -> list[tuple[float, float]]:
     """Log P by corpus and model of the rows that a mode keeps of three pairs, two of which share their target."""
     from analysis.measures.correlate import comparison, select
-    from analysis.measures.pair_arrays import align_corpus_scores, align_model_scores, align_pairs
+    from analysis.measures.pair_arrays import arrays_of_corpus_scores, arrays_of_model_scores, arrays_of_pairs
 
     study = Study(num_examples=1, seed=1)
     study.rows = [dict(study.rows[0], row=i, x=f"x{i}", y=f"y{i // 2}", similarity=0.5) for i in range(3)]
@@ -168,11 +168,11 @@ def two_pairs(mode: str) -> list[tuple[float, float]]:
     for row, (pair, x_documents, x_occurrences, y_documents) in zip(study.rows, sizes, strict=True):
         row |= {"pair_documents": pair, "x_documents": x_documents, "x_occurrences": x_occurrences, "y_documents": y_documents}
     pairs, counts, scores, model, _ = tables(study)
-    aligned = align_pairs(pairs, counts)
+    of_pairs = arrays_of_pairs(pairs, counts)
     chosen = find_mode(mode)
-    selection = next(select(aligned, align_corpus_scores(pairs, scores), chosen, [0.4], False))
+    selection = next(select(of_pairs, arrays_of_corpus_scores(pairs, scores), chosen, [0.4], False))
     assert selection.corpus_model == "taskgram"
-    (by_model, by_corpus, *_), _ = comparison(aligned, selection, align_model_scores(pairs, model)[0], chosen)
+    (by_model, by_corpus, *_), _ = comparison(of_pairs, selection, arrays_of_model_scores(pairs, model)[0], chosen)
     assert len(by_model) == len(by_corpus)
     return sorted(np.exp(by_corpus).tolist())
 
@@ -297,3 +297,22 @@ def test_models_share_resamples() -> None:
             assert row["p_value"] == 1
     with pytest.raises(MeasureError, match="at least 3 sizes"):
         size_trend(*tables(study))
+
+
+def test_pairs_that_a_model_did_not_read_are_left_out_of_its_rows_alone() -> None:
+    study = Study(seed=3)
+    pairs, counts, corpus_scores, model_scores, examples = tables(study, models=(("a", 10**6), ("b", 10**7), ("c", 10**8)))
+    lost = {row["row"] for row in study.rows if row["example_id"] in ("qa-1", "qa-4")}
+    rows = [
+        {**row, "log_prob": None, "num_tokens": 0} if row["model"] == "b" and row["row"] in lost else row
+        for row in model_scores.to_pylist()
+    ]
+    given = [pairs, counts, corpus_scores, table_of(rows, MODEL_SCORES), examples]
+    by_model = correlate(*given, statistics=["spearman"], **FAST).to_pylist()
+    found = {row["model"]: row for row in by_model if row["corpus_model"] == "taskgram"}
+    study.rows = [row for row in study.rows if row["row"] not in lost]
+    without = correlate(*tables(study, models=(("a", 10**6), ("b", 10**7))), statistics=["spearman"], **FAST).to_pylist()
+    (alone,) = [row for row in without if row["model"] == "b" and row["corpus_model"] == "taskgram"]
+    assert found["b"] == alone and found["a"]["num_pairs"] == found["c"]["num_pairs"] > alone["num_pairs"]
+    trends = size_trend(*given, resamples=20).to_pylist()  # of one and the same pairs, those that every model has read
+    assert {row["num_pairs"] for row in trends if row["corpus_model"] == "taskgram"} == {alone["num_pairs"]}

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from analysis.errors import MeasureError, TableError
-from analysis.measures.task_scores import overall
+from analysis.measures.task_scores import task_scores
 from analysis.models.answer_scores import bleu, bleu_of_rows
 from analysis.schemas import TASK_SCORES
 from tests.helpers.analysis_study import examples_table, generations_table, model_columns
@@ -38,7 +38,7 @@ def translations(num: int = 40) -> tuple[list[dict[str, Any]], list[dict[str, An
 def test_scores_of_whole_tasks() -> None:
     sacrebleu = pytest.importorskip("sacrebleu")
     examples, answers = translations()
-    table = overall(examples_table(examples), generations_table(answers[::-1]), resamples=400, by_subset=True)
+    table = task_scores(examples_table(examples), generations_table(answers[::-1]), resamples=400, by_subset=True)
     assert table.schema.names == TASK_SCORES.names
     found = {(row["task"], row["subset"], row["model"], row["metric"]): row for row in table.to_pylist()}
     groups = {("wmt", subset): ("bleu", "corpus_bleu") for subset in ("", "de-en", "de-fr")} | {("qa", ""): ("exact_match",)}
@@ -65,7 +65,7 @@ def test_scores_of_whole_tasks() -> None:
             assert (row["low"], row["high"]) == pytest.approx((bounds.low, bounds.high))
     whole = {row["metric"]: row for row in found.values() if (row["task"], row["subset"], row["model"]) == ("wmt", "", "large")}
     assert whole["corpus_bleu"]["high"] - whole["corpus_bleu"]["low"] < 30
-    without = overall(examples_table(examples), generations_table(answers), resamples=400)
+    without = task_scores(examples_table(examples), generations_table(answers), resamples=400)
     assert without.to_pylist() == [row for row in table.to_pylist() if row["subset"] == ""]
 
 
@@ -82,7 +82,7 @@ def test_the_bootstrap_of_the_corpus_is_that_of_its_sentences() -> None:
     ]
     [row] = [
         row
-        for row in overall(examples_table(examples), generations_table(mine), resamples=2000, confidence=0.8).to_pylist()
+        for row in task_scores(examples_table(examples), generations_table(mine), resamples=2000, confidence=0.8).to_pylist()
         if row["metric"] == "corpus_bleu"
     ]
     low, high = np.quantile(scores, [0.1, 0.9])
@@ -94,7 +94,7 @@ def test_a_bleu_of_nothing_is_no_proportion() -> None:
     pytest.importorskip("sacrebleu")
     examples = [{"example_id": str(number), "target": "one two three four five"} for number in range(9)]
     answers = [{"example_id": str(number), "metric": "bleu", "output": "zero", "score": 0.0} for number in range(9)]
-    for row in overall(examples_table(examples), generations_table(answers)).to_pylist():
+    for row in task_scores(examples_table(examples), generations_table(answers)).to_pylist():
         assert (row["estimate"], row["low"], row["high"]) == (0, 0, 0)
 
 
@@ -112,9 +112,9 @@ def test_what_overall_refuses() -> None:
     examples, answers = translations(4)
     answers = [answer for answer in answers if answer["metric"] == "exact_match"]
     with pytest.raises(MeasureError, match="no example of this table has a score"):
-        overall(examples_table(examples), generations_table([{"example_id": "elsewhere"}]))
+        task_scores(examples_table(examples), generations_table([{"example_id": "elsewhere"}]))
     with pytest.raises(TableError, match="several scores of one example by exact_match"):
-        overall(examples_table(examples), generations_table([*answers, answers[0]]))
+        task_scores(examples_table(examples), generations_table([*answers, answers[0]]))
     answers[0]["score"] = float("nan")
     with pytest.raises(MeasureError, match=r"1 of \d+ scores are nan"):
-        overall(examples_table(examples), generations_table(answers))
+        task_scores(examples_table(examples), generations_table(answers))

@@ -126,7 +126,7 @@ def test_sampling_follows_its_seed(model: CausalModel) -> None:
 
 def test_bad_input(model: CausalModel) -> None:
     with pytest.raises(ModelError, match=r"example '2' has a prompt of .* with 120 more it exceeds the 128 that .* reads"):
-        generate(model, EXAMPLES, max_tokens=120)
+        generate(model, EXAMPLES, max_tokens=120, too_long="error")
     for settings in ({"max_tokens": 0}, {"max_tokens": 1, "batch_size": 0}, {"max_tokens": 1, "stop": ["\n", ""]}):
         with pytest.raises(ConfigError):
             generate(model, EXAMPLES, **settings)  # type: ignore[arg-type]

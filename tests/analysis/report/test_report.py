@@ -7,14 +7,14 @@ from html.parser import HTMLParser
 import pytest
 
 from analysis.pairs.drop_report import whole_task
-from analysis.report import ModelChoice, Origin, Study, TaskChoice, listings, rows_of, write_report
+from analysis.report import ModelChoice, Origin, StudyChoices, TaskChoice, listings, rows_of, write_report
 from analysis.report.listings import interval, number, p_value
 from analysis.report.sections import sections
 from analysis.schemas import CORRELATIONS, DROPS
 from analysis.tables import table_of
 from tests.helpers.analysis_tables import MODELS, STATISTIC, TASKS, study_tables
 
-STUDY = Study(
+STUDY = StudyChoices(
     "A <study> of nothing",
     tuple(TaskChoice(task, gamma, STATISTIC.get(task, "spearman")) for task, gamma in TASKS.items()),
     tuple(ModelChoice(name, "", ("step100", "step1000") if name.endswith("1.4b") else ()) for name in MODELS),

@@ -15,15 +15,12 @@ from analysis.stats.correlations import (
     RATIO,
     SPEARMAN,
     STATISTICS,
-    Statistic,
-    clustered_bootstrap,
     kendall_distance,
     partial_spearman,
     pearson,
-    permutation_p,
     spearman,
 )
-from analysis.stats.resampling import _Exchange, _strata
+from analysis.stats.resampling import Statistic, _Exchange, _strata, clustered_bootstrap, permutation_p
 from tests.helpers import building
 
 ROWS = st.integers(3, 25).flatmap(

@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,8 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli import main
+from analysis.config import load_config
 from analysis.errors import ConfigError, MeasureError, StageError
-from analysis.study.pipeline import Stage, chosen, concatenated, run_stages
+from analysis.study.pipeline import Stage, chosen, concatenated, once, run_stages
+from analysis.study.plan import plan
+from analysis.study.resources import Resources
+from analysis.tables import provenance
 
 HEAVY = ("torch", "transformers", "pyarrow", "matplotlib", "numba")
 SCHEMA = pa.schema([("value", pa.int64())])
@@ -71,6 +76,85 @@ def test_a_stage_alone_needs_those_before_it(study):
         chosen(study.stages, "influence")
 
 
+class Called:
+    """A function of a stage, and what it was called with."""
+
+    def __init__(self) -> None:
+        self.arguments: dict[str, object] = {}
+
+    def __call__(self, **arguments):
+        self.arguments = arguments
+        return pa.table({"value": [1]}, SCHEMA)
+
+
+def test_what_a_stage_is_called_with_is_what_its_provenance_says(tmp_path):
+    make = Called()
+    stage = Stage("a", "a", tmp_path / "a.parquet", SCHEMA, make, settings={"seed": 1}, depends_on={"weights": "x"})
+    stage.run()
+    assert make.arguments == {"seed": 1}
+    assert provenance(stage.output)["made_from"]["settings"] == {"seed": 1, "weights": "x"}
+    assert stage.is_current()
+    assert not replace(stage, settings={"seed": 2}).is_current()
+    assert not replace(stage, depends_on={"weights": "y"}).is_current()
+
+
+def test_two_tables_of_one_computation():
+    calls = []
+    both = once(lambda **given: calls.append(given) or (1, 2))
+    assert (both(a=1)[0], both(a=1)[1], calls) == (1, 2, [{"a": 1}])
+
+
+CONFIG = """
+[index]
+path = "index"
+[mining]
+encoder = "hashing"
+[influence]
+[[tasks]]
+name = "t"
+kind = "jsonl"
+source = ["t.jsonl"]
+gamma = {1 = 0.5}
+metric = "METRIC"
+[[models]]
+name = "a"
+too_long = "truncate_left"
+checkpoints = ["step1"]
+"""
+
+
+def planned(folder, text):
+    (folder / "study.toml").write_text(text)
+    config = load_config(folder / "study.toml")
+    with Resources(config) as resources:
+        return plan(config, resources)
+
+
+@pytest.mark.parametrize("metric", ["exact_match", "accuracy", "bleu", "final_answer"])
+def test_every_stage_that_reads_a_prompt_is_told_what_is_too_long(tmp_path, metric):
+    stages = planned(tmp_path, CONFIG.replace("METRIC", metric))
+    told = {
+        stage.command: stage.settings.get("too_long") for stage in stages if stage.command in ("score", "generate", "influence")
+    }
+    assert told == dict.fromkeys(("score", "generate", "influence"), "truncate_left")
+    counted = {stage.name for stage in stages if stage.kind == "unread"}
+    assert counted == {"drops t/unread", "drops t/influence-a@last"}
+
+
+def test_skipped_records_are_counted_where_records_may_be_skipped(tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"input": "a b", "target": "<unk>"}\n{"input": "a b", "target": "c"}\n')
+    kept = planned(tmp_path, CONFIG.replace("METRIC", ""))
+    assert not any("on_error" in stage.provenance_settings for stage in kept)  # tables made before stay up to date
+    stages = planned(tmp_path, CONFIG.replace("METRIC", '"\non_error = "skip'))
+    run_stages(chosen(stages, "tasks"))
+    (skipped,) = [stage for stage in stages if stage.name == "drops t/skipped-examples"]
+    assert [(row["task"], row["reason"], row["num_examples"]) for row in skipped.read().to_pylist()] == [
+        ("t", "no_answer", 1), ("t", "kept", 1),
+    ]  # fmt: skip
+    (together,) = [stage for stage in stages if stage.name == "drops t/all"]
+    assert "drops skipped-examples" in together.inputs
+
+
 def test_progress_is_told(study, caplog):
     caplog.set_level(logging.INFO, "analysis")
     run_stages(study.stages)
@@ -97,6 +181,17 @@ def test_exit_codes(tmp_path):
     run("run", code=2)
     run("no-such-command", code=2)
     run("run", "study.toml", "--no-such-option", code=2)
+
+
+def test_the_old_name_of_a_command_goes_on_with_a_note(tmp_path):
+    old = run("models", str(tmp_path / "none.toml"), code=1)
+    assert "'models' is called 'corpus-models' now" in old.stderr
+    assert "none.toml does not exist" in old.stderr
+    new = run("corpus-models", str(tmp_path / "none.toml"), code=1)
+    assert "deprecated" not in new.stderr
+    assert old.stderr.endswith(new.stderr)
+    listed = run("--help", code=0).stdout
+    assert "corpus-models" in listed and "\n  models" not in listed
 
 
 def test_settings_are_listed():

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from analysis.cli import main
 from analysis.config import load_config
-from analysis.study.opened import Opened
 from analysis.study.plan import plan
+from analysis.study.resources import Resources
 
 REPLACED = {
     "resamples = 1000": "resamples = 40",
@@ -59,8 +59,8 @@ def test_counts_are_the_planted_truth(study):
 
 def test_every_stage_wrote_its_table_with_provenance(study):
     config = load_config(study)
-    with Opened(config) as opened:
-        stages = plan(config, opened)
+    with Resources(config) as resources:
+        stages = plan(config, resources)
         assert all(stage.is_current() for stage in stages)
         outputs = [stage.output for stage in stages]
     assert len(set(outputs)) == len(outputs)
@@ -89,7 +89,7 @@ def test_pairs_that_were_mined_above_gamma_are_not_said_to_be_the_released_codes
     assert mined in study.read_text()
     path.write_text(study.read_text().replace(mined, "gamma = {1 = 0.5}"))
     config = load_config(path)
-    outputs = {str(stage.output.relative_to(config.folder)) for stage in plan(config, Opened(config))}
+    outputs = {str(stage.output.relative_to(config.folder)) for stage in plan(config, Resources(config))}
     assert "correlations/arithmetic/reference-code-scaled_similarity.parquet" in outputs
     assert "correlations/facts/reference-code.parquet" in outputs
 

@@ -207,7 +207,7 @@ def test_a_data_set_of_the_hub(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"question": "Who?"}', "bad.jsonl, record 1 has no field 'id' or 'question_id' or 'QuestionId'; it has 'question'"),
+        ('{"question": "Who?"}', "bad.jsonl, record 1 has no field 'golden_answers' or 'answer' or 'Answer'; it has 'question'"),
         ('{"id": 1, "golden_answers": ["a"]}', "has no field 'question' or 'Question'"),
         ('{"id": 1, "question": " ", "golden_answers": ["a"]}', "'question' is ' ': expected a text that is not empty"),
         ('{"id": 1, "question": "Who?", "golden_answers": [""]}', "has no answer that is not empty"),
@@ -237,12 +237,13 @@ def test_a_damaged_file(tmp_path, name):
 def test_bad_sources_and_settings(tmp_path):
     row = {"input": "a", "target": "b", "id": "1"}
     file = write(tmp_path / "some" / "t.jsonl", [row, row])
+    (tmp_path / "empty").mkdir()
     for arguments, settings, message in [
         (("jsonl:x", [file]), {}, "two examples of the id '1'"),
         (("jsonl:x", []), {}, "has no source"),
         (("gsm8k", []), {}, "such as openai/gsm8k:main"),
         (("jsonl:x", [tmp_path / "none.jsonl"]), {}, "does not exist: expected a file, a folder or a name"),
-        (("jsonl:x", [tmp_path]), {}, "holds no file that ends in"),
+        (("jsonl:x", [tmp_path / "empty"]), {}, "holds no file that ends in"),
         (("jsonl:x", [tmp_path / "some"]), {"split": "train"}, "holds no split 'train'; it holds t"),
         (("quiz", [file]), {}, "'quiz' is no task"),
         (("jsonl:x", [file]), {"limit": 0}, "limit is 0"),

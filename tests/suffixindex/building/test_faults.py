@@ -26,10 +26,10 @@ def test_a_tokenizers_end_of_text_inside_documents_is_a_token_like_any_other(tmp
     documents = [[5, 6, END_OF_TEXT, 5, 7], [5, 6, 5, 6], [END_OF_TEXT, 5]]
     index = building.write_index(tmp_path / "index", documents)
     for context in ([5], [6], [END_OF_TEXT], [5, 6]):
-        found = index.next_tokens(context)
+        found = index.next_distribution(context)
         expected = oracle.next_tokens(documents, context, index.separator)
         assert dict(zip(found.token_ids.tolist(), found.counts.tolist(), strict=True)) == expected
-    assert index.next_tokens([6]).top(3)[0].prob < 1
+    assert index.next_distribution([6]).top(3)[0].prob < 1
 
 
 def test_no_continuation_is_lost_however_frequent_the_context(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_no_continuation_is_lost_however_frequent_the_context(tmp_path: Path) ->
     following = np.concatenate([np.arange(2, 703), generator.integers(2, 703, 4000)])
     documents = [[1, int(token)] for token in generator.permutation(following)]
     index = building.write_index(tmp_path / "index", documents, shards=2)
-    found = index.next_tokens([1])
+    found = index.next_distribution([1])
     assert found.context_count == 4701 and len(found.token_ids) == 701
     assert dict(zip(found.token_ids.tolist(), found.counts.tolist(), strict=True)) == oracle.next_tokens(
         documents, [1], index.separator

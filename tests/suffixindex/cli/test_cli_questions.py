@@ -15,7 +15,8 @@ from click.testing import CliRunner
 import suffixindex as si
 from suffixindex.cli import latency
 from suffixindex.cli.main import main
-from tests.helpers.shell import NUM_BYTES, NUM_WORDS, process, rows, run, sentence, with_byte_level_tokens
+from tests.helpers import building
+from tests.helpers.shell import NUM_WORDS, process, rows, run, sentence, with_byte_level_tokens
 
 # ---- questions ---------------------------------------------------------------------------------------------------
 
@@ -26,7 +27,7 @@ def test_count_shows_what_was_looked_up(words: str, letters: str) -> None:
     assert first == {"ngram": "To BE", "ids": ids, "pieces": ["to", "be"], "count": 5}
     assert second == {"ngram": "nowhere", "ids": [0], "pieces": ["?"], "count": 0}
     assert rows("count", letters, "∞", "at")[0]["ids"] == list("∞".encode())
-    assert [row["count"] for row in rows("count", letters, "at", "To be", "")] == [4, 1, NUM_BYTES]
+    assert [row["count"] for row in rows("count", letters, "at", "To be")] == [4, 1]
 
 
 def test_count_documents(words: str) -> None:
@@ -44,7 +45,7 @@ def test_count_ids(words: str, letters: str) -> None:
 
 
 def test_count_lines_of_standard_input(words: str, letters: str) -> None:
-    assert [row["count"] for row in rows("count", words, "-", stdin="to be\r\nquestion\n\nzzz")] == [5, 2, NUM_WORDS, 0]
+    assert [row["count"] for row in rows("count", words, "-", stdin="to be\r\nquestion\nzzz")] == [5, 2, 0]
     assert [row["ngram"] for row in rows("count", letters, "-", stdin=" a \n∞\n")] == [" a ", "∞"]
     assert rows("count", words, "--ids", "-", stdin="1\n1 2\n")[1]["ids"] == [1, 2]
     assert rows("count", words, "-", stdin="") == []
@@ -54,9 +55,9 @@ def test_count_lines_of_standard_input(words: str, letters: str) -> None:
 def test_count_a_file_of_json_lines(tmp_path: Path, words: str) -> None:
     path = tmp_path / "queries.jsonl"
     ids = si.open(words).encode("to be").tolist()
-    path.write_text(f'"to be"\n\n{json.dumps(ids)}\n""\n[]\n"\\u221e question"\n', encoding="utf-8")
+    path.write_text(f'"to be"\n\n{json.dumps(ids)}\n[]\n"\\u221e question"\n', encoding="utf-8")
     found = [(row["ngram"], row["count"]) for row in rows("count", words, "-f", str(path))]
-    assert found == [("to be", 5), ("to be", 5), ("", NUM_WORDS), ("", NUM_WORDS), ("∞ question", 2)]
+    assert found == [("to be", 5), ("to be", 5), ("", NUM_WORDS), ("∞ question", 2)]
     assert rows("count", words, "--file", "-", stdin='"to be"\n')[0]["count"] == 5
 
 
@@ -131,6 +132,33 @@ def test_docs(words: str, corpus: Path) -> None:
     assert rows("docs", words, "nowhere") == []
     assert rows("docs", words, "--ids", " ".join(map(str, si.open(words).encode("to be")))) == [first, second]
     assert len(run("docs", words, "to be", "--table").stdout.splitlines()) == 3
+
+
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Thirteen documents that say "the" twice, one that does not."""
+    folder = tmp_path_factory.mktemp("repeated")
+    corpus = building.write_jsonl(folder / "a.jsonl", ["the cat the dog"] * 13 + ["a bird"])
+    si.build(corpus, folder / "index", tokenizer="words", progress=False)
+    return str(folder / "index")
+
+
+@pytest.mark.parametrize(("command", "total", "noun"), [("docs", 13, "documents"), ("concordance", 26, "occurrences")])
+def test_what_is_not_shown_is_said(repeated: str, command: str, total: int, noun: str) -> None:
+    first = run(command, repeated, "the")
+    assert len(first.stdout.splitlines()) == 10
+    assert first.stderr == f"10 of {total} {noun}: --limit N shows so many, --limit all every one\n"
+    assert len(rows(command, repeated, "the", "--limit", "all")) == total
+    assert len(rows(command, repeated, "the", "--limit", "11")) == 11
+    assert rows(command, repeated, "the", "--limit", "0") == []
+    assert rows(command, repeated, "the", "--limit", "all", "--offset", str(total - 1)) == rows(
+        command, repeated, "the", "--offset", str(total - 1)
+    )
+    assert rows(command, repeated, "the", "--limit", "all")[:10] == [json.loads(line) for line in first.stdout.splitlines()]
+    assert len(rows(command, repeated, "the", "--offset", str(total - 10))) == 10
+    assert rows(command, repeated, "bird") != []
+    for wrong in ("-1", "some", "", "4294967297"):
+        sentence(command, repeated, "the", "--limit", wrong, code=2)
 
 
 def test_docs_of_a_file_whose_name_is_no_unicode(tmp_path: Path) -> None:
@@ -318,7 +346,10 @@ def test_spans(words: str) -> None:
         (3, 2, "a man", 2),
     ]
     assert len(found[0]["documents"]) == 1
-    assert rows("spans", words, "not to be a man", "--limit", "0", "--min-length", "3")[0]["documents"] == []
+    assert rows("spans", words, "not to be a man", "--max-documents", "0", "--min-length", "3")[0]["documents"] == []
+    old = run("spans", words, "not to be a man", "--limit", "0", "--min-length", "3")
+    assert json.loads(old.stdout)["documents"] == []
+    assert old.stderr == "note: --limit of spans is called --max-documents now\n"
 
 
 def test_bench(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,9 +395,15 @@ def test_duplicates(words: str) -> None:
 
 
 def test_statistics_that_cannot_be_had_are_a_sentence(words: str) -> None:
-    assert "n is 0: expected 1 or more" in sentence("top", words, "-n", "0")
-    assert "k is 0: expected 1 or more" in sentence("top", words, "-n", "1", "-k", "0")
-    assert "max_n is -1: expected 1 or more" in sentence("statistics", words, "--max-n", "-1")
-    assert "min_length is 0: expected 1 or more" in sentence("duplicates", words, "--min-length", "0")
-    assert "limit is -1: expected 0 or more" in sentence("duplicates", words, "--limit", "-1")
+    assert "0 is not in the range" in sentence("top", words, "-n", "0", code=2)
+    assert "0 is not in the range" in sentence("top", words, "-n", "1", "-k", "0", code=2)
+    assert "-1 is not in the range" in sentence("statistics", words, "--max-n", "-1", code=2)
+    assert "0 is not in the range" in sentence("duplicates", words, "--min-length", "0", code=2)
+    assert "-1 is not in the range" in sentence("duplicates", words, "--limit", "-1", code=2)
     assert "Missing option '-n'" in sentence("top", words, code=2)
+
+
+def test_duplicates_without_a_limit_are_all_of_them(words: str) -> None:
+    every = run("duplicates", words, "--min-length", "1", "--limit", "all")
+    assert len(every.stdout.splitlines()) == int(every.stderr.split()[0])
+    assert run("duplicates", words, "--min-length", "1", "--limit", "0").stdout == ""

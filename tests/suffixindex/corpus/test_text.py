@@ -242,7 +242,7 @@ def test_a_dry_run_says_the_essentials(tmp_path: Path) -> None:
 
 
 def test_the_shell_offers_the_formats_that_there_are() -> None:
-    from suffixindex.cli.check import FORMATS
+    from suffixindex.cli import check
     from suffixindex.corpus.formats import INPUT_FORMATS
 
-    assert sorted(FORMATS) == sorted(INPUT_FORMATS)
+    assert sorted(check.INPUT_FORMATS) == sorted(INPUT_FORMATS)

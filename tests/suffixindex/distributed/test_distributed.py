@@ -113,7 +113,7 @@ def test_a_vocabulary_too_large_for_a_byte_is_numbered_in_the_order_of_the_corpu
 
 def test_a_hugging_face_tokenizer(tmp_path: Path, address: str) -> None:
     pytest.importorskip("tokenizers", reason="the extra hf is not installed")
-    from test_huggingface import byte_level
+    from tests.suffixindex.tokenizers.test_huggingface import byte_level
 
     path = tmp_path / "tokenizer.json"
     path.write_text(json.dumps(byte_level()))

@@ -136,7 +136,7 @@ def test_occurrences(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]]) 
                 matches = [(match.document_id, match.offsets.tolist()) for match in index.documents(ngram, None)]
                 assert matches == oracle.holding(documents, ngram, separator)
                 if ngram[-1:] != [separator]:
-                    following = index.next_tokens(ngram)
+                    following = index.next_distribution(ngram)
                     answer = dict(zip(following.token_ids.tolist(), following.counts.tolist(), strict=True))
                     assert answer == oracle.next_tokens(documents, ngram, separator)
                     assert following.token_ids.tolist() == sorted(answer)
@@ -163,7 +163,7 @@ def test_together(new_folder: Folder, drawn: Corpus, data: st.DataObject) -> Non
     assert [(line[0], line[1], *(part.tolist() for part in line[2:])) for line in found] == lines
     assert index.count(ngram, where=kept) == oracle.count(some, ngram, drawn.separator)
     if ngram[-1:] != [drawn.separator]:
-        following = index.next_tokens(ngram, where=kept)
+        following = index.next_distribution(ngram, where=kept)
         assert dict(zip(following.token_ids.tolist(), following.counts.tolist(), strict=True)) == oracle.next_tokens(
             some, ngram, drawn.separator
         )
@@ -176,7 +176,7 @@ def test_texts_and_the_whole_corpus(new_folder: Folder, drawn: Corpus, data: st.
     documents, separator = drawn.documents, drawn.separator
     text = data.draw(st.lists(st.sampled_from(drawn.alphabet), min_size=1, max_size=12))
     texts = [text, documents[0], text[:3]]
-    for found, ids in zip(index.text_matches(texts), texts, strict=True):
+    for found, ids in zip(index.matches(texts), texts, strict=True):
         assert list(zip(found.lengths.tolist(), found.counts.tolist(), strict=True)) == oracle.longest_matches(documents, ids)
     for scores, ids in zip(index.scores(texts), texts, strict=True):
         expected = [oracle.infgram(documents, ids[:i], token, separator) for i, token in enumerate(ids)]
@@ -210,7 +210,7 @@ def test_language_models(new_folder: Folder, drawn: Corpus, data: st.DataObject)
     other.write_infinigram(folder, small, drawn.token_type, mirrored=drawn.mirrored)
     index = si.open(folder, reversed=drawn.mirrored, token_dtype=drawn.token_type, vocabulary_size=4)
     text = data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=4))
-    backoff = StupidBackoff(index, 3).scores(text)[-1]
+    backoff = StupidBackoff(index, 3).score(text)[-1]
     assert backoff == pytest.approx(oracle.stupid_backoff(documents, 3, 0.4, index.separator, text[:-1], text[-1]))
     if drawn.mirrored:
         with pytest.raises(si.QueryError, match="reversed"):
@@ -236,9 +236,9 @@ def test_where_the_engine_is_wrong_answers_are_those_of_brute_force(tmp_path: Pa
     found = [index.cooccurrence([1, 2], [3, 4], window=window) for window in (10, 100, 1000)]
     assert found == [oracle.cooccurrence(documents, pair, 65_535, window) for window in (10, 100, 1000)] == sorted(found)
     assert index.cooccurrence([1, 2], [3, 4]) == oracle.cooccurrence(documents, pair, 65_535)
-    assert index.count([3]) > 1000 > len(index.next_tokens([3]).counts) > 12
+    assert index.count([3]) > 1000 > len(index.next_distribution([3]).counts) > 12
     for context in ([3], [0], [1, 2], [5, 0]):
-        following = index.next_tokens(context)
+        following = index.next_distribution(context)
         answer = dict(zip(following.token_ids.tolist(), following.counts.tolist(), strict=True))
         assert answer == oracle.next_tokens(documents, context, 65_535)
         assert following.document_ends < following.context_count
@@ -278,7 +278,7 @@ def test_tokengrams(new_folder: Folder, tokens: list[int], separator: int | None
             assert index.document_counts(asked).tolist() == [oracle.document_count(documents, ngram, ours) for ngram in asked]
             for ngram in asked:
                 if ngram[-1:] != [ours]:
-                    found = index.next_tokens(ngram)
+                    found = index.next_distribution(ngram)
                     assert dict(zip(found.token_ids.tolist(), found.counts.tolist(), strict=True)) == oracle.next_tokens(
                         documents, ngram, ours
                     )

@@ -70,7 +70,7 @@ def test_raw_ids(tmp_path: Path, name: str, dtype: str) -> None:
     index = build(tmp_path / "ids.bin", tmp_path / "index", input_format=name, separator=0)
     assert index.dtype == np.dtype(dtype)
     assert [index.document(i).token_ids.tolist() for i in range(index.num_documents)] == documents
-    assert index.next_tokens([2]).token_ids.tolist() == [2, 3, index.separator]
+    assert index.next_distribution([2]).token_ids.tolist() == [2, 3, index.separator]
     whole = build(tmp_path / "ids.bin", tmp_path / "whole", input_format=name)
     assert whole.num_documents == 1 and whole.count([3, 0, 0, 2]) == 1
 

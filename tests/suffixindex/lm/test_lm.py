@@ -142,7 +142,7 @@ def test_order_of_documents_and_shards_do_not_matter(tmp_path: Path) -> None:
 
 @with_degenerate
 def test_infgram(new_folder: Folder, corpus: Corpus, shards: int, order: int) -> None:
-    model = lm.InfgramModel(indexed(new_folder(), corpus, shards))
+    model = lm.Infgram(indexed(new_folder(), corpus, shards))
     for text in texts_of(corpus):
         scores = model.log_probs(text)
         for place, token in enumerate(text):
@@ -158,7 +158,7 @@ def test_infgram(new_folder: Folder, corpus: Corpus, shards: int, order: int) ->
 def test_stupid_backoff(new_folder: Folder, corpus: Corpus, shards: int, order: int) -> None:
     model = lm.StupidBackoff(indexed(new_folder(), corpus, shards), order, alpha=0.3)
     for text in texts_of(corpus):
-        scores = model.scores(text)
+        scores = model.score(text)
         assert scores.shape == (len(text),)
         for place, token in list(enumerate(text))[:8]:
             asked = [token] if corpus.vocabulary_size > SMALL else outcomes(corpus)
@@ -180,7 +180,7 @@ def test_perplexity(tmp_path: Path) -> None:
     found = model.perplexity(texts)
     assert found == (pytest.approx(np.exp(-logs.mean())), len(logs), 0)
     assert model.perplexity(iter(texts)) == found
-    infgram = lm.InfgramModel(indexed(tmp_path / "other", ALL_EQUAL, 1))
+    infgram = lm.Infgram(indexed(tmp_path / "other", ALL_EQUAL, 1))
     assert infgram.perplexity([[3, 3], [3, 5, 5]]) == (np.inf, 5, 2)  # said, not left out
 
 
@@ -207,7 +207,7 @@ def test_samples_are_seeded_and_stop_where_the_document_ends(tmp_path: Path) -> 
     assert any(len(sample) < 30 for sample in samples) and max(map(max, filter(None, samples))) < SMALL
     assert model.sample([1], 0, seed=0).tolist() == []
     document = max(NATURAL.documents, key=len)
-    copied = lm.InfgramModel(index).sample(document[:8], 100, seed=0)
+    copied = lm.Infgram(index).sample(document[:8], 100, seed=0)
     assert copied.tolist() == document[8:]  # eight tokens that occur once: the corpus, word for word, and its end
 
 
@@ -257,8 +257,8 @@ def test_buckets(tmp_path: Path) -> None:
 
 def test_what_cannot_be_answered_is_refused_with_a_sentence(tmp_path: Path) -> None:
     index = building.write_index(tmp_path / "index", [[1, 2, 1]], vocabulary_size=3)
-    model, backoff, infgram = lm.KneserNey(index, 2), lm.StupidBackoff(index, 2), lm.InfgramModel(index)
-    empty = lm.InfgramModel(building.write_index(tmp_path / "empty", [[], []], vocabulary_size=3))
+    model, backoff, infgram = lm.KneserNey(index, 2), lm.StupidBackoff(index, 2), lm.Infgram(index)
+    empty = lm.Infgram(building.write_index(tmp_path / "empty", [[], []], vocabulary_size=3))
     scores = index.score([1, 2])
     refused: list[tuple[Callable[[], object], str]] = [
         (lambda: lm.KneserNey(index, 0), "order is 0: expected 1 or more"),
@@ -267,7 +267,7 @@ def test_what_cannot_be_answered_is_refused_with_a_sentence(tmp_path: Path) -> N
         (lambda: lm.StupidBackoff(index, 2, alpha=1.5), "alpha is 1.5"),
         (lambda: lm.StupidBackoff(index, 2, alpha=float("nan")), "alpha is nan"),
         (lambda: backoff.perplexity([[1]]), "scores, not probabilities"),
-        (lambda: backoff.scores([3]), "id 3 is outside the vocabulary of 3 ids"),
+        (lambda: backoff.score([3]), "id 3 is outside the vocabulary of 3 ids"),
         (lambda: model.log_probs([1, 3]), "id 3 is outside the vocabulary of 3 ids"),
         (lambda: model.next_probs([1, index.separator]), "a text holds no separator"),
         (lambda: infgram.log_probs([-1]), "id -1 is outside the vocabulary of 3 ids"),

@@ -154,8 +154,12 @@ def test_metadata_that_only_a_lenient_parser_reads(tmp_path: Path) -> None:
 def answers(index: si.SuffixIndex, asked: list[list[int]], question: list[list[list[int]]], where: Any) -> dict[str, Any]:
     """Everything that takes ``where``, as plain data."""
     contexts = [ngram for ngram in asked if ngram[-1:] != [index.separator]]
-    following = [index.next_tokens(context, where) for context in contexts]
-    bulk = index.bulk_next_tokens(contexts, where)
+    following = [index.next_distribution(context, where) for context in contexts]
+    bulk = index.next_distributions(contexts, where)
+
+    def places(lines: list[si.Concordance]) -> list[tuple[int, int]]:
+        return [(line.document_id, line.offset) for line in lines]
+
     return {
         "count": [index.count(ngram, where) for ngram in asked],
         "counts": index.counts(asked, where).tolist(),
@@ -172,8 +176,8 @@ def answers(index: si.SuffixIndex, asked: list[list[int]], question: list[list[l
         "within": index.cooccurrence(*question, window=2, where=where),
         "together": index.document_ids(*question, where=where).tolist(),
         "near": np.flatnonzero(index.holding(*question, window=2, where=where)).tolist(),
-        "lines": [[line[:2] for line in index.concordance(ngram, 1, None, where=where)] for ngram in asked],
-        "lines of a page": [[line[:2] for line in index.concordance(ngram, 1, 2, 1, where)] for ngram in asked],
+        "lines": [places(index.concordance(ngram, 1, None, where=where)) for ngram in asked],
+        "lines of a page": [places(index.concordance(ngram, 1, 2, 1, where)) for ngram in asked],
         "matrix": index.cooccurrence_matrix(asked, asked[:2], where).tolist(),
     }
 
@@ -249,7 +253,7 @@ def test_conditions(tmp_path: Path) -> None:
     assert kept(set="z", path="file-0") == []
     assert kept(set="nowhere") == kept(set=[]) == []
     assert index.count([1], {"set": "nowhere"}) == 0
-    assert index.next_tokens([1], {"set": "nowhere"}).counts.tolist() == []
+    assert index.next_distribution([1], {"set": "nowhere"}).counts.tolist() == []
     assert index.documents([1], where={"set": "nowhere"}) == []
     assert not index.mask({"set": 2}).flags.writeable
     mine = np.ones(len(values), bool)

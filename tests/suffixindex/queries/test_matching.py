@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import suffixindex as si
 from suffixindex.queries import matching
+from suffixindex.storage import matches as shard_matches
 from tests import oracle
 from tests.helpers import building
 from tests.helpers.strategies import Corpus, corpora
@@ -45,8 +46,8 @@ def test_whole_texts(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], 
     index = building.write_index(
         new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards
     )
-    with mock.patch.object(matching, "CAP", cap), mock.patch.object(matching, "POSITIONS", 8):
-        matches, scores = index.text_matches(texts), index.scores(texts)
+    with mock.patch.object(shard_matches, "CAP", cap), mock.patch.object(matching, "POSITIONS", 8):
+        matches, scores = index.matches(texts), index.scores(texts)
         assert len(matches) == len(scores) == len(texts)
         for text, found, score in zip(texts, matches, scores, strict=True):
             assert list(zip(*map(np.ndarray.tolist, found), strict=True)) == oracle.longest_matches(corpus.documents, text)
@@ -70,7 +71,7 @@ def test_a_long_text_that_the_corpus_holds(tmp_path: Path) -> None:
     others = [generator.integers(0, 50, 300), np.concatenate([document[500:900], document[2000:2600]])]
     index = building.write_index(tmp_path / "index", [document.tolist(), *map(np.ndarray.tolist, others)], "u8", shards=2)
     text = np.concatenate([document[100:2900], [51], document[:40]])
-    lengths, counts = index.matches(text)
+    lengths, counts = index.match(text)
     assert lengths[:2800].tolist() == list(range(2800, 0, -1)) and lengths[2800] == 0
     assert counts[0] == 1 and counts[500] == 1 and (counts[2801:2820] == 1).all()
     scores = index.score(text)
@@ -78,7 +79,7 @@ def test_a_long_text_that_the_corpus_holds(tmp_path: Path) -> None:
     assert scores.ngram_counts[2800] == 0 and scores.log_probs[2800] == -math.inf
     some = generator.integers(1, 2800, 60)
     assert index.counts([text[:i] for i in some]).tolist() == scores.context_counts[some].tolist()
-    middle = index.matches(document[2100:2500])
+    middle = index.match(document[2100:2500])
     assert middle.counts[0] == 2 == index.count(document[2100:2500])
 
 

@@ -81,10 +81,10 @@ def test_next_tokens(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], 
     for context in asked:
         if context[-1:] == [corpus.separator]:
             with pytest.raises(si.QueryError, match="nothing follows"):
-                index.next_tokens(context)
+                index.next_distribution(context)
             continue
         expected = oracle.next_tokens(corpus.documents, context, corpus.separator)
-        found = index.next_tokens(context)
+        found = index.next_distribution(context)
         assert dict(zip(found.token_ids.tolist(), found.counts.tolist(), strict=True)) == expected
         assert found.token_ids.tolist() == sorted(expected)
         assert found.context_count == oracle.count(corpus.documents, context, corpus.separator) == found.counts.sum()
@@ -106,7 +106,7 @@ def test_next_tokens(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], 
         elif dense is not None:
             assert np.isnan(dense).all()
         with compiled():
-            halved = index.next_tokens(context)
+            halved = index.next_distribution(context)
         assert (halved.token_ids.tolist(), halved.counts.tolist()) == (found.token_ids.tolist(), found.counts.tolist())
 
 
@@ -286,7 +286,7 @@ def test_documents_that_hold_something_restrict_any_question(tmp_path: Path) -> 
     both = index.holding([1], [2])
     assert not both.flags.writeable
     assert [match.document_id for match in index.documents([1], where=both)] == [0, 4]
-    assert index.next_tokens([1], both).token_ids.tolist() == [2, 4]
+    assert index.next_distribution([1], both).token_ids.tolist() == [2, 4]
     assert index.count([3], both) == 1
     assert [(line.document_id, line.offset) for line in index.concordance([4], where=index.holding([1]))] == [
         (4, 1),
@@ -320,7 +320,7 @@ def test_no_answer_depends_on_the_order_of_documents_or_on_shards(
     assert one.cooccurrence(*clauses, window=2) == other.cooccurrence(*clauses, window=2)
     for context in asked:
         if context[-1:] != [corpus.separator]:
-            left, right = one.next_tokens(context), other.next_tokens(context)
+            left, right = one.next_distribution(context), other.next_distribution(context)
             assert left.token_ids.tolist() == right.token_ids.tolist()
             assert left.counts.tolist() == right.counts.tolist()
 
@@ -333,10 +333,10 @@ def test_bulk_next_tokens(new_folder: Folder, drawn: tuple[Corpus, list[list[int
         new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards
     )
     contexts = [context for context in asked if context[-1:] != [corpus.separator]]
-    for one, context in zip(index.bulk_next_tokens(contexts), contexts, strict=True):
-        assert [part.tolist() for part in one[:2]] == [part.tolist() for part in index.next_tokens(context)[:2]]
+    for one, context in zip(index.next_distributions(contexts), contexts, strict=True):
+        assert one == index.next_distribution(context)
     with pytest.raises(si.QueryError, match="nothing follows"):
-        index.bulk_next_tokens([*contexts, [corpus.separator]])
+        index.next_distributions([*contexts, [corpus.separator]])
 
 
 @given(drawn=corpora_with_ngrams(min_size=3), shards=SHARDS)
@@ -360,7 +360,7 @@ def test_eight_threads_get_the_answers_of_one(tmp_path: Path) -> None:
     asked = [generator.integers(0, 4, generator.integers(0, 5)).tolist() for _ in range(shard.FEW + 20)]
 
     def answers(index: si.SuffixIndex) -> list[object]:
-        following = index.next_tokens(asked[7])
+        following = index.next_distribution(asked[7])
         return [
             index.counts(asked).tolist(),
             [index.count(ngram) for ngram in asked[:20]],

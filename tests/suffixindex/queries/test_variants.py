@@ -104,7 +104,7 @@ def check(index: si.SuffixIndex, text: str, kinds: list[str]) -> None:
     found = index.count_variants(text, kinds)
     ngrams = [list(variant.token_ids) for variant in found.variants]
     separator = index.separator
-    assert [variant[:2] for variant in found.variants] == index.variants(text, kinds)
+    assert [si.Variant(variant.text, variant.token_ids) for variant in found.variants] == index.variants(text, kinds)
     assert [variant.count for variant in found.variants] == [oracle.count(documents, ngram, separator) for ngram in ngrams]
     assert [variant.num_documents for variant in found.variants] == [
         oracle.document_count(documents, ngram, separator) for ngram in ngrams

@@ -61,7 +61,7 @@ def test_golden_words(version: int) -> None:
         "": 32,
     }
     assert {text: index.count(text) for text in counts} == counts
-    following = index.next_tokens("row")
+    following = index.next_distribution("row")
     assert dict(zip(index.pieces(following.token_ids), following.counts.tolist(), strict=True)) == {
         "row": 4,
         "your": 1,
@@ -83,7 +83,7 @@ def test_golden_bytes(version: int) -> None:
     counts = {"row": 5, "Row": 1, "ow": 7, "erril": 4, "stream": 3, "Ὀδ": 1, "🚣": 1, "\n": 0, "": 217, "e": 15}
     assert {text: index.count(text) for text in counts} == counts
     assert index.count([*b".", index.separator]) == 2
-    assert [chr(token.token_id) for token in index.next_tokens("r").top(4)] == ["e", "o", "i", "r"]  # o and e five times
+    assert [chr(token.token_id) for token in index.next_distribution("r").top(4)] == ["e", "o", "i", "r"]  # o and e five times
     assert index.document_count("dream") == 2
     assert [index.decode(line.left) + "|" + index.decode(line.right) for line in index.concordance("dream", 4)] == [
         "t a |!",

@@ -15,6 +15,7 @@ from suffixindex.kernels.search import find_interval, find_intervals
 from suffixindex.queries import cooccurrence
 from suffixindex.storage import shard, tables
 from suffixindex.storage.shard import Shard
+from suffixindex.system import parallel
 from tests.helpers import building
 
 WIDTHS = {"u8": 255, "u16": 50_000, "u32": 180_000}
@@ -63,7 +64,7 @@ def test_a_led_search_finds_what_a_plain_one_does(tmp_path: Path, token_type: st
     assert (len(tree.levels) > 2) == (part.length / spacing > tables.FANOUT)
     part.search_tree = tree
     ngrams = asked(corpus, index.separator, 3)
-    batch = index._checker.batch(ngrams)
+    batch = index.checker.batch(ngrams)
     low, high = np.empty(len(batch), np.int64), np.empty(len(batch), np.int64)
     find_intervals(part.tokens, part.suffix_array, *tree, *batch, 0, len(batch), low, high)
     for number, ngram in enumerate(ngrams):
@@ -126,8 +127,8 @@ def test_many_pairs_get_what_each_gets(tmp_path: Path, alone: int, listed: int) 
     pairs = generator.integers(0, len(ngrams), (500, 2))
     held = [{number for number, document in enumerate(corpus) if _occurs(ngram, [*document, 255])} for ngram in ngrams]
     expected = [len(held[a] & held[b]) for a, b in pairs]
-    limits = {"ALONE": alone, "LISTED_DOCUMENTS": listed, "SMALL": 0}
-    with mock.patch.multiple(cooccurrence, **limits):
+    limits = {"ALONE": alone, "LISTED_DOCUMENTS": listed}
+    with mock.patch.multiple(cooccurrence, **limits), mock.patch.object(parallel, "SMALL", 0):
         assert index.cooccurrences(pairs, ngrams).tolist() == expected
         assert index.cooccurrences([(ngrams[a], ngrams[b]) for a, b in pairs]).tolist() == expected
         matrix = index.cooccurrence_matrix(ngrams[:9], ngrams[5:20])

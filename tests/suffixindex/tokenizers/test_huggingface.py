@@ -18,8 +18,8 @@ tokenizers = pytest.importorskip("tokenizers", reason="the extra hf is not insta
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
 
 from suffixindex.errors import MissingDependencyError, QueryError, TokenizerError  # noqa: E402
-from suffixindex.tokenizers import huggingface  # noqa: E402
-from suffixindex.tokenizers.huggingface import HuggingFaceTokenizer  # noqa: E402
+from suffixindex.tokenizers import batches, engine_differences  # noqa: E402
+from suffixindex.tokenizers.batches import BatchTokenizer  # noqa: E402
 
 TEXTS = [
     "The suffix array of a text is the sorted list of its suffixes; it's what we'll count with, isn't it?\n",
@@ -152,9 +152,9 @@ SLOW: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
 
 
 @pytest.fixture(scope="module")
-def fast() -> dict[str, HuggingFaceTokenizer]:
+def fast() -> dict[str, BatchTokenizer]:
     pytest.importorskip("fastokens")
-    loaded = {name: HuggingFaceTokenizer.from_json(json.dumps(build())) for name, build in FAST.items()}
+    loaded = {name: BatchTokenizer.from_json(json.dumps(build())) for name, build in FAST.items()}
     for name, tokenizer in loaded.items():
         assert tokenizer.fallback_reason is None, name
         assert tokenizer.engine.startswith("fastokens ")
@@ -169,7 +169,7 @@ def reference_ids(pipeline: str, texts: list[str]) -> list[list[int]]:
     return [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
 
 
-def batch_ids(tokenizer: HuggingFaceTokenizer, texts: list[str]) -> list[list[int]]:
+def batch_ids(tokenizer: BatchTokenizer, texts: list[str]) -> list[list[int]]:
     ids, lengths = tokenizer.encode_batch(texts)
     assert ids.dtype == np.uint32 and lengths.dtype == np.int64
     assert len(lengths) == len(texts) and lengths.sum() == len(ids)
@@ -196,15 +196,15 @@ DOCUMENTS = st.lists(st.lists(FRAGMENTS, max_size=8).map("".join), max_size=12)
 
 @settings(max_examples=150, deadline=None)
 @given(texts=DOCUMENTS)
-def test_fast_equals_reference(fast: dict[str, HuggingFaceTokenizer], texts: list[str]) -> None:
+def test_fast_equals_reference(fast: dict[str, BatchTokenizer], texts: list[str]) -> None:
     for name, tokenizer in fast.items():
         expected = [tokenizer.encode(text).tolist() for text in texts]
         assert batch_ids(tokenizer, texts) == expected, name
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_encode_is_tokenizers(fast: dict[str, HuggingFaceTokenizer], name: str) -> None:
-    texts = [*TEXTS, "", " ", "\x00", "a\x00b", "<|endoftext|> x <|endoftext|>", *huggingface.PROBES]
+def test_encode_is_tokenizers(fast: dict[str, BatchTokenizer], name: str) -> None:
+    texts = [*TEXTS, "", " ", "\x00", "a\x00b", "<|endoftext|> x <|endoftext|>", *engine_differences.PROBES]
     expected = reference_ids(fast[name].to_json(), texts)
     assert [fast[name].encode(text).tolist() for text in texts] == expected
     assert batch_ids(fast[name], texts) == expected
@@ -214,23 +214,23 @@ def test_encode_is_tokenizers(fast: dict[str, HuggingFaceTokenizer], name: str) 
 def test_what_the_fast_engine_does_otherwise_goes_to_the_reference(name: str) -> None:
     pytest.importorskip("fastokens")
     build, reason = SLOW[name]
-    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(build()))
+    tokenizer = BatchTokenizer.from_json(json.dumps(build()))
     assert tokenizer.engine.startswith("tokenizers ")
     assert tokenizer.fallback_reason and tokenizer.fallback_reason.startswith("tokenizers is used")
     assert reason in tokenizer.fallback_reason
-    texts = [*TEXTS, "", " 's  <mask> wordy <0x0A>", "x" * huggingface.REFERENCE_BATCH, "y"]
+    texts = [*TEXTS, "", " 's  <mask> wordy <0x0A>", "x" * batches.REFERENCE_BATCH, "y"]
     assert batch_ids(tokenizer, texts) == reference_ids(tokenizer.to_json(), texts)
 
 
 @pytest.mark.parametrize("name", ["cl100k", "llama3", "gpt2-regex"])
 @pytest.mark.parametrize("text", ["\u180e's", "  \u180e", "'ſer", "\u212a\u212a"])
-def test_doubtful_characters_are_left_to_the_reference(fast: dict[str, HuggingFaceTokenizer], name: str, text: str) -> None:
+def test_doubtful_characters_are_left_to_the_reference(fast: dict[str, BatchTokenizer], name: str, text: str) -> None:
     texts = ["The text", text, text, "", "of é texts", text]
     assert batch_ids(fast[name], texts) == reference_ids(fast[name].to_json(), texts)
     assert batch_ids(fast[name], [text]) == reference_ids(fast[name].to_json(), [text])
 
 
-def test_special_tokens_in_text_count_as_themselves_and_none_are_added(fast: dict[str, HuggingFaceTokenizer]) -> None:
+def test_special_tokens_in_text_count_as_themselves_and_none_are_added(fast: dict[str, BatchTokenizer]) -> None:
     tokenizer = fast["neox"]
     assert batch_ids(tokenizer, ["<|endoftext|>", ""]) == [[0], []]
     assert tokenizer.encode("<|endoftext|>").tolist() == [0]
@@ -247,7 +247,7 @@ def test_truncation_padding_and_dropout_of_the_file_are_ignored(engine: str | No
         "pad_id": 0, "pad_type_id": 0, "pad_token": "<|endoftext|>",
     }  # fmt: skip
     pipeline["model"]["dropout"] = 0.5
-    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(pipeline), engine=engine)
+    tokenizer = BatchTokenizer.from_json(json.dumps(pipeline), engine=engine)
     expected = reference_ids(plain, TEXTS)
     assert batch_ids(tokenizer, TEXTS) == expected
     assert [tokenizer.encode(text).tolist() for text in TEXTS] == expected
@@ -255,14 +255,14 @@ def test_truncation_padding_and_dropout_of_the_file_are_ignored(engine: str | No
 
 @pytest.mark.parametrize("engine", [None, "tokenizers"])
 def test_threads(engine: str | None) -> None:
-    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(FAST["neox"]()), engine=engine)
+    tokenizer = BatchTokenizer.from_json(json.dumps(FAST["neox"]()), engine=engine)
     batches = [[f"{i} {text * 5}{i}" for text in TEXTS] for i in range(40)]
     expected = [reference_ids(tokenizer.to_json(), batch) for batch in batches]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda batch: batch_ids(tokenizer, batch), batches)) == expected
 
 
-def test_a_long_text_is_not_cut(fast: dict[str, HuggingFaceTokenizer]) -> None:
+def test_a_long_text_is_not_cut(fast: dict[str, BatchTokenizer]) -> None:
     text = "".join(TEXTS) * 300 + " " * 20_000 + "x" * 20_000 + "é'll\n" * 5_000
     for name in ("gpt2", "neox", "llama3", "llama2"):
         assert np.array_equal(fast[name].encode_batch([text])[0], fast[name].encode(text)), name
@@ -273,19 +273,19 @@ def test_load_from_file_and_folder(tmp_path: Path) -> None:
     file = tmp_path / "tokenizer.json"
     file.write_bytes(content.encode())
     for source in (str(file), str(tmp_path)):
-        tokenizer = HuggingFaceTokenizer.load(source)
+        tokenizer = BatchTokenizer.load(source)
         assert tokenizer.kind == "huggingface"
         assert tokenizer.to_json() == content
         assert tokenizer.revision is None
-        again = HuggingFaceTokenizer.from_json(tokenizer.to_json())
+        again = BatchTokenizer.from_json(tokenizer.to_json())
         assert batch_ids(again, TEXTS) == batch_ids(tokenizer, TEXTS)
     copy = pickle.loads(pickle.dumps(tokenizer))
     assert copy.to_json() == content and copy.encode("suffix").tolist() == tokenizer.encode("suffix").tolist()
 
 
 def test_opening_loads_no_engine() -> None:
-    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(byte_level()))
-    assert "_reference" not in vars(tokenizer)
+    tokenizer = BatchTokenizer.from_json(json.dumps(byte_level()))
+    assert "reference" not in vars(tokenizer)
     tokenizer.encode("a")
     tokenizer.pieces([0])
     assert tokenizer._fast_choice is None
@@ -294,7 +294,7 @@ def test_opening_loads_no_engine() -> None:
 def test_vocabulary_size_counts_added_tokens_and_holes() -> None:
     pipeline = with_added(byte_level(), ("<|x|>", "special"))
     pipeline["model"]["vocab"]["zzzz"] = 5000
-    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(pipeline))
+    tokenizer = BatchTokenizer.from_json(json.dumps(pipeline))
     assert tokenizer.vocabulary_size == 5001
     assert tokenizer.pieces([5000, 4999]) == ["zzzz", "<no token 4999>"]
     with pytest.raises(QueryError, match="id 4999 is no token"):
@@ -305,12 +305,12 @@ def test_vocabulary_size_counts_added_tokens_and_holes() -> None:
 
 
 @pytest.mark.parametrize("name", ["gpt2", "neox", "llama3"])
-def test_decode_gives_back_the_text(fast: dict[str, HuggingFaceTokenizer], name: str) -> None:
+def test_decode_gives_back_the_text(fast: dict[str, BatchTokenizer], name: str) -> None:
     for text in (TEXTS[0], TEXTS[1], "<|endoftext|> a", "😀", ""):
         assert fast[name].decode(fast[name].encode(text)) == text
 
 
-def test_pieces_read_like_text(fast: dict[str, HuggingFaceTokenizer]) -> None:
+def test_pieces_read_like_text(fast: dict[str, BatchTokenizer]) -> None:
     tokenizer = fast["gpt2"]
     assert "".join(tokenizer.pieces(tokenizer.encode("it's a suffix array\n"))) == "it's a suffix array\n"
     assert " language" in tokenizer.pieces(tokenizer.encode("a language"))
@@ -321,7 +321,7 @@ def test_pieces_read_like_text(fast: dict[str, HuggingFaceTokenizer]) -> None:
     assert llama.pieces(llama.encode("\U0010ffff"))[1:] == [r"\xf4", r"\x8f", r"\xbf", r"\xbf"]
 
 
-def test_check_sample(fast: dict[str, HuggingFaceTokenizer]) -> None:
+def test_check_sample(fast: dict[str, BatchTokenizer]) -> None:
     tokenizer = fast["neox"]
     ids, lengths = tokenizer.encode_batch(TEXTS)
     tokenizer.check_sample(TEXTS, ids, lengths)
@@ -358,14 +358,14 @@ class PanicException(BaseException):
 def test_a_probe_that_differs_means_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     fastokens = pytest.importorskip("fastokens")
     monkeypatch.setattr(fastokens, "Tokenizer", type("Tokenizer", (), {"from_json_str": staticmethod(lambda content: _Wrong())}))
-    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(byte_level()))
+    tokenizer = BatchTokenizer.from_json(json.dumps(byte_level()))
     assert tokenizer.fallback_reason and "it differs on" in tokenizer.fallback_reason
     assert batch_ids(tokenizer, TEXTS) == reference_ids(tokenizer.to_json(), TEXTS)
 
 
 @pytest.mark.parametrize("error", [ValueError("backtrack limit"), PanicException("unwrap")])
 def test_a_batch_on_which_the_fast_engine_fails_goes_to_the_reference(error: BaseException) -> None:
-    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(byte_level()))
+    tokenizer = BatchTokenizer.from_json(json.dumps(byte_level()))
     tokenizer._fast_choice = (_Wrong(error), None)
     assert batch_ids(tokenizer, TEXTS) == reference_ids(tokenizer.to_json(), TEXTS)
     tokenizer._fast_choice = (_Wrong(KeyboardInterrupt()), None)
@@ -375,7 +375,7 @@ def test_a_batch_on_which_the_fast_engine_fails_goes_to_the_reference(error: Bas
 
 @pytest.mark.parametrize("engine", [None, "tokenizers"])
 def test_lone_surrogates_are_refused(engine: str | None) -> None:
-    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(byte_level()), engine=engine)
+    tokenizer = BatchTokenizer.from_json(json.dumps(byte_level()), engine=engine)
     with pytest.raises(TokenizerError, match=r"lone surrogate U\+D800 at character 3, after 'abc'"):
         tokenizer.encode_batch(["fine", "abc\ud800"])
     with pytest.raises(TokenizerError, match=r"lone surrogate U\+DFFF at character 0"):
@@ -383,18 +383,18 @@ def test_lone_surrogates_are_refused(engine: str | None) -> None:
 
 
 def test_the_reference_can_be_asked_for() -> None:
-    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(byte_level()), engine="tokenizers")
+    tokenizer = BatchTokenizer.from_json(json.dumps(byte_level()), engine="tokenizers")
     assert tokenizer.engine.startswith("tokenizers ")
     assert tokenizer.fallback_reason == "tokenizers is used: asked for"
     ids, lengths = tokenizer.encode_batch(TEXTS)
     tokenizer.check_sample(TEXTS, ids, lengths)
     with pytest.raises(TokenizerError, match="no tokenizer engine 'quick'"):
-        HuggingFaceTokenizer.from_json("{}", engine="quick")
+        BatchTokenizer.from_json("{}", engine="quick")
 
 
 def test_without_the_fast_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "fastokens", None)
-    tokenizer = HuggingFaceTokenizer.from_json(json.dumps(byte_level()))
+    tokenizer = BatchTokenizer.from_json(json.dumps(byte_level()))
     assert tokenizer.engine.startswith("tokenizers ")
     assert tokenizer.fallback_reason and "fastokens is not installed" in tokenizer.fallback_reason
 
@@ -402,7 +402,7 @@ def test_without_the_fast_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_tokenizers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'suffixindex\[hf\]'"):
-        HuggingFaceTokenizer.from_json("{}").encode("a")
+        BatchTokenizer.from_json("{}").encode("a")
 
 
 @pytest.mark.parametrize("content", ["", "{}", "no json", '{"model": 3}', '{"version": "1.0", "model": {"type": "BPE"', "[]"])
@@ -410,22 +410,22 @@ def test_a_malformed_file(tmp_path: Path, content: str) -> None:
     file = tmp_path / "tokenizer.json"
     file.write_text(content)
     with pytest.raises(TokenizerError, match=r"is no tokenizer\.json that tokenizers .* can read"):
-        HuggingFaceTokenizer.load(str(file))
+        BatchTokenizer.load(str(file))
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     file = tmp_path / "tokenizer.json"
     file.write_bytes(b"\x80\x81")
     with pytest.raises(TokenizerError, match="cannot be read"):
-        HuggingFaceTokenizer.load(str(tmp_path))
+        BatchTokenizer.load(str(tmp_path))
 
 
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(TokenizerError, match=r"the folder .* has no tokenizer\.json"):
-        HuggingFaceTokenizer.load(str(tmp_path))
+        BatchTokenizer.load(str(tmp_path))
     for source in (str(tmp_path / "missing.json"), "missing/folder/tokenizer.json", "tokenizer.json", "./here", "a b"):
         with pytest.raises(TokenizerError, match="there is no file or folder"):
-            HuggingFaceTokenizer.load(source)
+            BatchTokenizer.load(source)
 
 
 def _hub_errors() -> list[tuple[str, str]]:
@@ -450,7 +450,7 @@ def test_hub_errors(monkeypatch: pytest.MonkeyPatch, name: str, message: str) ->
 
     monkeypatch.setattr(hub, "hf_hub_download", fail)
     with pytest.raises(TokenizerError, match=message) as caught:
-        HuggingFaceTokenizer.load("some/model", revision="v1")
+        BatchTokenizer.load("some/model", revision="v1")
     assert "some/model at revision v1" in str(caught.value)
 
 
@@ -460,5 +460,5 @@ def test_a_hub_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file.parent.mkdir()
     file.write_text(json.dumps(byte_level()))
     monkeypatch.setattr(hub, "hf_hub_download", lambda name, filename, revision: str(file))
-    tokenizer = HuggingFaceTokenizer.load("some/model")
+    tokenizer = BatchTokenizer.load("some/model")
     assert tokenizer.revision == "0a1b2c" and tokenizer.source == "some/model"

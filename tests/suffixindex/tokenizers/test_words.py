@@ -239,7 +239,7 @@ def test_the_narrowest_type_that_leaves_room_for_the_separator(tmp_path: Path, d
     assert index.manifest.token_type == token_type
     assert index.vocabulary_size == distinct + 1
     assert [index.count(words[0]), index.count(words[-1])] == [1, 2]
-    assert index.next_tokens(words[-1]).document_ends == 2
+    assert index.next_distribution(words[-1]).document_ends == 2
     assert not list(index.path.rglob("tokens.u32"))
     assert si.verify(index.path, full=True).full
 

@@ -14,7 +14,7 @@ from analysis.pairs.cluster_encoder import cluster_encoder
 from analysis.pairs.embeddings import Encoder, open_encoder
 
 
-class Opened:
+class Resources:
     """Opens each thing once; of language models it holds one at a time, for two may not fit."""
 
     def __init__(self, config: Config) -> None:

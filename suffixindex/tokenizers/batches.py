@@ -1,0 +1,219 @@
+"""A Hugging Face tokenizer that encodes the batches of a build, by an engine fifty times as fast where that is exact.
+
+Encoding is what a build costs. ``fastokens`` does it, on these conditions: the pipeline holds nothing that it and the
+reference are known to treat differently (``engine_differences``), a probe of difficult text at load time agrees, and documents
+with a character of ``DOUBTFUL`` go to the reference. What remains is checked on a sample of every build (``check_sample``).
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.errors import TokenizerError
+from suffixindex.system.threads import ForkLock
+from suffixindex.tokenizers.engine_differences import DOUBTFUL, PROBES, unsupported
+from suffixindex.tokenizers.hub import TOKENIZER_FILE
+from suffixindex.tokenizers.huggingface import REFERENCE, HuggingFaceTokenizer, is_failure, no_unicode, version
+
+logger = logging.getLogger(__name__)
+
+FAST = "fastokens"
+REFERENCE_BATCH = 1 << 18  # characters: an Encoding holds about 100 bytes a token
+
+
+class BatchTokenizer(HuggingFaceTokenizer):
+    """A tokenizer and the referee of its engines: ``encode_batch`` takes the fast one where it gives the reference's ids.
+
+    Thread-safe. The fast engine is loaded at the first ``encode_batch``.
+    """
+
+    def __init__(self, text: str, *, source: str = TOKENIZER_FILE, revision: str | None = None, engine: str | None = None) -> None:
+        super().__init__(text, source=source, revision=revision)
+        self._engine = _checked(engine)
+        self._lock = ForkLock()
+        self._fast_choice: tuple[Any, str | None] | None = None
+
+    @classmethod
+    def load(cls, source: str, *, revision: str | None = None, engine: str | None = None) -> Self:
+        """As :meth:`HuggingFaceTokenizer.load`; with ``engine="tokenizers"`` the reference encodes batches too."""
+        _checked(engine)
+        tokenizer = super().load(source, revision=revision)
+        tokenizer._engine = engine
+        return tokenizer
+
+    @classmethod
+    def from_json(cls, text: str, *, engine: str | None = None) -> Self:
+        """The tokenizer of the content of a tokenizer.json; nothing is loaded before it is needed."""
+        return cls(text, engine=engine)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), source=self.source, revision=self.revision, engine=self._engine), (self.to_json(),)
+
+    @property
+    def engine(self) -> str:
+        """Name and version of what encodes batches."""
+        return version(FAST if self._fast else REFERENCE)
+
+    @property
+    def fallback_reason(self) -> str | None:
+        """Why ``tokenizers`` encodes batches, in a sentence; None where the fast engine does."""
+        self._fast  # noqa: B018  decides
+        assert self._fast_choice
+        return self._fast_choice[1]
+
+    def encode_batch(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Ids of all texts, one after the other, and how many each has; from any thread.
+
+        The fast engine runs its own threads, which all callers share (``FASTOKENS_BPE_THREADS``, at most 32), and keeps
+        up to 100 MB of words it has seen a thread. Memory: a few times the text.
+        """
+        fast = self._fast
+        if fast is None:
+            return self._encode_reference(texts)
+        doubtful = [i for i, text in enumerate(texts) if not text.isascii() and any(c in text for c in DOUBTFUL)]
+        kept = list(texts)
+        for i in doubtful:
+            kept[i] = ""
+        try:
+            content, bounds = fast.encode_batch_flat(kept)
+        except UnicodeEncodeError as error:
+            raise no_unicode(texts) or error from error
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            logger.warning("%s failed on a batch, which %s encodes instead: %s", FAST, REFERENCE, error)
+            return self._encode_reference(texts)
+        ids: NDArray[np.uint32] = np.frombuffer(content, "<u4")
+        offsets = np.frombuffer(bounds, "<u8").astype(np.int64)
+        if not doubtful:
+            return ids, np.diff(offsets)
+        return self._replace(ids, offsets, doubtful, *self._encode_reference([texts[i] for i in doubtful]))
+
+    @staticmethod
+    def _replace(
+        ids: NDArray[np.uint32],
+        offsets: NDArray[np.int64],
+        rows: list[int],
+        row_ids: NDArray[np.uint32],
+        row_lengths: NDArray[np.int64],
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        lengths = np.diff(offsets)
+        parts, done, start = [], 0, 0
+        for row, length in zip(rows, row_lengths.tolist(), strict=True):
+            parts += [ids[done : offsets[row]], row_ids[start : start + length]]
+            done, start = int(offsets[row + 1]), start + length
+        lengths[rows] = row_lengths
+        return np.concatenate([*parts, ids[done:]]), lengths
+
+    def _encode_reference(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """``tokenizers`` in steps of ``REFERENCE_BATCH``; one tokenizer for all threads, which share its thread pool."""
+        rows: list[NDArray[np.uint32]] = []
+        for some in _steps(texts):
+            try:
+                encodings = self.reference.encode_batch_fast(some, add_special_tokens=False)
+            except (TypeError, UnicodeEncodeError) as error:
+                raise no_unicode(some) or error from error
+            rows += [np.array(encoding.ids, np.uint32) for encoding in encodings]
+        return np.concatenate([np.empty(0, np.uint32), *rows]), np.array([len(row) for row in rows], np.int64)
+
+    def check_sample(self, texts: list[str], ids: NDArray[Any], lengths: NDArray[Any]) -> None:
+        """Encode documents again with ``tokenizers`` and compare; the guard of a build.
+
+        Parameters
+        ----------
+        texts
+            Documents of the build.
+        ids, lengths
+            What ``encode_batch`` returned for them: all ids, and how many each document has.
+
+        Raises
+        ------
+        TokenizerError
+            At the first difference.
+        """
+        if self._fast is None:
+            return
+        ends = np.cumsum(lengths)
+        for text, end, length in zip(texts, ends.tolist(), np.asarray(lengths).tolist(), strict=True):
+            found, expected = ids[end - length : end], self.encode(text)
+            if not np.array_equal(found, expected):
+                raise self._difference(text, found, expected)
+
+    def _difference(self, text: str, found: NDArray[Any], expected: NDArray[np.uint32]) -> TokenizerError:
+        common = min(len(found), len(expected))
+        at = int(np.append(np.flatnonzero(found[:common] != expected[:common]), common)[0])
+        offsets = self.reference.encode(text, add_special_tokens=False).offsets
+        character = offsets[at][0] if at < len(offsets) else len(text)
+        excerpt = text[max(0, character - 30) : character + 30]
+        around = slice(max(0, at - 2), at + 3)
+        return TokenizerError(
+            f"{version(FAST)} and {version(REFERENCE)} encode a document differently: near {excerpt!r} (character "
+            f"{character}) the ids from token {around.start} on are {found[around].tolist()}, expected "
+            f"{expected[around].tolist()}: build anew with --restart --tokenizer-engine {REFERENCE} (engine={REFERENCE!r}), and "
+            f"report the excerpt to the authors of {FAST}"
+        )
+
+    @property
+    def _fast(self) -> Any:
+        """The fast engine, or None where the reference must do; decided once."""
+        if self._fast_choice is None:
+            with self._lock:
+                if self._fast_choice is None:
+                    self._fast_choice = self._choose()
+        return self._fast_choice[0]
+
+    def _choose(self) -> tuple[Any, str | None]:
+        if self._engine == REFERENCE:
+            return None, f"{REFERENCE} is used: asked for"
+        try:
+            import fastokens
+        except ImportError:
+            return None, f"{REFERENCE} is used: {FAST} is not installed (pip install 'suffixindex[hf]')"
+        content = self.reference.to_str()  # what the reference understood, not what a lenient file says
+        reason = unsupported(json.loads(content))
+        if reason is None:
+            try:
+                fast = fastokens.Tokenizer.from_json_str(content)
+                reason = self._probe(fast)
+            except BaseException as error:
+                if not is_failure(error):
+                    raise
+                reason = str(error)
+        if reason is None:
+            return fast, None
+        return None, f"{REFERENCE} is used, several times slower: {version(FAST)} is not exact here ({reason})"
+
+    def _probe(self, fast: Any) -> str | None:
+        added = [token.content for token in self.reference.get_added_tokens_decoder().values()]
+        texts = [*PROBES, *(f"a{token}b {token}  {token}\n{token}{token.upper()} x" for token in added[:1000])]
+        ids, lengths = self._encode_reference(texts)
+        content, bounds = fast.encode_batch_flat(texts)
+        found, offsets = np.frombuffer(content, "<u4"), np.frombuffer(bounds, "<u8")
+        for text, end, length, start, stop in zip(texts, np.cumsum(lengths), lengths, offsets[:-1], offsets[1:], strict=True):
+            if not np.array_equal(found[start:stop], ids[end - length : end]):
+                return f"it differs on {text[:60]!r}"
+        return None
+
+
+def _checked(engine: str | None) -> str | None:
+    if engine not in (None, REFERENCE, FAST):
+        raise TokenizerError(f"there is no tokenizer engine {engine!r}: use {FAST!r} or {REFERENCE!r}")
+    return engine
+
+
+def _steps(texts: list[str]) -> Iterator[list[str]]:
+    some: list[str] = []
+    size = 0
+    for text in texts:
+        some.append(text)
+        size += len(text)
+        if size >= REFERENCE_BATCH:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
