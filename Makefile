@@ -3,11 +3,12 @@
 # make test    the tests      make lint    style, types, layers
 # make bench CORPUS=…         what an index of your corpus costs
 # make bench-queries TOKENS=….u16 PEERS=…/bin/python    questions against the peers
+# make bench-gpu     the suffix sort on a GPU, checked and timed
 # make bench-build TOKENS=….u16 PEERS=…/bin/python      the suffix sort against its peers
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo lab test lint bench bench-build bench-queries clean
+.PHONY: demo lab test lint bench bench-build bench-gpu bench-queries clean
 
 demo: .venv/core
 	$(BIN)/suffixindex demo demo-index
@@ -26,6 +27,9 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks.scaling $(CORPUS)
+
+bench-gpu: .venv/dev
+	$(BIN)/python -m benchmarks.gpu $(if $(TOKENS),--tokens $(TOKENS))
 
 bench-queries: .venv/dev
 	$(BIN)/python -m benchmarks.queries --tokens $(TOKENS) $(if $(PEERS),--peers $(PEERS))

@@ -62,6 +62,8 @@ def influence(
     *,
     num_documents: int = 50,
     max_length: int = 512,
+    confidence: float = 0.95,
+    resamples: int = 2000,
     seed: int = 0,
     parameters: str = "all",
     num_pairs: int | None = None,
@@ -85,6 +87,8 @@ def influence(
         Of each group, drawn anew for each pair.
     max_length
         Tokens of a document up to the end of the n-gram.
+    confidence, resamples
+        Of the intervals, see :func:`analysis.stats.resampling.clustered_bootstrap`.
     seed
         Draws documents and resamples.
     parameters
@@ -141,9 +145,8 @@ def influence(
     if total:
         columns.append({**columns[-1], "revision": ALL_CHECKPOINTS, "step": -1})
         values.append(np.sum(values, axis=0))
-    rows = [
-        row for model_columns, value in zip(columns, values, strict=True) for row in _rows(model_columns, compared, value, seed)
-    ]
+    how: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    rows = [row for about, value in zip(columns, values, strict=True) for row in _rows(about, compared, value, how)]
     return Influences(table_of(rows, INFLUENCE), drops)
 
 
@@ -260,7 +263,7 @@ def _drops(model: str, compared: Sequence[Compared], read: "np.ndarray[Any, np.d
 
 
 def _rows(
-    columns: dict[str, Any], compared: Sequence[Compared], values: "np.ndarray[Any, np.dtype[np.float64]]", seed: int
+    columns: dict[str, Any], compared: Sequence[Compared], values: "np.ndarray[Any, np.dtype[np.float64]]", how: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """INFLUENCE of one checkpoint."""
     rows: list[dict[str, Any]] = []
@@ -270,7 +273,7 @@ def _rows(
         documents = np.array([[len(each) for each in compared[number].groups] for number in of_it]).sum(0).tolist()
         both, alone = values[of_it].T
         for group, each, number in zip(GROUPS, (both, alone, both - alone), (*documents, sum(documents)), strict=True):
-            interval = clustered_bootstrap(MEAN, [each], clusters, seed=seed)._asdict()
+            interval = clustered_bootstrap(MEAN, [each], clusters, **how)._asdict()
             sizes = {"num_pairs": len(of_it), "num_documents": number}
             rows.append({"task": task, "subset": subset, **columns, "group": group, **interval, **sizes})
     return rows

@@ -98,6 +98,7 @@ class LocalProposer:
         if self.model.tokenizer.chat_template:
             message = [{"role": "user", "content": asked}]
             text = self.model.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+            text = _begun_once(self.model.tokenizer, text)
         else:
             text = f"{asked}\n\nNew instruction:"
         drawn = Sampling(self.temperature, self.seed * 1_000_003 + iteration)
@@ -173,6 +174,14 @@ class EndpointProposer:
                 time.sleep(wait)
                 pause *= 2
         raise ModelError(f"{self._url} did not answer {self.retries + 1} times: {reason}; see that it runs, then start again")
+
+
+def _begun_once(tokenizer: Any, text: str) -> str:
+    """A chat without the token that begins a text, where its template wrote one and the tokenizer writes another before it."""
+    begin = tokenizer.bos_token
+    if begin and tokenizer(text)["input_ids"][:2] == [tokenizer.bos_token_id] * 2:
+        return text.removeprefix(begin)
+    return text
 
 
 def instruction(trials: Sequence[Trial], examples: Sequence[tuple[str, str]], goal: Goal) -> str:

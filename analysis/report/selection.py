@@ -121,6 +121,7 @@ def model_label(row: Row) -> str:
 
 CORPUS_MODELS = {
     "taskgram": "task-gram",
+    "taskgram_smoothed": "task-gram, smoothed",
     "infgram": "∞-gram",
     "kneser_ney": "Kneser–Ney",
     "stupid_backoff": "stupid backoff",

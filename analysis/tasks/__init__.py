@@ -11,7 +11,7 @@
 """
 
 from analysis.tasks.formats import mmlu_subjects
-from analysis.tasks.load import TASKS, Loaded, load_task, read_task
+from analysis.tasks.load import TASKS, Loaded, TaskKind, find_kind, load_task, read_task
 from analysis.tasks.prompts import find_template, templates
 
-__all__ = ["TASKS", "Loaded", "find_template", "load_task", "mmlu_subjects", "read_task", "templates"]
+__all__ = ["TASKS", "Loaded", "TaskKind", "find_kind", "find_template", "load_task", "mmlu_subjects", "read_task", "templates"]

@@ -24,12 +24,16 @@ Reader = Callable[[Sequence[str | Path], str | None, Sequence[str]], Examples]
 
 
 class TaskKind(NamedTuple):
-    """How a task is read, its template, where the hub has it, and its subsets: None if it has none, empty for all."""
+    """How a task is read, its template, where the hub has it, its subsets (None if it has none, empty for all), its answers."""
 
     read: Reader
     template: str
     hub: str
     subsets: tuple[str, ...] | None
+    stop: tuple[str, ...] = ("\n",)
+    """Texts that end an answer; no right answer holds one of them."""
+    max_tokens: int = 32
+    """Tokens that a right answer fits into."""
 
 
 TASKS = {
@@ -37,8 +41,8 @@ TASKS = {
     "mmlu": TaskKind(mmlu, "question", "cais/mmlu:all", ()),
     "mmlu-knowledge": TaskKind(mmlu, "question", "cais/mmlu:all", ("knowledge",)),
     "mmlu-reasoning": TaskKind(mmlu, "question", "cais/mmlu:all", ("reasoning",)),
-    "gsm8k": TaskKind(gsm8k, "question", "openai/gsm8k:main", None),
-    "wmt09": TaskKind(wmt09, "translation", "", ()),
+    "gsm8k": TaskKind(gsm8k, "question", "openai/gsm8k:main", None, ("Question:",), 256),  # a solution has several lines
+    "wmt09": TaskKind(wmt09, "translation", "", (), max_tokens=128),
 }
 
 
@@ -99,7 +103,7 @@ def read_task(
     ConfigError
         An unknown task or template, few-shot examples without a source, a limit below 1.
     """
-    label, kind = _kind(name)
+    label, kind = find_kind(name)
     if limit is not None and limit < 1:
         raise ConfigError(f"limit is {limit}: expected 1 or more examples of each subset")
     if shots < 0 or (shots and not shots_from and shots_split is None):
@@ -151,7 +155,14 @@ def _drops(task: str, skipped: Counter[str], kept: int) -> pa.Table:
     return table_of([{**about, "reason": reason, "num_examples": number} for reason, number in numbers.items()], DROPS)
 
 
-def _kind(name: str) -> tuple[str, TaskKind]:
+def find_kind(name: str) -> tuple[str, TaskKind]:
+    """What a task is called in its table, and its kind.
+
+    Raises
+    ------
+    ConfigError
+        There is no such kind.
+    """
     form, _, label = name.partition(":")
     if form == "jsonl" and label:
         return label, TaskKind(plain, "question", "", ())

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from suffixindex.building.parts import PART_MARKER
 from suffixindex.building.state import BuildState, Parts, Settings
 from suffixindex.errors import BuildError, CorpusError, SuffixIndexError, TokenizerError
-from suffixindex.storage.files import remove
+from suffixindex.storage.files import fsync_folder, make_folder, remove
 from suffixindex.storage.format import BUILD_STATE, MANIFEST, PROVENANCE, SOURCES, WORK, Manifest
 from suffixindex.tokenizers.hub import TOKENIZER_FILE
 from suffixindex.tokenizers.words import VOCABULARY_FILES
@@ -106,14 +106,16 @@ def clear(folder: Path) -> None:
     # the manifest first, so that what is left is no index, and last what tells that there was one
     for name in sorted(found, key=lambda name: (name != MANIFEST, name in (BUILD_STATE, SOURCES))):
         remove(folder / name)
+        if name == MANIFEST:
+            fsync_folder(folder)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder against a second build; the lock goes with the process, however that ends."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
+        make_folder(folder)
+    except (FileExistsError, NotADirectoryError):
         raise BuildError(f"{folder} is a file: an index is a folder, choose another path") from None
     except OSError as error:
         raise BuildError(f"{folder} cannot be made: {error.strerror}") from error
@@ -127,12 +129,13 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(PermissionError):  # Windows keeps an open file; elsewhere no second build may slip in between
+        with suppress(OSError):  # Windows keeps an open file; elsewhere no second build may slip in between
             (folder / LOCK).unlink(missing_ok=True)
         lock.release()
-        (folder / LOCK).unlink(missing_ok=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
+        with suppress(OSError):  # a lock that stays behind is no lock any more; an error before is the one to tell
+            (folder / LOCK).unlink(missing_ok=True)
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
 
 @contextmanager

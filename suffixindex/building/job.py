@@ -96,7 +96,6 @@ def _encode(job: Job, checkpoint_seconds: float) -> None:
     counts = done.counts if done else Counts()
     encoder.begin(job.folder, done.encoder if done else 0)
     written = done.writer if done else None
-    writer = TokenWriter(job.folder, encoder.token_type, state.settings.shard_capacity, job.options.keep_metadata, written)
     clock = Clock(state.seconds, "encode")
 
     def checkpoint(counts: Counts) -> None:
@@ -104,7 +103,8 @@ def _encode(job: Job, checkpoint_seconds: float) -> None:
         clock.lap()
         state.write(job.folder)
 
-    try:
+    capacity, kept = state.settings.shard_capacity, job.options.keep_metadata
+    with TokenWriter(job.folder, encoder.token_type, capacity, kept, written) as writer:
         with encoding_bar(job.sources, counts, job.show_progress) as bar:
             counts = encode_corpus(
                 job.sources,
@@ -118,8 +118,6 @@ def _encode(job: Job, checkpoint_seconds: float) -> None:
                 progress=lambda done, counts: bar.show(done, documents=counts.documents, tokens=counts.tokens),
             )
         shards = writer.finish()
-    finally:
-        writer.close()
     job.encoded(shards, counts)
     clock.lap()
     state.write(job.folder)

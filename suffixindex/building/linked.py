@@ -1,7 +1,5 @@
 """A file of raw ids that is laid out as ours are: it becomes an index's tokens as it is, by a link where the disk has links."""
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from suffixindex.corpus.records import Source, metadata_line
 from suffixindex.corpus.streams import check_unchanged
 from suffixindex.corpus.token_files import RAW, document_starts
 from suffixindex.errors import CorpusError
-from suffixindex.storage.files import map_array, remove, write_array, write_blocks
+from suffixindex.storage.files import link_file, make_folder, map_array, remove, write_array, write_blocks
 from suffixindex.storage.format import DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, TOKEN_TYPES, separator_of, shard_folder
 
 CHECKED_TOKENS = 1 << 24  # whose ids are compared at a time
@@ -47,12 +45,8 @@ def link_tokens(index: Path, source: Source, token_type: str, vocabulary_size: i
         )
     folder = shard_folder(index, 0)
     remove(folder)
-    folder.mkdir(parents=True)
-    target = folder / f"tokens.{token_type}"
-    try:
-        os.link(os.path.realpath(source.path), target)
-    except OSError:
-        shutil.copyfile(source.path, target)
+    make_folder(folder)
+    link_file(Path(source.path), folder / f"tokens.{token_type}")
     check_unchanged(source)
     write_array(folder / DOCUMENT_OFFSETS, offsets)
     if metadata:

@@ -10,7 +10,7 @@ part or a shard make the same bytes, and one that was given up may still be at i
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -26,7 +26,7 @@ from suffixindex.building.writer import TokenWriter, cut, too_long
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import Source
 from suffixindex.errors import BuildError
-from suffixindex.storage.files import IO_BYTES, fsync_folder, map_array, remove, write_array, write_blocks, write_bytes
+from suffixindex.storage.files import IO_BYTES, make_folder, map_array, move_folder, remove, write_array, write_blocks, write_bytes
 from suffixindex.storage.format import (
     DOCUMENT_OFFSETS,
     METADATA,
@@ -87,7 +87,7 @@ def part_folder(index: Path, number: int) -> Path:
 def make_room(index: Path) -> None:
     """The folders that parts and shards appear in."""
     for folder in (index / WORK / "parts", index / WORK / "attempts", index / "shards"):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
 
 def clear_room(index: Path) -> None:
@@ -95,7 +95,7 @@ def clear_room(index: Path) -> None:
     aside = index / f"{WORK}.tmp"
     remove(aside)
     if (index / WORK).exists():
-        os.replace(index / WORK, aside)
+        move_folder(index / WORK, aside)
         remove(aside)
 
 
@@ -107,13 +107,13 @@ def _attempt(index: Path, target: Path, marker: str) -> Iterator[Path]:
     try:
         yield folder
         try:
-            os.rename(folder, target)
+            move_folder(folder, target)
         except OSError:
             if not (target / marker).exists():
                 raise
-        fsync_folder(target.parent)
     finally:
-        remove(folder)
+        with suppress(OSError):  # the first error is the one to tell, and another build clears the room
+            remove(folder)
 
 
 # ---- parts of the corpus -----------------------------------------------------------------------------------------
@@ -161,8 +161,7 @@ def encode_part(
     _check_seen(places)
     encoder = stored_encoder(entry, index, engine)
     with _attempt(index, target, PART_MARKER) as folder:
-        writer = TokenWriter(folder, encoder.token_type, UNLIMITED, options.keep_metadata)
-        try:
+        with TokenWriter(folder, encoder.token_type, UNLIMITED, options.keep_metadata) as writer:
             counts = encode_corpus(
                 sources,
                 encoder,
@@ -174,8 +173,6 @@ def encode_part(
                 places=places,
             )
             shards = writer.finish()
-        finally:
-            writer.close()
         encoder.hand_over(folder)
         write_bytes(folder / PART_MARKER, json.dumps(asdict(EncodedPart(counts, shards, peak_memory()))).encode())
     return read_part(index, number)

@@ -2,17 +2,18 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.building.state import ShardSize, Written
 from suffixindex.errors import BuildError
-from suffixindex.storage.files import fsync_folder, remove
+from suffixindex.storage.files import fsync_folder, make_folder, remove
 from suffixindex.storage.format import DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, TOKEN_TYPES, shard_folder
 
 BUFFER_BYTES = 1 << 22  # each write lets go of the interpreter, and to get it back from busy threads takes milliseconds
@@ -75,6 +76,13 @@ class TokenWriter:
             self._close_shard()
         return self.written.shards
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with suppress(OSError) if error else nullcontext():  # the first error is the one to tell
+            self.close()
+
     def close(self) -> None:
         with ExitStack() as all_of_them:  # even if one of them finds the disk full
             for file in self._files.values():
@@ -102,7 +110,7 @@ class TokenWriter:
 
     def _open_shard(self, number: int) -> None:
         folder = shard_folder(self._index, number)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         written = self.written
         sizes = {
             "tokens": written.length * self._dtype.itemsize,

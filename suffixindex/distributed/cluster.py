@@ -1,10 +1,13 @@
 """A connection to a Dask cluster: what its workers offer, and how tasks are run there until all are done."""
 
 import logging
+import os
+import subprocess
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -14,6 +17,7 @@ from uuid import uuid4
 from suffixindex.building.budget import fixed_bytes
 from suffixindex.distributed.tasks import RESOURCE, Failure, Task
 from suffixindex.errors import BuildError, ClusterError, MissingDependencyError
+from suffixindex.system.memory import total_memory
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -24,6 +28,8 @@ ATTEMPTS = 3
 POLL_SECONDS = 0.5
 LOOK_SECONDS = 2.0  # between two looks at which workers there are
 CONNECT_SECONDS = 30
+START_SECONDS = 120  # that workers on this machine may take to start, or to find that their scheduler is gone
+STOP_SECONDS = 20
 SEEN_SECONDS = 30  # that a network filesystem may take to show a new file everywhere
 
 
@@ -64,19 +70,12 @@ def connect(scheduler: str | None, workers: int | None = None, threads: int = 1)
 def open_client(scheduler: str | None, workers: int | None = None, threads: int = 1) -> "Iterator[Client]":
     """A Dask client that is nobody's default."""
     try:
-        from distributed import Client, LocalCluster
+        from distributed import Client
     except ImportError as error:
         raise MissingDependencyError("a cluster needs dask.distributed: pip install 'suffixindex[distributed]'") from error
     if scheduler is None:
         assert workers is not None
-        cores = max(threads // workers, 1)
-        with (
-            LocalCluster(
-                n_workers=workers, threads_per_worker=cores, dashboard_address=":0", silence_logs=logging.ERROR
-            ) as cluster,
-            Client(cluster, set_as_default=False) as client,
-        ):
-            cluster.scheduler.allowed_failures = ATTEMPTS - 1  # of workers too; another scheduler has Dask's setting for it
+        with _open_local(workers, max(threads // workers, 1)) as client:
             yield client
         return
     where = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
@@ -86,6 +85,44 @@ def open_client(scheduler: str | None, workers: int | None = None, threads: int 
         raise ClusterError(f"no Dask scheduler answers at {scheduler}: start one with dask scheduler ({error})") from error
     with client:
         yield client
+
+
+@contextmanager
+def _open_local(workers: int, cores: int) -> "Iterator[Client]":
+    """A client of a scheduler in this process, and of workers on this machine."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=logging.ERROR) as cluster,
+        _worker_processes(cluster.scheduler_address, workers, cores),
+        Client(cluster, set_as_default=False) as client,
+    ):
+        cluster.scheduler.allowed_failures = ATTEMPTS - 1  # of workers too; another scheduler has Dask's setting for it
+        try:
+            client.wait_for_workers(workers, timeout=START_SECONDS)
+        except TimeoutError as error:
+            raise ClusterError(f"{workers} workers did not start within {START_SECONDS} seconds: ask for fewer") from error
+        yield client
+
+
+@contextmanager
+def _worker_processes(address: str, workers: int, cores: int) -> Iterator[None]:
+    """Dask's own command, which imports nothing of the script that calls: Dask's processes would run it once more."""
+    memory = str(total_memory() // workers)
+    options = ["--nworkers", str(workers), "--nthreads", str(cores), "--memory-limit", memory, "--no-dashboard"]
+    command = [sys.executable, "-m", "dask", "worker", address, *options, "--death-timeout", str(START_SECONDS)]
+    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+    environment = {**os.environ, "PYTHONPATH": path, "DASK_LOGGING__DISTRIBUTED": "error"}
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 class Cluster:
@@ -177,8 +214,9 @@ class Cluster:
                     waiting.appendleft(number)
                 progress({number: share for number, share in told.items() if number in running.values()})
         finally:
-            self.client.unsubscribe_topic(topic)
-            self.client.cancel(list(running))
+            with suppress(OSError, TimeoutError):  # the scheduler is gone: the error before is the one to tell
+                self.client.unsubscribe_topic(topic)
+                self.client.cancel(list(running))
 
     def _look(self) -> dict[str, Worker]:
         """The workers that are there and have said what they offer."""

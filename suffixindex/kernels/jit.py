@@ -6,6 +6,11 @@ NumPy, so that no kernel carries a hidden zero check. ``NUMBA_DISABLE_JIT=1`` ru
 Python, ``NUMBA_BOUNDSCHECK=1`` checks every index.
 """
 
+import atexit
+import logging
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -14,10 +19,38 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-kernel: Callable[..., Any] = numba.njit(nogil=True, cache=True, error_model="numpy")
+log = logging.getLogger(__name__)
+
+
+def _has_cache() -> bool:
+    """Whether compiled kernels can be kept; where neither the package's folder nor a home takes them, until this process ends."""
+
+    def anything() -> None:
+        """Stands for any kernel."""
+
+    try:
+        numba.njit(cache=True)(anything)
+        return True
+    except RuntimeError:  # no locator available
+        pass
+    try:
+        folder = tempfile.mkdtemp(prefix="suffixindex-kernels-")
+    except OSError:
+        log.warning("compiled kernels cannot be kept anywhere, so each process compiles them: set NUMBA_CACHE_DIR to a folder")
+        return False
+    log.warning("compiled kernels are kept in %s until this process ends: set NUMBA_CACHE_DIR to a folder to keep them", folder)
+    numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = folder  # type: ignore[attr-defined] # read again when others change
+    owner = os.getpid()
+    atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
+    return True
+
+
+CACHED = _has_cache()
+
+kernel: Callable[..., Any] = numba.njit(nogil=True, cache=CACHED, error_model="numpy")
 """Decorator of a kernel that Python calls."""
 
-helper: Callable[..., Any] = numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+helper: Callable[..., Any] = numba.njit(nogil=True, cache=CACHED, error_model="numpy", inline="always")
 """Decorator of a leaf that kernels call: a call with array arguments costs 100-150 ns, inlining removes it."""
 
 

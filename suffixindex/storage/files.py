@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,38 @@ def fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it lies in, so that they outlive a power cut; one that is there is left as it is.
+
+    Raises
+    ------
+    FileExistsError, OSError
+        A file is in the way; or the system refuses.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    fsync_folder(folder.parent)
+
+
+def move_folder(source: Path, target: Path) -> None:
+    """Rename a folder whose files are durable, durably."""
+    os.rename(source, target)
+    fsync_folder(target.parent)
+
+
+def link_file(source: Path, target: Path) -> None:
+    """A file of the same content, durable: a link, or a copy where the disk has no links or is another one."""
+    try:
+        os.link(os.path.realpath(source), target)
+    except OSError:
+        shutil.copyfile(source, target)
+    with open(target, "rb") as file:
+        os.fsync(file.fileno())
+    fsync_folder(target.parent)
 
 
 def write_blocks(path: Path, blocks: Iterator[bytes | memoryview]) -> tuple[int, str]:
@@ -43,7 +76,8 @@ def write_blocks(path: Path, blocks: Iterator[bytes | memoryview]) -> tuple[int,
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
     return size, digest.hexdigest()

@@ -29,8 +29,6 @@ from suffixindex.suffix_sort.text import rank_text
 from suffixindex.system.memory import MAX_TOKENS, cpu_count
 from suffixindex.system.parallel import Ranges, Workers
 
-"""Positions and ranks plus 1 are 32-bit numbers."""
-
 
 @dataclass(frozen=True)
 class SortConfig:

@@ -16,7 +16,8 @@ MAX_TOKENS = 2**32 - 2
 """Tokens that one suffix array may have."""
 
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
 def parse_size(text: str | int) -> int:
@@ -59,12 +60,28 @@ def _whole(number: float) -> int:
 def total_memory() -> int:
     """Bytes that this process may use: the machine's, or less where a container or a batch system says so."""
     limits = [int(psutil.virtual_memory().total)]
-    for path in CGROUP_LIMITS:
-        try:
-            limits.append(int(Path(path).read_text()))
-        except (OSError, ValueError):
-            continue
+    for content in (*_cgroup_files("memory.max"), *_cgroup_files("memory.limit_in_bytes", "memory")):
+        with suppress(ValueError):  # "max"
+            limits.append(int(content))
     return min(limits)
+
+
+def _cgroup_files(name: str, controller: str = "") -> list[str]:
+    """What the control groups of this process say in a file of a name, its own group and those around it.
+
+    Of version 2, or of a ``controller`` of version 1. Inside a container its own group is the root of all that it sees.
+    """
+    groups = [Path("/")]
+    with suppress(OSError):
+        for line in OWN_CGROUPS.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controller in controllers.split(","):
+                groups += [Path(path), *Path(path).parents]
+    found = []
+    for group in dict.fromkeys(groups):
+        with suppress(OSError):
+            found.append((CGROUPS / controller / str(group).lstrip("/") / name).read_text())
+    return found
 
 
 def peak_memory() -> int:
@@ -82,10 +99,15 @@ def peak_memory() -> int:
 
 
 def cpu_count() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores that this process may run on, or has the time of, where a container has a quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quotas = [content.split() for content in _cgroup_files("cpu.max")]
+    pairs = zip(_cgroup_files("cpu.cfs_quota_us", "cpu"), _cgroup_files("cpu.cfs_period_us", "cpu"), strict=False)
+    for quota, period in [*quotas, *pairs]:
+        with suppress(ValueError, ZeroDivisionError):  # "max"
+            if int(quota) > 0:
+                cores = min(cores, -(-int(quota) // int(period)))
+    return cores
 
 
 def sort_bytes_per_token(dtype: DTypeLike) -> float:

@@ -60,7 +60,7 @@ class Encoder(Protocol):
         """Write what has grown, for another encoder to adopt."""
 
     def adopt(self, part: Path) -> NDArray[np.uint32] | None:
-        """Grow by what another encoder, of the next documents, handed over: the id here of each of its ids; None if equal."""
+        """Take in the ids of another encoder, of the next documents: the id here of each of its ids, None if they agree."""
 
 
 def choose_encoder(tokenizer: str, revision: str | None = None, engine: str | None = None) -> Encoder:

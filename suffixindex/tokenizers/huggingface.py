@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import orjson
 from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.errors import QueryError, TokenizerError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 REFERENCE = "tokenizers"
+LARGEST_GAP = 1 << 20  # ids without a token that a vocabulary may have: made-up tokenizers leave room, of thousands
 
 
 class HuggingFaceTokenizer:
@@ -182,6 +184,7 @@ class HuggingFaceTokenizer:
             from tokenizers import Tokenizer
         except ImportError as error:
             raise missing_extra() from error
+        _check_ids(self._text, self.source)
         try:
             tokenizer = Tokenizer.from_str(self._text)
         except BaseException as error:  # tokenizers raises Exception itself, or panics
@@ -221,6 +224,30 @@ def version(package: str) -> str:
         return f"{package} {metadata.version(package)}"
     except metadata.PackageNotFoundError:
         return package
+
+
+def _check_ids(text: str, source: str) -> None:
+    """Engines take memory for every id up to the largest: check before one sees them.
+
+    Raises
+    ------
+    TokenizerError
+        An id is no number of a vocabulary. Whatever else is wrong is for the engine to say.
+    """
+    try:
+        content = orjson.loads(text)
+        vocabulary = content["model"].get("vocab")
+        entries = list(vocabulary.items()) if isinstance(vocabulary, dict) else []
+        entries += [(token["content"], token["id"]) for token in content.get("added_tokens") or []]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return
+    most = LARGEST_GAP + 2 * len(entries) + (len(vocabulary) if isinstance(vocabulary, list) else 0)
+    for token, number in entries:
+        if not isinstance(number, int) or not 0 <= number < most:
+            raise TokenizerError(
+                f"{source}: the token {str(token)[:60]!r} has the id {str(number)[:40]}, expected one from 0 to {most - 1:,}, as "
+                f"there are {len(entries):,} tokens: the file is damaged; save the tokenizer again"
+            )
 
 
 def _byte_characters() -> dict[str, int]:

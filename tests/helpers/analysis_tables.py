@@ -9,7 +9,7 @@ import pyarrow as pa
 from analysis import schemas
 from analysis.tables import table_of
 
-TASKS = {"triviaqa": {3: 0.75, 5: 0.65}, "mmlu": {3: 0.75}, "wmt09": {2: 0.85, 3: 0.8}, "gsm8k": {3: 0.75}}
+TASKS = {"triviaqa": {3: 0.75, 5: 0.65}, "mmlu": {3: 0.75}, "gsm8k": {3: 0.75}}
 STATISTIC = {"gsm8k": "kendall_distance"}
 MODELS = {"ladder/14m": 14_000_000, "ladder/70m": 70_000_000, "ladder/410m": 410_000_000, "ladder/1.4b": 1_400_000_000}
 STEPS = {"step100": 100, "step1000": 1000, "": 10_000}

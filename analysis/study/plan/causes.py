@@ -54,7 +54,7 @@ def influences(task: TaskStages, model: Model) -> Iterator[Stage]:
     if chosen is None or not _asked(chosen.tasks, task.config.name) or not _asked(chosen.models, model.name):
         return
     revisions = (*model.checkpoints, model.revision)
-    settings: dict[str, Any] = {"num_documents": chosen.documents, "max_length": chosen.max_length, "seed": study.study.seed}
+    settings: dict[str, Any] = {"num_documents": chosen.documents, "max_length": chosen.max_length, **task.resampling}
     settings |= {"num_pairs": chosen.pairs or None, "parameters": chosen.parameters, "total": len(revisions) > 1}
     settings |= {"too_long": model.too_long}
 

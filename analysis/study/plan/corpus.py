@@ -33,19 +33,18 @@ def _load(task: TaskStages, role: str, source: Sequence[str], split: str, limit:
     shots_from = [task.study.place(name) for name in config.shots_from] if shots else []
     settings: dict[str, Any] = {"split": split or None, "limit": limit or None, "shots": shots, "seed": task.study.study.seed}
     settings |= {"subsets": config.subsets, "template": config.template or None, "shots_split": config.shots_split or None}
-    kind = f"jsonl:{config.name}" if config.kind == "jsonl" else config.kind or config.name
 
     if config.on_error != "raise":  # else the provenance is what it was before there was this setting
         settings |= {"on_error": config.on_error}
 
     def make(**settings: Any) -> Loaded:
-        loaded = read_task(kind, places, shots_from=shots_from, **settings)
+        loaded = read_task(task.kind, places, shots_from=shots_from, **settings)
         return Loaded(*(_of_task(table, config.name) for table in loaded))
 
     both = once(make)
 
     files = {f"source {i}": Path(place) for i, place in enumerate([*places, *shots_from]) if Path(place).exists()}
-    named = {"kind": kind, "source": source, "shots_from": config.shots_from}
+    named = {"kind": task.kind, "source": source, "shots_from": config.shots_from}
     about: Mapping[str, Any] = {"files": files, "settings": settings, "depends_on": named}
     yield task.stage("tasks", schemas.EXAMPLES, lambda **given: both(**given).examples, folder=role, role=role, **about)
     if config.on_error == "skip":

@@ -49,7 +49,7 @@ def write(task: TaskStages, model: Model) -> Iterator[Stage]:
         outputs = generate(opened, examples, max_tokens=max_tokens, stop=stop, batch_size=model.batch_size, **how)
         return score_generations(opened, examples, outputs, metric)
 
-    settings = {name: getattr(task.config, name) for name in ("metric", "max_tokens", "stop")} | {"too_long": model.too_long}
+    settings = task.answers | {"too_long": model.too_long}
     stage = task.stage(
         "generate",
         schemas.GENERATIONS,

@@ -9,6 +9,7 @@ import pyarrow as pa
 from analysis.config import Config, Task
 from analysis.study.pipeline import Stage
 from analysis.study.resources import Resources
+from analysis.tasks import find_kind
 
 
 class TaskStages:
@@ -26,6 +27,18 @@ class TaskStages:
         self.scores_to_end: dict[tuple[str, str], Stage] = {}
         """The same of everything from s^y on, for modes that ask for it."""
         self.generations: list[Stage] = []
+
+    @property
+    def kind(self) -> str:
+        """The name by which its examples are read."""
+        return f"jsonl:{self.config.name}" if self.config.kind == "jsonl" else self.config.kind or self.config.name
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        """How models write answers and how these are scored: the task's settings, and where they are left out the kind's own."""
+        config, (_, kind) = self.config, find_kind(self.kind)
+        stop = kind.stop if config.stop is None else config.stop
+        return {"metric": config.metric, "max_tokens": config.max_tokens or kind.max_tokens, "stop": stop}
 
     @property
     def index(self) -> dict[str, Path]:

@@ -16,6 +16,7 @@ from analysis.models import gradients
 from analysis.models.open import CausalModel, open_model
 from analysis.models.token_spans import Text, narrow, read_texts
 from analysis.schemas import INFLUENCE
+from analysis.stats.resampling import clustered_bootstrap
 from tests.helpers import building
 from tests.helpers.analysis_building import examples_table, pairs_table, write_model
 
@@ -249,6 +250,22 @@ def test_finished_pairs_are_not_computed_again(
     first = influence([model], EXAMPLES, PAIRS, words, **settings).influence
     monkeypatch.setattr("analysis.causes.influence.loss_gradient", lambda *_: pytest.fail("computed again"))
     assert influence([model], EXAMPLES, PAIRS, words, **settings).influence == first
+
+
+def test_intervals_are_of_the_confidence_and_resamples_that_are_asked_for(
+    corpus: Path, model: CausalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def bootstrap(*arrays: Any, **how: Any) -> Any:
+        asked.append(how)
+        return clustered_bootstrap(*arrays, **how)
+
+    monkeypatch.setattr("analysis.causes.influence.clustered_bootstrap", bootstrap)
+    how: dict[str, Any] = {"confidence": 0.5, "resamples": 7, "seed": 2}
+    found = influence([model], EXAMPLES, PAIRS, si.open(corpus / "words"), num_documents=1, max_length=40, **how)
+    assert found.influence["confidence"].to_pylist() == [0.5] * 3
+    assert asked == [how] * 3
 
 
 def test_some_pairs(corpus: Path, model: CausalModel) -> None:

@@ -159,6 +159,34 @@ def test_a_local_model_proposes(index: si.SuffixIndex, tmp_path: Path) -> None:
     assert table.num_rows == 3
 
 
+@pytest.mark.parametrize("written_by_tokenizer", [True, False])
+@pytest.mark.parametrize("written_by_template", [True, False])
+def test_a_chat_begins_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written_by_tokenizer: bool, written_by_template: bool
+) -> None:
+    """A template that writes <bos> and a tokenizer that writes it too gave two."""
+    from analysis.models.open import open_model
+
+    tokenizers = pytest.importorskip("tokenizers")
+    model = open_model(str(write_model(tmp_path, context=2048)), device="cpu")
+    model.tokenizer.bos_token = "<|endoftext|>"
+    bos = model.tokenizer.bos_token_id
+    if written_by_tokenizer:
+        model.tokenizer.backend_tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+            single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", bos)]
+        )
+    model.tokenizer.chat_template = ("{{ bos_token }}" if written_by_template else "") + "user: {{ messages[0]['content'] }}"
+    read: list[list[int]] = []
+
+    def written(model: Any, prompts: Any, *_: object) -> list[str]:
+        read.extend(prompt.ids for prompt in prompts)
+        return ["a prompt"]
+
+    monkeypatch.setattr("analysis.models.generation._continue", written)
+    assert LocalProposer(model).propose([Trial("answer", 1.0)], [], "memorize", 1) == "a prompt"
+    assert read[0].count(bos) == (written_by_tokenizer or written_by_template)
+
+
 # ---- an endpoint -----------------------------------------------------------------------------------------------------
 
 

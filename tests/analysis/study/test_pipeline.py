@@ -18,6 +18,8 @@ from analysis.study.plan import plan
 from analysis.study.resources import Resources
 from analysis.tables import provenance
 
+READ = ("score", "generate", "influence")
+"""Commands whose stages have a language model read prompts."""
 HEAVY = ("torch", "transformers", "pyarrow", "matplotlib", "numba")
 SCHEMA = pa.schema([("value", pa.int64())])
 
@@ -136,9 +138,45 @@ def test_every_stage_that_reads_a_prompt_is_told_what_is_too_long(tmp_path, metr
     told = {
         stage.command: stage.settings.get("too_long") for stage in stages if stage.command in ("score", "generate", "influence")
     }
-    assert told == dict.fromkeys(("score", "generate", "influence"), "truncate_left")
+    assert told == dict.fromkeys(READ, "truncate_left")
     counted = {stage.name for stage in stages if stage.kind == "unread"}
     assert counted == {"drops t/unread", "drops t/influence-a@last"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "settings"),
+    [
+        ("gsm8k", "", (256, ("Question:",))),
+        ("wmt09", "", (128, ("\n",))),
+        ("jsonl", "", (32, ("\n",))),
+        ("gsm8k", "max_tokens = 9\nstop = []\n", (9, ())),
+        ("triviaqa", 'stop = [".", "!"]\n', (32, (".", "!"))),
+    ],
+)
+def test_answers_end_as_the_kind_of_task_or_its_settings_say(tmp_path, kind, text, settings):
+    text = CONFIG.replace("METRIC", "final_answer").replace('kind = "jsonl"\n', f'kind = "{kind}"\n{text}')
+    (stage,) = [stage for stage in planned(tmp_path, text) if stage.command == "generate"]
+    assert (stage.settings["max_tokens"], stage.settings["stop"]) == settings
+
+
+def test_every_interval_is_of_the_study_s_settings(tmp_path):
+    """Influence had resamples and a confidence of its own, whatever the study said."""
+    text = "[study]\nconfidence = 0.9\nresamples = 7\nseed = 5\n[dose]\nplanted = 'planted.parquet'\n[novelty]\nsimilar = true\n"
+    models = "".join(f"[[models]]\nname = '{name}'\n" for name in "bc")  # three sizes have a trend
+    stages = [
+        stage
+        for metric in ("bleu", "accuracy")
+        for stage in planned(tmp_path, text + CONFIG.replace("METRIC", metric) + models)
+        if "confidence" in stage.schema.names
+    ]
+    assert {stage.kind for stage in stages} == {
+        "contamination", "correlations", "size_trends", "performance", "task_scores", "novelty", "influence", "dose_response",
+        "dose_trends",
+    }  # fmt: skip
+    for stage in stages:
+        assert stage.settings["confidence"] == 0.9, stage.name
+        if stage.kind != "contamination":  # Wilson's interval, which draws nothing
+            assert (stage.settings["resamples"], stage.settings["seed"]) == (7, 5), stage.name
 
 
 def test_skipped_records_are_counted_where_records_may_be_skipped(tmp_path):

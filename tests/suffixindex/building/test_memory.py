@@ -80,8 +80,9 @@ def test_texts_that_are_no_count(text: str | int) -> None:
 
 def test_a_limit_of_the_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = psutil.virtual_memory().total
-    files = [tmp_path / "memory.max", tmp_path / "memory.limit_in_bytes"]
-    monkeypatch.setattr(memory, "CGROUP_LIMITS", [str(file) for file in files])
+    (tmp_path / "memory").mkdir()
+    files = [tmp_path / "memory.max", tmp_path / "memory" / "memory.limit_in_bytes"]
+    monkeypatch.setattr(memory, "CGROUPS", tmp_path)
     assert total_memory() == installed
     files[0].write_text("max\n")
     assert total_memory() == installed
@@ -96,7 +97,7 @@ def test_a_limit_of_the_container_counts(tmp_path: Path, monkeypatch: pytest.Mon
 def test_half_of_a_small_container_is_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "memory.max").write_text(str(2 * 2**30))
     (tmp_path / "a.txt").write_text("a")
-    monkeypatch.setattr(memory, "CGROUP_LIMITS", [str(tmp_path / "memory.max")])
+    monkeypatch.setattr(memory, "CGROUPS", tmp_path)
     capacities = []
     for name, budget in (("given", "1GiB"), ("half", None), ("less", "600MiB")):
         si.build(tmp_path / "a.txt", tmp_path / name, tokenizer="bytes", memory=budget, progress=False)
@@ -124,6 +125,38 @@ def test_the_peak_is_not_that_of_the_parent() -> None:
 
 def test_cores_that_this_process_may_use() -> None:
     assert 1 <= cpu_count() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("quota", "period", "cores"),
+    [("max", 100_000, 64), (100_000, 100_000, 1), (150_000, 100_000, 2), (1000, 100_000, 1), (10**9, 100_000, 64), (-1, 5, 64)],
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_quota_of_cores_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: int | str, period: int, cores: int, version: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)), raising=False)
+    monkeypatch.setattr(memory, "CGROUPS", tmp_path)
+    (tmp_path / "cpu").mkdir()
+    if version == 2:
+        (tmp_path / "cpu.max").write_text(f"{quota} {period}\n")
+    else:
+        (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+        (tmp_path / "cpu" / "cpu.cfs_period_us").write_text(f"{period}\n")
+    assert cpu_count() == cores
+
+
+def test_limits_of_the_groups_around_this_process_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(memory, "OWN_CGROUPS", tmp_path / "own")
+    (tmp_path / "own").write_text("4:memory:/slurm/job/step\n0::/slurm/job/step\n")
+    for group, limit in (("slurm", 2**31), ("slurm/job", 2**29), ("slurm/job/step", "max")):
+        (tmp_path / "cgroup" / group).mkdir(parents=True)
+        (tmp_path / "cgroup" / group / "memory.max").write_text(f"{limit}\n")
+    assert total_memory() == 2**29
+    (tmp_path / "cgroup" / "memory" / "slurm").mkdir(parents=True)
+    (tmp_path / "cgroup" / "memory" / "slurm" / "memory.limit_in_bytes").write_text(f"{2**28}\n")
+    assert total_memory() == 2**28
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"), reason="millions of tokens are for compiled kernels")

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,8 @@ import zstandard
 
 import suffixindex as si
 from suffixindex.building import encode
-from suffixindex.corpus import readers
+from suffixindex.corpus import lines as lines_module
+from suffixindex.corpus import streams
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and signals")
 
@@ -66,8 +68,8 @@ def build(corpus: Path, index: Path, tokenizer: str, shard_tokens: int) -> Any:
 
 def shrink(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(os, "fsync", lambda descriptor: None)  # nothing here needs to outlive a real power cut
-    patch.setattr(readers, "READ_BYTES", 400)
-    patch.setattr(readers, "COMPRESSED_BYTES", 200)
+    patch.setattr(lines_module, "READ_BYTES", 400)
+    patch.setattr(streams, "COMPRESSED_BYTES", 200)
     patch.setattr(encode, "BATCH_BYTES", 1000)
 
 
@@ -94,7 +96,8 @@ class Disk:
     """Counts every change to the disk below a folder, and calls ``stop(kind, halfway)`` in the place of number ``at``.
 
     ``kind`` is write | free | sync; ``halfway`` does half of a write, and nothing of any other change. Also knows what a
-    power cut would leave: of each file that was written, only what was synced.
+    power cut would leave: of each file that was written, only what was synced, and of what was made in a folder or renamed
+    there since the folder was synced, nothing.
     """
 
     def __init__(self, folder: Path, at: int, stop: Callable[[str, Callable[[], object]], None]) -> None:
@@ -104,6 +107,8 @@ class Disk:
         self.steps = 0
         self.paths: dict[int, str] = {}
         self.durable: dict[str, int] = {}
+        self.undo: dict[str, list[tuple[str, bytes | None]]] = {}
+        """By folder: what appeared there since it was synced, and what stood in its place."""
 
     def step(self, kind: str, halfway: Callable[[], object] = lambda: None) -> None:
         self.steps += 1
@@ -114,16 +119,33 @@ class Disk:
         for path, size in self.durable.items():
             if os.path.exists(path) and os.path.getsize(path) > size:
                 os.truncate(path, size)
+        for entries in list(self.undo.values()):
+            for path, content in reversed(entries):
+                if os.path.isdir(path):
+                    shutil.rmtree(path)
+                elif content is not None and os.path.isdir(os.path.dirname(path)):
+                    Path(path).write_bytes(content)
+                elif os.path.exists(path):
+                    os.unlink(path)
+
+    def appears(self, path: Any) -> None:
+        """Remember what stood at a path, before something else does."""
+        path = os.path.abspath(path)
+        content = Path(path).read_bytes() if os.path.isfile(path) else None
+        if not os.path.isdir(path):
+            self.undo.setdefault(os.path.dirname(path), []).append((path, content))
 
     @contextlib.contextmanager
     def watched(self) -> Iterator["Disk"]:
         with pytest.MonkeyPatch.context() as patch:
-            real_open, real_replace = builtins.open, os.replace
+            real_open, real_replace, open_descriptor, real_mkdir = builtins.open, os.replace, os.open, os.mkdir
             patch.setattr(builtins, "open", lambda *given, **named: self._open(real_open, *given, **named))
             patch.setattr(os, "fsync", self._fsync)
             patch.setattr(os, "replace", lambda source, target: self._replace(real_replace, source, target))
-            for name, kind in (("unlink", "free"), ("rmdir", "free"), ("mkdir", "write")):
-                patch.setattr(os, name, self._counted(kind, getattr(os, name)))
+            patch.setattr(os, "open", lambda *given, **named: self._open_descriptor(open_descriptor, *given, **named))
+            patch.setattr(os, "mkdir", lambda path, *given: self._mkdir(real_mkdir, path, *given))
+            for name in ("unlink", "rmdir"):
+                patch.setattr(os, name, self._counted("free", getattr(os, name)))
             yield self
 
     def _counted(self, kind: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -137,18 +159,35 @@ class Disk:
         if not set(mode) & {"w", "+", "a"} or not str(path).startswith(self.folder):
             return real_open(path, mode, *given, **named)
         self.step("write")
+        if not os.path.exists(path):
+            self.appears(path)
         file = real_open(path, mode, *given, **named)
         self.paths[file.fileno()] = str(path)
         self.durable[str(path)] = 0 if "w" in mode else os.path.getsize(path)
         return _File(self, file)
 
+    def _open_descriptor(self, real_open: Callable[..., int], path: Any, *given: Any, **named: Any) -> int:
+        descriptor = real_open(path, *given, **named)
+        if not named and os.path.isdir(path):
+            self.paths[descriptor] = os.path.abspath(path)
+        return descriptor
+
+    def _mkdir(self, real_mkdir: Callable[..., None], path: Any, *given: Any) -> None:
+        self.step("write")
+        self.appears(path)
+        real_mkdir(path, *given)
+
     def _fsync(self, descriptor: int) -> None:
         self.step("sync")
-        if descriptor in self.paths and os.path.exists(self.paths[descriptor]):
+        path = self.paths.get(descriptor, "")
+        if os.path.isdir(path):
+            self.undo.pop(path, None)
+        elif descriptor in self.paths and os.path.exists(self.paths[descriptor]):
             self.durable[self.paths[descriptor]] = os.fstat(descriptor).st_size
 
     def _replace(self, real_replace: Callable[[Any, Any], None], source: Any, target: Any) -> None:
         self.step("write")
+        self.appears(target)
         real_replace(source, target)
         self.durable[str(target)] = self.durable.pop(str(source))
 
@@ -368,6 +407,37 @@ def test_a_full_disk_at_any_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         shutil.rmtree(index)
     assert outcomes["refused"] > 60
     assert outcomes["unfinished"] > 60
+
+
+def test_the_first_error_is_the_one_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The permission is lost at some step and never comes back, so that nothing can be tidied up either."""
+    shrink(monkeypatch)
+    corpus = write_corpus(tmp_path / "corpus", 20)
+    build(corpus, tmp_path / "whole", "words", SHARD_TOKENS["words"])
+    expected = content_of(tmp_path / "whole")
+    last = count_steps(corpus, tmp_path / "counted", "words")
+    index = tmp_path / "index"
+    failed = 0
+
+    def refuse(kind: str, halfway: Callable[[], object]) -> None:
+        disk.at += 1
+        number = disk.steps - start
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), f"change {number}")
+
+    for start in range(1, last + 1, 3):
+        disk = Disk(index, start, refuse)
+        with disk.watched():
+            try:
+                build(corpus, index, "words", SHARD_TOKENS["words"])
+            except si.BuildError as error:
+                failed += 1
+                assert re.fullmatch(
+                    r"change 0: Permission denied; .* kept|.*index cannot be (made|written): Permission denied", str(error)
+                )
+        build(corpus, index, "words", SHARD_TOKENS["words"])
+        assert content_of(index) == expected
+        shutil.rmtree(index)
+    assert failed > 30
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])

@@ -6,6 +6,8 @@ The cluster runs inside this process; ``test_distributed_kills.py`` has one of p
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -45,6 +47,21 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def build(corpus: Any, index: Path, tokenizer: str = "words", **options: Any) -> Any:
     options = {"shard_tokens": SHARD_TOKENS.get(tokenizer, 300), "on_error": "skip", "progress": False, **options}
     return si.build(corpus, index, tokenizer=tokenizer, **options)
+
+
+def test_a_script_without_a_main_guard(tmp_path: Path) -> None:
+    """Workers import the package, not the script that asks for them: its lines run once."""
+    corpus = write_corpus(tmp_path / "corpus", 8)
+    build(corpus, tmp_path / "one", shard_tokens=SHARD_TOKENS["words"])
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, suffixindex as si\nprint('once')\n"
+        f"si.build({str(corpus)!r}, {str(tmp_path / 'index')!r}, tokenizer='words', shard_tokens={SHARD_TOKENS['words']}, "
+        "on_error='skip', workers=2, threads=2, progress=False)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "once\n", "")
+    assert content_of(tmp_path / "index") == content_of(tmp_path / "one")
 
 
 # ---- where documents go -------------------------------------------------------------------------------------------

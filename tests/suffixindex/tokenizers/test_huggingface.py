@@ -413,6 +413,21 @@ def test_a_malformed_file(tmp_path: Path, content: str) -> None:
         BatchTokenizer.load(str(file))
 
 
+@pytest.mark.parametrize("number", [2**31, 2**32 - 1, 2**32, 2**63, 10**30, -1, 1.5, "7", None, 2**24])
+@pytest.mark.parametrize("where", ["vocabulary", "added tokens"])
+def test_an_absurd_id_is_refused_before_an_engine_takes_memory_for_it(
+    monkeypatch: pytest.MonkeyPatch, number: Any, where: str
+) -> None:
+    pipeline = byte_level()
+    if where == "vocabulary":
+        pipeline["model"]["vocab"]["zzzz"] = number
+    else:
+        pipeline["added_tokens"][0]["id"] = number
+    monkeypatch.setattr(tokenizers.Tokenizer, "from_str", lambda text: pytest.fail("the engine saw the file"))
+    with pytest.raises(TokenizerError, match=r"has the id .*, expected one from 0 to 1,0\d\d,\d\d\d, as there are"):
+        BatchTokenizer.from_json(json.dumps(pipeline)).encode("a")
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     file = tmp_path / "tokenizer.json"
     file.write_bytes(b"\x80\x81")

@@ -1,0 +1,75 @@
+"""Files and folders that outlive a power cut: what is made or renamed is synced, and so is the folder that it is in."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from suffixindex.storage.files import link_file, make_folder, move_folder, write_bytes
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Paths that were synced, in order."""
+    paths: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        paths.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        real(descriptor)
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("needs /proc")
+    monkeypatch.setattr(os, "fsync", fsync)
+    return paths
+
+
+def test_every_folder_that_was_made_is_synced_where_it_was_made(tmp_path: Path, synced: list[str]) -> None:
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert synced == [str(tmp_path), str(tmp_path / "a"), str(tmp_path / "a" / "b")]
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert len(synced) == 3
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "folder"):
+        with pytest.raises(FileExistsError):
+            make_folder(path)
+
+
+def test_a_rename_is_synced(tmp_path: Path, synced: list[str]) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "into").mkdir()
+    move_folder(tmp_path / "a", tmp_path / "into" / "b")
+    assert synced == [str(tmp_path / "into")]
+    write_bytes(tmp_path / "into" / "file", b"content")
+    assert synced[1:] == [str(tmp_path / "into" / "file.tmp"), str(tmp_path / "into")]
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_link_or_a_copy_is_synced(tmp_path: Path, synced: list[str], monkeypatch: pytest.MonkeyPatch, linked: bool) -> None:
+    (tmp_path / "raw").write_bytes(b"1234")
+    (tmp_path / "name").symlink_to(tmp_path / "raw")
+    (tmp_path / "into").mkdir()
+
+    def other_disk(source: str, target: Path) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    if not linked:
+        monkeypatch.setattr(os, "link", other_disk)
+    link_file(tmp_path / "name", tmp_path / "into" / "tokens")
+    assert (tmp_path / "into" / "tokens").read_bytes() == b"1234"
+    assert os.path.samefile(tmp_path / "raw", tmp_path / "into" / "tokens") == linked
+    assert synced == [str(tmp_path / "into" / "tokens"), str(tmp_path / "into")]
+
+
+def test_the_first_error_of_a_write_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        def failing(*_: object, **__: object) -> None:
+            raise OSError(errno.EIO, name)
+
+        monkeypatch.setattr(os, name, failing)
+
+    fail("fsync")
+    fail("unlink")
+    with pytest.raises(OSError, match="fsync"):
+        write_bytes(tmp_path / "file", b"content")

@@ -1,0 +1,62 @@
+"""Unusual machines: a build and a question there work, and what is out of the ordinary is said once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.building import COMPILED, write_jsonl
+
+WITHOUT_LOCATORS = """
+import sys
+from numba.core import caching
+for name in ("InTreeCacheLocator", "InTreeCacheLocatorFsAgnostic", "UserWideCacheLocator", "ZipCacheLocator"):
+    if hasattr(caching, name):
+        setattr(getattr(caching, name), "from_function", classmethod(lambda cls, function, path: None))
+"""
+BUILD = """
+import os
+import suffixindex as si
+from suffixindex.kernels import jit
+si.build(sys.argv[1], sys.argv[2], tokenizer="words", progress=False)
+print(si.open(sys.argv[2]).counts(["the cat"]).tolist(), os.environ.get("NUMBA_CACHE_DIR"))
+"""
+
+
+def run(code: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command: list[Any] = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    return write_jsonl(tmp_path / "a.jsonl", ["the cat", "the cat sat"])
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
+def test_kernels_that_can_be_kept_nowhere_are_kept_until_the_process_ends(tmp_path: Path, corpus: Path) -> None:
+    """As where the package's folder is read-only and there is no home."""
+    (tmp_path / "tmp").mkdir()
+    done = run(WITHOUT_LOCATORS + BUILD, corpus, tmp_path / "index", TMPDIR=str(tmp_path / "tmp"))
+    assert done.returncode == 0, done.stderr
+    counts, folder = done.stdout.split()
+    assert counts == "[2]" and folder.startswith(str(tmp_path / "tmp" / "suffixindex-kernels-"))
+    said = f"compiled kernels are kept in {folder} until this process ends: set NUMBA_CACHE_DIR to a folder to keep them"
+    assert done.stderr.splitlines() == [said]
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_temporary_folder_that_is_none_and_a_language_without_accents(tmp_path: Path) -> None:
+    corpus = write_jsonl(tmp_path / "é.jsonl", ["naïve café"])
+    code = "import sys\n" + BUILD.replace("the cat", "café").replace("from suffixindex.kernels import jit", "")
+    odd = {"TMPDIR": str(tmp_path / "nowhere"), "LANG": "C", "LC_ALL": "C"}
+    done = run(code, corpus, tmp_path / "index", **odd)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("[1]")
+    command = [sys.executable, "-m", "suffixindex", "count", str(tmp_path / "index"), "café"]
+    asked = subprocess.run(command, env={**os.environ, **odd}, capture_output=True, check=False)
+    assert (asked.returncode, asked.stderr) == (0, b"")
+    assert b'"count": 1' in asked.stdout
