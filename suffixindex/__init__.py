@@ -26,25 +26,6 @@ from suffixindex.errors import (
     UnaskableError,
     UnfinishedIndexError,
 )
-from suffixindex.results import (
-    Concordance,
-    Document,
-    DocumentMatch,
-    Duplicate,
-    Duplicates,
-    NextTokens,
-    NgramCount,
-    NgramProb,
-    NgramStatistics,
-    Novelty,
-    Scores,
-    Span,
-    TextMatches,
-    TokenCount,
-    Variant,
-    VariantCount,
-    VariantCounts,
-)
 
 if TYPE_CHECKING:
     from suffixindex import lm
@@ -54,7 +35,26 @@ if TYPE_CHECKING:
     from suffixindex.exporting import export
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
-    from suffixindex.suffix_sort.sort import suffix_array
+    from suffixindex.results import (
+        Concordance,
+        Document,
+        DocumentMatch,
+        Duplicate,
+        Duplicates,
+        NextTokens,
+        NgramCount,
+        NgramProb,
+        NgramStatistics,
+        Novelty,
+        Scores,
+        Span,
+        TextMatches,
+        TokenCount,
+        Variant,
+        VariantCount,
+        VariantCounts,
+    )
+    from suffixindex.suffix_sort import suffix_array
 
 __version__ = "0.1.0"
 
@@ -67,6 +67,13 @@ _LAZY = {
     "export": "exporting",
     "suffix_array": "suffix_sort",
     "verify": "integrity",
+    **dict.fromkeys(
+        (
+            "Concordance Document DocumentMatch Duplicate Duplicates NextTokens NgramCount NgramProb NgramStatistics Novelty "
+            "Scores Span TextMatches TokenCount Variant VariantCount VariantCounts"
+        ).split(),
+        "results",
+    ),
 }
 
 __all__ = [

@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import psutil
 from numpy.typing import DTypeLike
 
 from suffixindex.errors import BuildError
@@ -59,6 +58,8 @@ def _whole(number: float) -> int:
 
 def total_memory() -> int:
     """Bytes that this process may use: the machine's, or less where a container or a batch system says so."""
+    import psutil  # which takes as long to load as all else that a first question needs
+
     limits = [int(psutil.virtual_memory().total)]
     for content in (*_cgroup_files("memory.max"), *_cgroup_files("memory.limit_in_bytes", "memory")):
         with suppress(ValueError):  # "max"
@@ -87,6 +88,8 @@ def _cgroup_files(name: str, controller: str = "") -> list[str]:
 def peak_memory() -> int:
     """Largest resident size of this process so far, in bytes."""
     if sys.platform == "win32":
+        import psutil
+
         return int(psutil.Process().memory_info().peak_wset)
     if sys.platform == "linux":  # getrusage also counts the parent, which a child shares until it is another program
         with suppress(OSError, StopIteration):
