@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from suffixindex import lm
     from suffixindex.building.publish import BuildReport
     from suffixindex.construct import build, estimate_build
+    from suffixindex.corpus.doctor import check_corpus
     from suffixindex.exporting import export
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
@@ -61,6 +62,7 @@ _LAZY = {
     "BuildReport": "building.publish",
     "SuffixIndex": "index",
     "build": "construct",
+    "check_corpus": "corpus.doctor",
     "estimate_build": "construct",
     "export": "exporting",
     "suffix_array": "suffix_sort",
@@ -106,6 +108,7 @@ __all__ = [
     "VariantCount",
     "VariantCounts",
     "build",
+    "check_corpus",
     "estimate_build",
     "export",
     "lm",

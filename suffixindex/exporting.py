@@ -5,7 +5,6 @@ of each shard are sorted anew. Shards keep their order, and with it documents th
 """
 
 import errno
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from suffixindex.errors import BuildError, SuffixIndexError
 from suffixindex.index import SuffixIndex
+from suffixindex.storage.exact import dumps
 from suffixindex.storage.files import IO_BYTES, write_blocks
 from suffixindex.storage.shard import Shard
 from suffixindex.suffix_sort.sort import suffix_array
@@ -103,7 +103,7 @@ def _write_infinigram(shard: Shard, folder: Path, name: str, threads: int) -> No
         for records in shard.metadata_records():
             for record in records:
                 ours = {"path": record["path"], "linenum": record["line"], "metadata": record["metadata"]}
-                line = (json.dumps(ours) + "\n").encode()
+                line = (dumps(ours) + "\n").encode()
                 lengths.append(len(line))
                 yield line
 

@@ -1,7 +1,8 @@
 """What a build will cost: the size of its shards under a memory budget, and an estimate from a sample before a long one."""
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from math import ceil, log10
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from suffixindex.corpus.readers import Piece, RecordOptions, parse, read_pieces
+from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source
 from suffixindex.errors import BuildError, CorpusError
 from suffixindex.gpu_sort.device import CPU, HOST_BYTES, shards_planned
@@ -21,6 +22,7 @@ from suffixindex.tokenizers.encoders import Encoder
 FIXED_BYTES = 360 << 20  # interpreter, compiled kernels, a tokenizer, the sort's tables
 THREAD_BYTES = 60 << 20  # the sort's scratch, or batches under way
 SMALLEST_SHARD = 1 << 20
+SMALLEST_RECORD = 16 << 20
 SAMPLED_PLACES = 16
 SAMPLE_BYTES = 32 << 20
 GROWTH_PER_DECADE = 0.3  # a token's share of a sort ten times as long: measured, benchmarks/README.md
@@ -66,6 +68,12 @@ def shard_capacity(
     return min(capacity, MAX_TOKENS)
 
 
+def record_bytes(memory: str | int | None) -> int:
+    """The largest record that a build takes: read, parsed and encoded it takes some eight times its size."""
+    budget = parse_size(memory) if memory is not None else total_memory() // 2
+    return max(SMALLEST_RECORD, budget // 8)
+
+
 class BuildEstimate(NamedTuple):
     """What a build would make and cost, extrapolated from ``sampled_bytes`` of its text."""
 
@@ -78,6 +86,12 @@ class BuildEstimate(NamedTuple):
     seconds: dict[str, float]
     text_bytes: int
     sampled_bytes: int
+    formats: Mapping[str, int] = {}
+    """Files of each kind."""
+    sampled_documents: int = 0
+    sampled_empty_documents: int = 0
+    sampled_skipped: Mapping[str, int] = {}
+    """Bad records of the sample that ``on_error="skip"`` passes over, by reason."""
 
 
 def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions, capacity: int, threads: int) -> BuildEstimate:
@@ -92,15 +106,19 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
     """
     if any(source.bytes is None for source in sources):
         raise CorpusError("a dry run needs inputs of known size, files: standard input and datasets have none")
-    pieces, read = _sample(sources)
+    pieces, read = _sample(sources, options.record_bytes)
     if not pieces:
         raise CorpusError(f"the corpus is empty: {len(sources)} inputs hold no text")
 
-    def encode(piece: Piece) -> tuple[Any, int]:
+    skipped: Counter[str] = Counter()
+
+    def encode(piece: RawRecords) -> tuple[Any, int]:
         documents = parse([piece], sources, options)
+        skipped.update(documents.skipped)
         return encoder.encode(documents.texts), sum(map(len, documents.metadata))
 
     encode(pieces[0])
+    skipped.clear()
     started = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
         encoded = list(pool.map(encode, pieces))
@@ -132,20 +150,24 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
         seconds={"encode": encode_seconds * scale, "sort": sort_seconds * scale * growth},
         text_bytes=round(text_bytes * scale),
         sampled_bytes=text_bytes,
+        formats=dict(Counter(source.kind for source in sources)),
+        sampled_documents=documents,
+        sampled_empty_documents=sum(int(np.count_nonzero(lengths == 0)) for _, lengths in numbered),
+        sampled_skipped=dict(skipped),
     )
 
 
-def _sample(sources: Sequence[Source]) -> tuple[list[Piece], int]:
+def _sample(sources: Sequence[Source], limit: int) -> tuple[list[RawRecords], int]:
     """Pieces from places spread evenly over the corpus, and how many bytes of its files they stand for."""
     ends = np.cumsum([source.bytes or 0 for source in sources])
     places = np.linspace(0, ends[-1], SAMPLED_PLACES, endpoint=False)
     starts = np.unique(np.searchsorted(ends, places, side="right")).tolist()
-    pieces: list[Piece] = []
+    pieces: list[RawRecords] = []
     read = 0
     for start, stop in pairwise([*starts, len(sources)]):
         size = 0
         consumed = {start: 0}
-        for piece in read_pieces(sources[:stop], (start, 0)):
+        for piece in read_records(sources[:stop], (start, 0), limit):
             pieces.append(piece)
             size += piece.num_bytes
             consumed[piece.source] = piece.consumed

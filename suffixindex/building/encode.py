@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.building.state import Counts
-from suffixindex.building.writer import TokenWriter
-from suffixindex.corpus.readers import Piece, RecordOptions, parse, read_pieces
+from suffixindex.building.writer import TokenWriter, without_longer
+from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source
 from suffixindex.system.parallel import in_order
 from suffixindex.system.progress import Bar
@@ -30,7 +30,7 @@ class _Batch(NamedTuple):
     metadata: list[bytes]
     skipped: Counter[str]
     text_bytes: int
-    last: Piece
+    last: RawRecords
 
 
 def encode_corpus(
@@ -54,7 +54,7 @@ def encode_corpus(
     Memory: about ``LOOKAHEAD`` batches a thread, a few times their text each.
     """
 
-    def work(pieces: list[Piece]) -> _Batch:
+    def work(pieces: list[RawRecords]) -> _Batch:
         documents = parse(pieces, sources, options)
         encoded = encoder.encode(documents.texts)
         return _Batch(encoded, documents.metadata, documents.skipped, sum(piece.num_bytes for piece in pieces), pieces[-1])
@@ -62,13 +62,17 @@ def encode_corpus(
     before = bytes_before(sources)
     saved = time.monotonic()
     with _switching_often(), ThreadPoolExecutor(threads if encoder.parallel else 1, "encode") as pool:
-        batches = _batches(read_pieces(places or sources, counts.cursor))
+        batches = _batches(read_records(places or sources, counts.cursor, options.record_bytes))
         for batch in in_order(pool, work, batches, LOOKAHEAD * threads):
             tokens, lengths = encoder.number(batch.encoded)
-            writer.append(tokens, lengths, batch.metadata)
+            metadata, skipped = batch.metadata, batch.skipped
+            if options.on_error == "skip" and len(lengths) and lengths.max() >= writer.capacity:
+                skipped = skipped + Counter({"longer than a shard": int(np.count_nonzero(lengths >= writer.capacity))})
+                tokens, lengths, metadata = without_longer(tokens, lengths, metadata, writer.capacity)
+            writer.append(tokens, lengths, metadata)
             last = batch.last
             counts = replace(counts, cursor=(last.source, last.first + last.num_records))
-            counts = counts.plus(len(lengths), len(tokens) - len(lengths), batch.text_bytes, batch.skipped)
+            counts = counts.plus(len(lengths), len(tokens) - len(lengths), batch.text_bytes, skipped)
             progress(int(before[last.source]) + last.consumed, counts)
             if time.monotonic() - saved >= checkpoint_seconds:
                 checkpoint(counts)
@@ -88,8 +92,8 @@ def bytes_before(sources: Sequence[Source]) -> NDArray[np.int64]:
     return np.cumsum([0] + [source.bytes or 0 for source in sources])
 
 
-def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
-    batch: list[Piece] = []
+def _batches(pieces: Iterator[RawRecords]) -> Iterator[list[RawRecords]]:
+    batch: list[RawRecords] = []
     size = 0
     for piece in pieces:
         batch.append(piece)

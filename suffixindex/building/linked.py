@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from suffixindex.building.state import ShardSize
-from suffixindex.corpus.readers import metadata_line
-from suffixindex.corpus.sources import Source
+from suffixindex.corpus.records import Source, metadata_line
+from suffixindex.corpus.streams import check_unchanged
 from suffixindex.corpus.token_files import RAW, document_starts
 from suffixindex.errors import CorpusError
 from suffixindex.storage.files import link_file, make_folder, map_array, remove, write_array, write_blocks
@@ -47,16 +47,17 @@ def link_tokens(index: Path, source: Source, token_type: str, vocabulary_size: i
     remove(folder)
     make_folder(folder)
     link_file(Path(source.path), folder / f"tokens.{token_type}")
+    check_unchanged(source)
     write_array(folder / DOCUMENT_OFFSETS, offsets)
     if metadata:
-        lengths: list[int] = [0]
+        lengths = np.zeros(len(offsets), np.uint64)
 
         def lines() -> Iterator[bytes | memoryview]:
             for document in range(len(offsets) - 1):
                 line = metadata_line(source.path, document + 1, {})
-                lengths.append(len(line))
+                lengths[document + 1] = len(line)
                 yield line
 
         write_blocks(folder / METADATA, lines())
-        write_array(folder / METADATA_OFFSETS, np.cumsum(lengths, dtype=np.uint64))
+        write_array(folder / METADATA_OFFSETS, np.cumsum(lengths))
     return ShardSize(len(offsets) - 1, len(tokens))

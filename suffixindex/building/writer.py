@@ -30,7 +30,7 @@ class TokenWriter:
         self._index = index
         self._token_type = token_type
         self._dtype = TOKEN_TYPES[token_type]
-        self._capacity = capacity
+        self.capacity = capacity
         self._keep_metadata = keep_metadata
         self._files: dict[str, IO[bytes]] = {}
         number = len(self.written.shards)
@@ -52,9 +52,10 @@ class TokenWriter:
             A document is longer than a shard may be.
         """
         offsets = np.append(0, np.cumsum(lengths + 1))
-        for first, last, fresh in cut(offsets, self._capacity, self.written.length):
+        for first, last, fresh in cut(offsets, self.capacity, self.written.length):
             if last == first:
-                raise BuildError(too_long(int(lengths[first]), self._capacity, metadata[first] if metadata else b""))
+                advice = ", or pass over it with --on-error skip"
+                raise BuildError(too_long(int(lengths[first]), self.capacity, metadata[first] if metadata else b"", advice))
             if fresh:
                 self._close_shard()
             start, stop = offsets[first], offsets[last]
@@ -161,10 +162,18 @@ def cut(offsets: NDArray[Any], capacity: int, length: int) -> Iterator[tuple[int
         first = last
 
 
-def too_long(length: int, capacity: int, metadata: bytes) -> str:
+def without_longer(
+    tokens: NDArray[Any], lengths: NDArray[np.int64], metadata: Sequence[bytes], capacity: int
+) -> tuple[NDArray[Any], NDArray[np.int64], list[bytes]]:
+    """The documents, each with a separator, that fit a shard."""
+    fits = lengths < capacity
+    return tokens[np.repeat(fits, lengths + 1)], lengths[fits], [line for line, kept in zip(metadata, fits, strict=False) if kept]
+
+
+def too_long(length: int, capacity: int, metadata: bytes, advice: str = "") -> str:
     """What to say of a document that no shard can hold."""
     return (
         f"a document of {length:,} tokens does not fit a shard of {capacity:,}, and a shard holds whole documents: "
-        "raise --memory or --shard-tokens, and start anew with --restart "
-        f"({metadata[:200].decode(errors='replace').rstrip() or 'no metadata kept'})"
+        "raise --memory or --shard-tokens, and start anew with --restart"
+        f"{advice} ({metadata[:200].decode(errors='replace').rstrip() or 'no metadata kept'})"
     )

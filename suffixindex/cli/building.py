@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from suffixindex.cli.check import INPUT_FORMATS
 from suffixindex.cli.options import NUMBER, NUMBER_OR_NONE, SEED, THREADS, output_options, plural
 from suffixindex.cli.streams import emit
 
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     "--memory", metavar="SIZE", help="Memory the build may use, as 16GiB; sets the size of shards.  [default: half of all]"
 )
 @click.option("--shard-tokens", metavar="N", help="Size of shards in tokens instead, as 500M.")
-@click.option("--text-field", default="text", show_default=True, help="Field of a record that holds its text.")
+@click.option("--text-field", default="text", show_default=True, help="Field of a record that holds its text, as meta.body.")
 @click.option(
     "--input-format",
-    type=click.Choice(["auto", "jsonl", "lines", "text", "parquet", "megatron", "u8", "u16", "u32"]),
+    type=click.Choice(INPUT_FORMATS),
     default="auto",
     show_default=True,
-    help="auto goes by file names; lines: a document a line, text: a document a file; u16 and so on: ids and nothing else.",
+    help="auto goes by content and file names; lines: a document a line, text: a document a file; u16 …: nothing but ids.",
 )
 @click.option("--separator", type=NUMBER_OR_NONE, help="Id that ends documents in files of ids.")
 @click.option("--sequences-per-step", type=NUMBER, help="Sequences of a Megatron dataset are documents, so many a training step.")
@@ -64,8 +65,8 @@ if TYPE_CHECKING:
 def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **settings: Any) -> None:
     """Build an index of CORPUS: files, folders, globs, - for stdin, hf:NAME for a Hugging Face dataset.
 
-    Reads .jsonl, .json, .parquet, .txt and source files, also .gz and .zst; Megatron datasets by their .idx. Interrupted, the
-    same command goes on.
+    Reads .jsonl, .json, .csv, .tsv, .parquet, .arrow, .txt and source files, also .gz, .zst, .bz2, .xz, zip and tar; .npy; Megatron
+    datasets by their .idx. What a corpus holds: suffixindex check. Interrupted, the same command goes on.
 
     \b
     Example:
@@ -115,7 +116,7 @@ def info(index: str, style: str | None) -> None:
     Example:
       suffixindex info my-index --table
     """
-    from suffixindex.corpus.token_files import dataset_info
+    from suffixindex.corpus.megatron import dataset_info
     from suffixindex.index import SuffixIndex
 
     emit([dataset_info(Path(index)) or SuffixIndex(index).info()], style)

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 def count(
     index: "SuffixIndex",
     ngrams: tuple[str, ...],
-    file: IO[str] | None,
+    file: IO[bytes] | None,
     ids: bool,
     documents: bool,
     by: str | None,

@@ -158,7 +158,7 @@ def concordance(
 def cooccur(
     index: "SuffixIndex",
     ngrams: tuple[str, ...],
-    file: IO[str] | None,
+    file: IO[bytes] | None,
     window: int | None,
     ids: bool,
     where: dict[str, list[Any]],

@@ -6,6 +6,7 @@ import sys
 import click
 
 from suffixindex.cli.building import build, info, verify
+from suffixindex.cli.check import check
 from suffixindex.cli.corpus_wide import duplicates, statistics, top
 from suffixindex.cli.counts import count, next_command
 from suffixindex.cli.demo import demo
@@ -16,7 +17,7 @@ from suffixindex.cli.streams import Group
 from suffixindex.cli.texts import infgram, score, spans
 
 IN_ORDER_OF_USE = (
-    (build, info, verify),
+    (check, build, info, verify),
     (count, next_command, docs, concordance, cooccur),
     (infgram, score, spans),
     (top, statistics, duplicates),

@@ -9,7 +9,9 @@ from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from suffixindex.cli.streams import QueryFile, input_lines
+from suffixindex.corpus.text import text_lines
 from suffixindex.errors import QueryError, UnaskableError
+from suffixindex.storage import exact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,7 +127,7 @@ def _values(text: str) -> list[Any]:
     if match := re.fullmatch(r"(-?\d{1,18})\.\.(-?\d{1,18})", text):
         return [range(int(match[1]), int(match[2]))]
     try:
-        value = json.loads(text)
+        value = exact.loads(text)
     except ValueError:
         return [text]
     return [value] if isinstance(value, str) else [text] if isinstance(value, (list, dict)) else [value, text]
@@ -144,7 +146,7 @@ def documents_where(
 
 def _some(values: Iterable[Any]) -> str:
     """The first of the most frequent values."""
-    listed = [json.dumps(value, ensure_ascii=False) for value in values]
+    listed = [exact.dumps(value, ensure_ascii=False) for value in values]
     return ", ".join(listed[:SHOWN]) + (", …" if len(listed) > SHOWN else "")
 
 
@@ -176,12 +178,12 @@ def askable(index: "SuffixIndex", ngrams: "Sequence[Ngram]") -> list[int]:
     return places
 
 
-def typed(ngrams: Sequence[str], file: IO[str] | None, ids: bool) -> Sequence[str]:
+def typed(ngrams: Sequence[str], file: IO[bytes] | None, ids: bool) -> Sequence[str]:
     """The texts that stand on the command line itself."""
     return () if ids or file is not None or tuple(ngrams) == ("-",) else ngrams
 
 
-def read_ngrams(ngrams: Sequence[str], file: IO[str] | None, ids: bool) -> list[Any]:
+def read_ngrams(ngrams: Sequence[str], file: IO[bytes] | None, ids: bool) -> list[Any]:
     """N-grams of the command line, of standard input (a line each, for ``-``), or of a file of JSON strings and id lists."""
     if file is not None:
         if ngrams:
@@ -190,24 +192,17 @@ def read_ngrams(ngrams: Sequence[str], file: IO[str] | None, ids: bool) -> list[
     if not ngrams:
         raise click.UsageError("no n-gram given: write it after INDEX, '-' to read lines from stdin, or use --file")
     if tuple(ngrams) == ("-",):
-        ngrams = list(_lines((line.decode().rstrip("\r\n") for line in input_lines()), "standard input"))
+        ngrams = [line for _, line in text_lines(input_lines(), "standard input", QueryError)]
     return as_ngrams(ngrams, ids)
 
 
-def _lines(lines: Iterable[str], name: str) -> Iterator[str]:
-    try:
-        yield from lines
-    except UnicodeDecodeError as error:
-        raise QueryError(f"{name} is not UTF-8: {error.reason}") from error
-
-
-def _json_lines(file: IO[str]) -> Iterator[Any]:
-    for number, line in enumerate(_lines(file, file.name), 1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise QueryError(f"{file.name}, line {number}: malformed JSON ({error})") from error
+def _json_lines(file: IO[bytes]) -> Iterator[Any]:
+    name = getattr(file, "name", "standard input")
+    for number, line in text_lines(file, name, QueryError):
+        try:
+            yield json.loads(line)
+        except ValueError as error:
+            raise QueryError(f"{name}, line {number}: malformed JSON ({error})") from error
 
 
 def as_ngrams(texts: Sequence[str], ids: bool) -> "list[Ngram]":

@@ -3,7 +3,6 @@
 import csv
 import errno
 import io
-import json
 import os
 import sys
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import IO, Any, NoReturn
 import click
 
 from suffixindex.errors import SuffixIndexError
+from suffixindex.storage.exact import dumps
 
 
 class Group(click.Group):
@@ -52,10 +52,10 @@ def _end(error: OSError) -> NoReturn:
 
 
 class QueryFile(click.File):
-    """A file of text to read, or ``-`` for standard input."""
+    """A file to read text from, or ``-`` for standard input."""
 
     def __init__(self) -> None:
-        super().__init__(encoding="utf-8")
+        super().__init__("rb")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "-":
@@ -74,7 +74,7 @@ def emit(records: list[dict[str, Any]], style: str | None) -> None:
     """Print records as JSON lines, CSV or a table, numbers to the right."""
     if style is None:
         for record in records:
-            _print(json.dumps(record, ensure_ascii=False))
+            _print(dumps(record, ensure_ascii=False))
         return
     if not records:
         return
@@ -101,4 +101,4 @@ def _print(line: str) -> None:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else dumps(value, ensure_ascii=False)

@@ -46,7 +46,7 @@ def infgram(index: "SuffixIndex", context: str, k: int, ids: bool, style: str | 
 @file_option
 @click.argument("texts", nargs=-1)
 @click.option("--tokens", is_flag=True, help="Show every token with its probability and evidence, not a line a text.")
-def score(index: "SuffixIndex", texts: tuple[str, ...], file: IO[str] | None, tokens: bool, ids: bool, style: str | None) -> None:
+def score(index: "SuffixIndex", texts: tuple[str, ...], file: IO[bytes] | None, tokens: bool, ids: bool, style: str | None) -> None:
     """The ∞-gram model's account of TEXTS (- reads lines from stdin): log-probabilities, and how far the corpus goes along.
 
     Probabilities of 0 are counted apart: log_prob and perplexity are of the other tokens.

@@ -6,53 +6,33 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from suffixindex.corpus.archives import zip_is
+from suffixindex.corpus.columnar import saved_dataset
+from suffixindex.corpus.formats import (
+    INPUT_FORMATS,
+    TOKEN_FORMATS,
+    UnknownKindError,
+    ending_of,
+    format_by_name,
+    format_of,
+    in_folders,
+)
+from suffixindex.corpus.megatron import state_of, token_type_of_dataset
+from suffixindex.corpus.records import HUGGING_FACE, STDIN, Source
+from suffixindex.corpus.streams import DAMAGES, open_stream, plain_errors
 from suffixindex.corpus.token_files import RAW as RAW_FORMATS
-from suffixindex.corpus.token_files import data_files, token_type_of_dataset
+from suffixindex.corpus.token_files import check_width, npy_token_type
 from suffixindex.errors import CorpusError
+from suffixindex.storage.format import BUILD_STATE, MANIFEST, SOURCES
+
+__all__ = ["HUGGING_FACE", "INPUT_FORMATS", "STDIN", "TOKEN_FORMATS", "Source", "resolve", "token_type_of"]
 
 log = logging.getLogger(__name__)
 
-STDIN = "-"
-HUGGING_FACE = "hf:"
-COMPRESSIONS = (".gz", ".zst")
-RECORD_SUFFIXES = (".jsonl", ".ndjson", ".json")
-TEXT_SUFFIXES = frozenset(
-    (
-        ".txt .text .md .rst .tex .org .adoc .html .htm .xml .css .srt"
-        " .py .pyi .pyx .ipynb .r .jl .c .h .cc .cpp .cxx .hpp .cu .rs .go .java .kt .scala .js .jsx .ts .tsx .cs .swift .m"
-        " .rb .php .pl .pm .lua .hs .ml .lean .v .sh .bash .sql .yaml .yml .toml .ini .cfg .cmake"
-    ).split()
-)
-TOKEN_FORMATS = ("megatron", "u8", "u16", "u32")
-INPUT_FORMATS = ("auto", "jsonl", "lines", "text", "parquet", *TOKEN_FORMATS)
-
-
-@dataclass(frozen=True)
-class Source:
-    """One input. ``format`` is jsonl | lines | text | parquet | huggingface; sizes are unknown for what is no file.
-
-    Or, of ids, megatron | u8 | u16 | u32, then perhaps a colon and a number: the sequences of a step, the id that ends
-    documents.
-    """
-
-    path: str
-    format: str
-    bytes: int | None = None
-    mtime_ns: int | None = None
-
-    @property
-    def kind(self) -> str:
-        """The format without its number."""
-        return self.format.partition(":")[0]
-
-    @property
-    def number(self) -> int | None:
-        """The number of the format."""
-        number = self.format.partition(":")[2]
-        return int(number) if number else None
+INDEX_DEPTH = 3  # folders from an index's own to those of its files
 
 
 def resolve(
@@ -67,13 +47,13 @@ def resolve(
     Parameters
     ----------
     inputs
-        Paths of files (``.jsonl``, ``.json``, ``.parquet``, anything else is one document of text; ``.gz`` and ``.zst`` are
-        unpacked), folders (walked for known kinds; hidden entries are passed over), globs, ``-`` for standard input,
+        Paths of files (:data:`suffixindex.corpus.formats.FORMATS`; what is compressed is unpacked, members of zip and tar files are
+        read), folders (walked for known kinds; hidden entries and indexes are passed over), globs, ``-`` for standard input,
         ``hf:NAME?name=CONFIG&split=SPLIT&revision=REVISION`` for a Hugging Face dataset.
     input_format
-        ``auto`` goes by the file name (standard input is JSON lines); ``lines`` makes each line a document, ``text`` each file;
-        ``u8``, ``u16`` and ``u32`` are files of nothing but ids. One in which each document ends with the largest id of the
-        type, and that fits a shard, is linked and not copied: it must stay as it is.
+        ``auto`` goes by a file's content and its ending, and refuses what neither tells (standard input is JSON lines); ``lines``
+        makes each line a document, ``text`` each file; ``u8``, ``u16`` and ``u32`` are files of nothing but ids. One in which each
+        document ends with the largest id of the type, and that fits a shard, is linked and not copied: it must stay as it is.
     separator
         The id that ends documents in a file of ids; none: each file is one.
     sequences_per_step
@@ -83,15 +63,19 @@ def resolve(
     Raises
     ------
     CorpusError
-        An input does not exist, matches nothing, or is named twice.
+        An input does not exist, matches nothing, is of no known kind, or is named twice.
     """
     if input_format not in INPUT_FORMATS:
         raise CorpusError(f"unknown input format {input_format!r}: expected one of {', '.join(INPUT_FORMATS)}")
     if isinstance(inputs, (str, os.PathLike)):
         inputs = [inputs]
-    sources = [source for name in inputs for source in _resolve_one(os.fspath(name), input_format)]
+    resolver = _Resolver(input_format)
+    sources = [source for name in inputs for source in resolver.resolve(os.fspath(name))]
+    if resolver.indexes:
+        log.warning("%s: passed over, an index is no part of a corpus", ", ".join(sorted(resolver.indexes)))
     if not sources:
-        raise CorpusError("the corpus is empty: no input was named or found")
+        only = f": {min(resolver.indexes)} is an index, name what it was built of" if resolver.indexes else None
+        raise CorpusError(f"the corpus is empty{only or ': no input was named or found'}")
     sources = [_numbered(source, separator, sequences_per_step) for source in sources]
     if len({source.kind in TOKEN_FORMATS for source in sources}) > 1:
         raise CorpusError("the corpus is text and ids at once: build an index of each")
@@ -104,8 +88,8 @@ def resolve(
 
 def _numbered(source: Source, separator: int | None, sequences_per_step: int | None) -> Source:
     """A source with the number that its format takes."""
-    takes = {"megatron": sequences_per_step, "u8": separator, "u16": separator, "u32": separator}
-    if separator is not None and source.kind not in RAW_FORMATS:
+    takes = {"megatron": sequences_per_step, **dict.fromkeys((*RAW_FORMATS, "npy"), separator)}
+    if separator is not None and source.kind not in (*RAW_FORMATS, "npy"):
         raise CorpusError(f"{source.path} is {source.kind}: a separator is named for files of ids alone (--input-format u16)")
     if sequences_per_step is not None and (source.kind != "megatron" or sequences_per_step < 1):
         raise CorpusError(f"{source.path} is {source.kind}: sequences of a step, 1 or more, are named for Megatron datasets alone")
@@ -113,87 +97,169 @@ def _numbered(source: Source, separator: int | None, sequences_per_step: int | N
     return source if number is None else replace(source, format=f"{source.kind}:{number}")
 
 
-def _resolve_one(name: str, input_format: str) -> Iterator[Source]:
-    if name == STDIN:
-        yield Source(STDIN, "jsonl" if input_format == "auto" else input_format)
-    elif name.startswith(HUGGING_FACE):
-        yield Source(name, "huggingface")
-    elif os.path.isdir(name):
-        yield from _walk(name, input_format)
-    elif os.path.exists(name):
-        yield _file(name, input_format)
-    else:
-        matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
-        if not matches:
-            hint = (
-                f"; for a Hugging Face dataset write hf:{name}" if name.count("/") == 1 and not name.startswith((".", "/")) else ""
-            )
-            raise CorpusError(f"{name} does not exist{' or matches nothing' if glob.has_magic(name) else ''}{hint}")
-        for match in matches:
-            yield from _walk(match, input_format) if os.path.isdir(match) else [_file(match, input_format)]
+class _Resolver:
+    """Finds files and their formats; ``indexes`` are those that were passed over."""
 
+    def __init__(self, input_format: str) -> None:
+        self.input_format = input_format
+        self.indexes: set[str] = set()
+        self._is_index: dict[str, bool] = {}
 
-def _walk(folder: str, input_format: str) -> Iterator[Source]:
-    found = passed_over = 0
-    paths: list[str] = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
-        paths += [os.path.join(parent, name) for name in names if not name.startswith(".")]
-    for path in sorted(paths, key=lambda path: Path(path).parts):
-        if _known(path):
-            found += 1
-            yield _file(path, input_format)
+    def resolve(self, name: str) -> Iterator[Source]:
+        if name == STDIN:
+            yield Source(STDIN, "jsonl" if self.input_format == "auto" else self.input_format)
+        elif name.startswith(HUGGING_FACE):
+            yield Source(name, "huggingface")
+        elif os.path.isdir(name):
+            yield from self._folder(name)
+        elif os.path.exists(name):
+            yield from self._named(name)
         else:
-            passed_over += 1
-    if passed_over:
-        log.warning(
-            "%s: passed over %d files whose names say neither text nor records; name them to index them", folder, passed_over
-        )
-    if not found:
-        raise CorpusError(f"{folder} holds no file of a known kind (.jsonl .parquet .txt, source files; also .gz, .zst)")
+            matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
+            if not matches:
+                hint = ""
+                if name.count("/") == 1 and not name.startswith((".", "/")):
+                    hint = f"; for a Hugging Face dataset write hf:{name}"
+                raise CorpusError(f"{name} does not exist{' or matches nothing' if glob.has_magic(name) else ''}{hint}")
+            for match in matches:
+                yield from self._folder(match) if os.path.isdir(match) else self._named(match)
+
+    def _named(self, path: str) -> Iterator[Source]:
+        """A file that the user or a shell's glob names, unless it is an index's own."""
+        parent = path
+        for _ in range(INDEX_DEPTH if self.input_format == "auto" else 0):
+            parent = os.path.dirname(parent)
+            if parent not in self._is_index:
+                self._is_index[parent] = _is_index(parent or ".")
+            if self._is_index[parent]:
+                self.indexes.add(parent or ".")
+                return
+        yield source_of(path, self.input_format)
+
+    def _folder(self, folder: str) -> Iterator[Source]:
+        saved = saved_dataset(folder)
+        if saved is not None:
+            yield from (source_of(path, "arrow") for path in saved)
+            return
+        first: list[str] = []
+        second: list[str] = []
+        passed_over: Counter[str] = Counter()
+        for path in self._walk(folder):
+            known = in_folders(path)
+            (first if known else second).append(path) if known is not False else passed_over.update([_kind_of_name(path)])
+        found = False
+        for path in first or second:
+            try:
+                source = source_of(path, self.input_format)
+            except UnknownKindError as error:
+                log.warning("passed over: %s", error)
+                passed_over[_kind_of_name(path)] += 1
+                continue
+            found = True
+            yield source
+        if first:
+            passed_over.update(map(_kind_of_name, second))
+        if passed_over:
+            log.warning(
+                "%s: passed over %d files whose names say neither text nor records (%s); name them to index them",
+                folder,
+                passed_over.total(),
+                ", ".join(f"{count:,} {kind}" for kind, count in sorted(passed_over.items(), key=lambda of: (-of[1], of[0]))[:5]),
+            )
+        if not found and not self.indexes:
+            raise CorpusError(
+                f"{folder} holds no file of a known kind (.jsonl .parquet .txt .csv, source files; also .gz, .zst, .bz2, .xz)"
+            )
+
+    def _walk(self, folder: str) -> list[str]:
+        """The files of a folder that are not hidden and no part of an index, sorted."""
+        paths: list[str] = []
+        for parent, folders, names in os.walk(folder):
+            if _is_index_of({*folders, *names}):
+                self.indexes.add(parent)
+                folders[:] = []
+                continue
+            folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
+            paths += [os.path.join(parent, name) for name in names if not name.startswith(".")]
+        return sorted(paths, key=lambda path: Path(path).parts)
 
 
-def _known(path: str) -> bool:
-    suffix = _suffix(path)
-    # in a folder of sources a bare .json is seldom a file of records; compressed ones, as C4's and Dolma's, are
-    return (
-        suffix in TEXT_SUFFIXES
-        or suffix in (".jsonl", ".ndjson", ".parquet")
-        or (suffix == ".json" and path.endswith(COMPRESSIONS))
-    )
+def _kind_of_name(path: str) -> str:
+    return ending_of(path) or "without an ending"
 
 
-def _suffix(path: str) -> str:
-    for compression in COMPRESSIONS:
-        path = path.removesuffix(compression)
-    return os.path.splitext(path)[1].lower()
-
-
-def _file(path: str, input_format: str) -> Source:
-    suffix = _suffix(path)
-    if input_format == "auto" and suffix == ".idx":
-        input_format = "megatron"
-    if input_format == "megatron":
-        return _dataset(path)
-    if input_format == "auto":
-        input_format = "jsonl" if suffix in RECORD_SUFFIXES else "parquet" if suffix == ".parquet" else "text"
+def _is_index(folder: str) -> bool:
     try:
+        return _is_index_of(set(os.listdir(folder)))
+    except OSError:
+        return False
+
+
+def _is_index_of(names: set[str]) -> bool:
+    """Whether a folder of these entries is an index or a build under way, ours or infini-gram's."""
+    ours = (MANIFEST in names or SOURCES in names) and "shards" in names
+    build = BUILD_STATE in names and (SOURCES in names or "build.lock" in names or "shards" in names)
+    return ours or build or names == {"build.lock"} or {"tokenized.0", "table.0"} <= names
+
+
+def source_of(path: str, input_format: str) -> Source:
+    """A file as a source.
+
+    Raises
+    ------
+    CorpusError
+        It cannot be read, is damaged, or is of no known kind.
+    """
+    if input_format == "megatron" or (input_format == "auto" and ending_of(path) == ".idx"):
+        return _dataset(path)
+    with plain_errors(path):
         status = os.stat(path)
-    except OSError as error:  # a link to nowhere, or no permission
-        raise CorpusError(f"{path} cannot be read: {error.strerror}") from error
-    if not stat.S_ISREG(status.st_mode):  # a pipe, as a shell's <(...): its size is unknown
-        return Source(path, input_format)
-    return Source(path, input_format, status.st_size, status.st_mtime_ns)
+        if not stat.S_ISREG(status.st_mode):  # a pipe, as a shell's <(...): its size and content are unknown
+            return Source(path, format_by_name(path) if input_format == "auto" else input_format)
+        source = Source(path, input_format, status.st_size, status.st_mtime_ns)
+        if not status.st_size:
+            return replace(source, format=_format_of_nothing(path, input_format))
+        source = replace(source, format=_format_of_file(source))
+    if source.kind in RAW_FORMATS:
+        check_width(path, status.st_size, source.kind)
+    if source.kind == "zip" and (what := zip_is(path)) is not None:
+        raise UnknownKindError(f"{path} is {what[0]}, and no corpus: {what[1]}")
+    return source
+
+
+def _format_of_nothing(path: str, input_format: str) -> str:
+    try:
+        name = format_by_name(path) if input_format == "auto" else input_format
+    except UnknownKindError:
+        return "text"
+    return "jsonl" if name == "json" and input_format == "auto" else name
+
+
+def _format_of_file(source: Source) -> str:
+    of_ids = source.format in RAW_FORMATS
+    try:
+        with open_stream(source, text=False) as opened:
+            head, layers = opened.head, opened.layers
+    except (*DAMAGES, OSError):
+        if not of_ids:
+            raise
+        head, layers = b"", ()  # ids that begin like a compressed file
+    found = format_of(source.path, head, source.format)
+    if layers and (of_ids or found in ("parquet", "arrow", "npy", "zip", "megatron")):
+        raise UnknownKindError(f"{source.path} is compressed ({layers[0]}), which is not read of {found}: unpack it first")
+    return found
 
 
 def _dataset(path: str) -> Source:
     """A Megatron dataset by its ``.idx``, of the size of its tokens."""
     if not path.endswith(".idx"):
         raise CorpusError(f"{path} is no .idx: name a Megatron dataset by its index, beside which its .bin files lie")
-    files = [Path(path), *data_files(Path(path))]
-    return Source(path, "megatron", sum(file.stat().st_size for file in files[1:]), max(file.stat().st_mtime_ns for file in files))
+    with plain_errors(path):
+        return Source(path, "megatron", *state_of(Path(path)))
 
 
 def token_type_of(source: Source) -> str:
     """The narrowest token type that holds the ids of a source, of those that a dataset's type may be."""
-    return source.kind if source.kind in RAW_FORMATS else token_type_of_dataset(Path(source.path))
+    if source.kind in RAW_FORMATS:
+        return source.kind
+    return npy_token_type(source.path) if source.kind == "npy" else token_type_of_dataset(Path(source.path))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +12,8 @@ from suffixindex.errors import QueryError
 from suffixindex.storage.shard import Shard
 from suffixindex.system.threads import ForkLock
 
-Value = str | int | float | bool | None
-"""What a field may hold; None where a document lacks it."""
+Value = str | int | float | Decimal | bool | None
+"""What a field may hold, a decimal where a float would round it; None where a document lacks it."""
 
 Condition = Value | range | Callable[[Any], object] | Iterable[Value | range]
 """A value, a range of integers, a function of the value, or a collection of which any member holds."""
@@ -152,7 +153,7 @@ def _test(field: str, condition: Any) -> Callable[[Any], object]:
     """A condition as a function of the value."""
     if isinstance(condition, range):
         return lambda value: isinstance(value, (int, float)) and value % 1 == 0 and int(value) in condition
-    if condition is None or isinstance(condition, (str, int, float, np.generic)):
+    if condition is None or isinstance(condition, (str, int, float, Decimal, np.generic)):
         return lambda value: value == condition
     if callable(condition):
         return condition  # type: ignore[no-any-return]

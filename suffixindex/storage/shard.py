@@ -1,9 +1,9 @@
 """One shard: its read-only arrays, and what they answer. A shard knows no other shard."""
 
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ import orjson
 from numpy.typing import NDArray
 
 from suffixindex.ngrams import NgramBatch
+from suffixindex.storage.exact import loads, may_round
 from suffixindex.storage.files import map_array
 from suffixindex.storage.format import (
     DOCUMENT_BLOCKS,
@@ -334,15 +335,18 @@ class Shard:
         start, stop = map_array(self.folder / METADATA_OFFSETS, "<u8")[document : document + 2]
         with open(self.folder / METADATA, "rb") as file:
             file.seek(int(start))
-            return dict(json.loads(file.read(int(stop - start))))
+            return dict(loads(file.read(int(stop - start))))
 
 
 def parse_lines(lines: list[bytes]) -> list[dict[str, Any]]:
-    """JSON lines as records."""
-    try:
-        return orjson.loads(b"[" + b",".join(lines) + b"]")  # type: ignore[no-any-return]
-    except orjson.JSONDecodeError:  # a path that is not UTF-8, deep nesting; where NaN comes with one, it is null as elsewhere
-        return [json.loads(line, parse_constant=lambda _: None) for line in lines]
+    """JSON lines as records, with every digit of their numbers."""
+    block = b"[" + b",".join(lines) + b"]"
+    if not may_round(block):
+        with suppress(orjson.JSONDecodeError):  # a path that is not UTF-8, deep nesting
+            return orjson.loads(block)  # type: ignore[no-any-return]
+    elif len(lines) > 1:
+        return [parse_lines([line])[0] for line in lines]
+    return [loads(line) for line in lines]
 
 
 def merge_counts(ids: Sequence[NDArray[Any]], counts: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import zstandard
 
-from suffixindex.corpus.readers import Documents, RecordOptions, parse, read_pieces
+from suffixindex.corpus.readers import Documents, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import resolve
 
 
@@ -57,7 +57,7 @@ def rows_of(path: Path, text_field: str = "text") -> list[Row]:
 def read(inputs: Any, input_format: str = "auto", **options: Any) -> Documents:
     """Read with the package, without building."""
     sources = resolve([inputs] if isinstance(inputs, (str, Path)) else inputs, input_format)
-    return parse(list(read_pieces(sources)), sources, RecordOptions(**options))
+    return parse(list(read_records(sources)), sources, RecordOptions(**options))
 
 
 def as_rows(documents: Documents) -> list[Row]:

@@ -12,7 +12,7 @@ import pytest
 
 import suffixindex as si
 from suffixindex.building import encode
-from suffixindex.corpus import readers
+from suffixindex.corpus import lines
 from suffixindex.storage.format import BUILD_STATE, MANIFEST
 from tests.helpers.building import write_jsonl
 from tests.suffixindex.building.test_resume import content_of
@@ -28,7 +28,7 @@ def build(corpus: Any, index: Path, **options: Any) -> None:
 def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A build whose error comes early or late: in the first batch, or after a batch of which a checkpoint was made."""
     if request.param == "after one":
-        monkeypatch.setattr(readers, "READ_BYTES", 30)
+        monkeypatch.setattr(lines, "READ_BYTES", 30)
         monkeypatch.setattr(encode, "BATCH_BYTES", 1)
 
 
@@ -122,7 +122,7 @@ def short_file(index: Path) -> None:
 @pytest.mark.usefixtures("no_fsync")
 @pytest.mark.parametrize("damage", [damaged_state, short_file])
 def test_what_is_damaged_is_thrown_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]) -> None:
-    monkeypatch.setattr(readers, "READ_BYTES", 30)
+    monkeypatch.setattr(lines, "READ_BYTES", 30)
     monkeypatch.setattr(encode, "BATCH_BYTES", 1)
     corpus, mend = broken_record(tmp_path)
     with pytest.raises(si.CorpusError):
@@ -137,7 +137,7 @@ def test_what_is_damaged_is_thrown_away(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.usefixtures("no_fsync")
 @pytest.mark.parametrize("finished", [True, False])
 def test_another_build_takes_the_folder_or_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: bool) -> None:
-    monkeypatch.setattr(readers, "READ_BYTES", 30)
+    monkeypatch.setattr(lines, "READ_BYTES", 30)
     monkeypatch.setattr(encode, "BATCH_BYTES", 1)
     corpus, mend = broken_record(tmp_path)
     if finished:

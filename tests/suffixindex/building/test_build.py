@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 import suffixindex as si
 from suffixindex.building import encode
 from suffixindex.building.folder import locked
-from suffixindex.corpus import readers
+from suffixindex.corpus import lines
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 TYPES = {"u8": np.uint8, "u16": np.uint16, "u32": np.uint32}
@@ -170,7 +170,7 @@ def test_bytes_depend_on_neither_threads_nor_cuts(tmp_path: Path, monkeypatch: p
     expected = content_of(tmp_path / "reference")
     assert reference.num_shards > 1
     for number, (threads, block, batch) in enumerate([(2, 100, 1), (5, 1000, 5000), (5, 1 << 20, 1), (1, 37, 1000)]):
-        monkeypatch.setattr(readers, "READ_BYTES", block)
+        monkeypatch.setattr(lines, "READ_BYTES", block)
         monkeypatch.setattr(encode, "BATCH_BYTES", batch)
         build(tmp_path / "corpus", tmp_path / str(number), threads=threads, checkpoint_seconds=[0, 20][number % 2], **options)
         assert content_of(tmp_path / str(number)) == expected
@@ -354,7 +354,7 @@ def leave_unfinished(corpus: Path, index: Path, **options: Any) -> None:
     broken = b'"test"'.join(whole.rsplit(b'"text"', 1))
     corpus.write_bytes(broken)
     os.utime(corpus, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with mock.patch.object(readers, "READ_BYTES", 30), mock.patch.object(encode, "BATCH_BYTES", 1), pytest.raises(si.CorpusError):
+    with mock.patch.object(lines, "READ_BYTES", 30), mock.patch.object(encode, "BATCH_BYTES", 1), pytest.raises(si.CorpusError):
         build(corpus, index, checkpoint_seconds=0, **options)
     corpus.write_bytes(whole)
     os.utime(corpus, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -419,7 +419,7 @@ def test_a_damaged_state_says_how_to_start_anew(tmp_path: Path) -> None:
 
 
 def test_files_shorter_than_the_checkpoint_say_how_to_start_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "READ_BYTES", 30)
+    monkeypatch.setattr(lines, "READ_BYTES", 30)
     monkeypatch.setattr(encode, "BATCH_BYTES", 1)
     corpus = write_corpus(tmp_path / "a.jsonl", ["some text"] * 20)
     with corpus.open("ab") as file:
@@ -447,7 +447,7 @@ def test_files_shorter_than_the_checkpoint_say_how_to_start_anew(tmp_path: Path,
         ({"memory": 0}, "0 MiB of memory are too little for a build"),
         ({"on_error": "ignore"}, "on_error is 'ignore': expected raise or skip"),
         ({"threads": 0}, "threads is 0: expected 1 or more"),
-        ({"input_format": "csv"}, "unknown input format 'csv'"),
+        ({"input_format": "xml"}, "unknown input format 'xml'"),
     ],
 )
 def test_settings_without_sense(tmp_path: Path, options: dict[str, Any], sentence: str) -> None:
@@ -505,7 +505,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 
 
 def test_standard_input_starts_over_when_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "READ_BYTES", 30)
+    monkeypatch.setattr(lines, "READ_BYTES", 30)
     monkeypatch.setattr(encode, "BATCH_BYTES", 1)
     whole = b"".join(b'{"text": "document %d"}\n' % i for i in range(20))
 

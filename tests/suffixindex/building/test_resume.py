@@ -27,7 +27,8 @@ import zstandard
 
 import suffixindex as si
 from suffixindex.building import encode
-from suffixindex.corpus import readers
+from suffixindex.corpus import lines as lines_module
+from suffixindex.corpus import streams
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and signals")
 
@@ -67,8 +68,8 @@ def build(corpus: Path, index: Path, tokenizer: str, shard_tokens: int) -> Any:
 
 def shrink(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(os, "fsync", lambda descriptor: None)  # nothing here needs to outlive a real power cut
-    patch.setattr(readers, "READ_BYTES", 400)
-    patch.setattr(readers, "COMPRESSED_BYTES", 200)
+    patch.setattr(lines_module, "READ_BYTES", 400)
+    patch.setattr(streams, "COMPRESSED_BYTES", 200)
     patch.setattr(encode, "BATCH_BYTES", 1000)
 
 

@@ -10,7 +10,7 @@ import pytest
 import suffixindex as si
 from suffixindex.building import encode, job
 from suffixindex.building.state import BuildState, Checkpoint, Counts, Encoded, EncodedParts, Parts
-from suffixindex.corpus import readers
+from suffixindex.corpus import lines
 from suffixindex.storage.format import BUILD_STATE
 from tests.helpers.building import write_jsonl
 from tests.suffixindex.building.test_resume import content_of
@@ -93,7 +93,7 @@ def test_counts_add_up() -> None:
 
 def test_a_build_goes_on_from_what_an_earlier_version_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The states of a real build are those that version 0.1.0 wrote of it, and each goes on to the same index."""
-    monkeypatch.setattr(readers, "READ_BYTES", 60)
+    monkeypatch.setattr(lines, "READ_BYTES", 60)
     monkeypatch.setattr(encode, "BATCH_BYTES", 1)
     texts = ["a b c", "", "b b b b", "c a"] * 3
     corpus = write_jsonl(tmp_path / "b.jsonl", texts, n=range(len(texts)))

@@ -25,13 +25,13 @@ HEAVY = ("numba", "torch", "transformers", "pyarrow", "datasets", "tokenizers", 
 def test_there_are_the_commands_that_these_files_test() -> None:
     queries = {"count", "next", "docs", "concordance", "cooccur", "top", "statistics", "duplicates"}
     queries |= {"infgram", "score", "spans", "bench"}
-    assert set(main.commands) == {"build", "info", "verify", "demo", "adopt", "export", *queries}
+    assert set(main.commands) == {"check", "build", "info", "verify", "demo", "adopt", "export", *queries}
 
 
 def test_commands_are_listed_in_the_order_of_use_with_helps_that_are_whole() -> None:
     listed = run("--help").stdout.split("Commands:\n")[1].splitlines()
     assert [line.split()[0] for line in listed] == list(main.commands)
-    assert [*main.commands][:5] == ["build", "info", "verify", "count", "next"]
+    assert [*main.commands][:6] == ["check", "build", "info", "verify", "count", "next"]
     assert [*main.commands][-4:] == ["export", "adopt", "bench", "demo"]
     assert all(line.endswith(".") and not line.endswith("..") for line in listed)
 
@@ -89,7 +89,7 @@ def test_wrong_usage_exits_with_2(words: str, corpus: Path) -> None:
     assert "with --ids an n-gram is integers" in sentence("count", words, "--ids", "to be", code=2)
     assert "0 is not in the range" in sentence("next", words, "to", "-k", "0", code=2)
     assert "No such file" in sentence("count", words, "-f", "nowhere.jsonl", code=2)
-    assert "csv" in sentence("build", str(corpus), "-o", "x", "-t", "bytes", "--input-format", "csv", code=2)
+    assert "xml" in sentence("build", str(corpus), "-o", "x", "-t", "bytes", "--input-format", "xml", code=2)
     assert "0 is not in the range" in sentence("build", str(corpus), "-o", "x", "-t", "bytes", "--threads", "0", code=2)
 
 

@@ -49,7 +49,7 @@ def test_count_lines_of_standard_input(words: str, letters: str) -> None:
     assert [row["ngram"] for row in rows("count", letters, "-", stdin=" a \n∞\n")] == [" a ", "∞"]
     assert rows("count", words, "--ids", "-", stdin="1\n1 2\n")[1]["ids"] == [1, 2]
     assert rows("count", words, "-", stdin="") == []
-    assert "standard input is not UTF-8" in sentence("count", words, "-", stdin=b"caf\xe9\n")
+    assert "standard input, line 1: not UTF-8: byte 0xe9 at offset 3" in sentence("count", words, "-", stdin=b"caf\xe9\n")
 
 
 def test_count_a_file_of_json_lines(tmp_path: Path, words: str) -> None:
@@ -66,7 +66,7 @@ def test_count_a_file_of_json_lines(tmp_path: Path, words: str) -> None:
     [
         (b'"to be"\n{"a"\n', r"queries\.jsonl, line 2: malformed JSON \("),
         (b"to be\n", r"queries\.jsonl, line 1: malformed JSON \("),
-        (b'"caf\xe9"\n', r"queries\.jsonl is not UTF-8"),
+        (b'"caf\xe9"\n', r"queries\.jsonl, line 1: not UTF-8"),
         (b"5\n", r"an n-gram is text or"),
         (b"null\n", r"an n-gram is text or"),
         (b'{"a": 1}\n', r"an n-gram is text or"),

@@ -15,8 +15,8 @@ import pytest
 import zstandard
 
 import suffixindex as si
-from suffixindex.corpus import readers
-from suffixindex.corpus.readers import RecordOptions, parse, read_pieces
+from suffixindex.corpus import columnar
+from suffixindex.corpus.readers import RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source, resolve
 from tests.helpers.reading import RECORDS, Row, as_rows, jsonl, pack, read, rows_of
 
@@ -47,7 +47,7 @@ def test_a_folder_is_walked_in_sorted_order(tree: Path, caplog: pytest.LogCaptur
         sources = resolve([tree])
     assert [source.path for source in sources] == [str(tree / name) for name in IN_ORDER]
     assert [record.message for record in caplog.records] == [
-        f"{tree}: passed over 3 files whose names say neither text nor records; name them to index them"
+        f"{tree}: passed over 3 files whose names say neither text nor records (1 .bin, 1 .json, 1 .png); name them to index them"
     ]
     assert read(tree).texts == IN_ORDER
 
@@ -134,14 +134,14 @@ def test_a_hugging_face_dataset(tmp_path: Path, offline: Any, monkeypatch: pytes
     records = [{"text": f"document {i} ∞", "n": i, "tags": ["a"] * (i % 3)} for i in range(23)]
     (folder / "train.jsonl").write_bytes(jsonl(records))
     (folder / "test.jsonl").write_bytes(jsonl(records[:2]))
-    monkeypatch.setattr(readers, "PARQUET_ROWS", 10)
+    monkeypatch.setattr(columnar, "ROWS", 10)
     name = f"hf:{folder}"
     assert as_rows(read(name)) == [
         Row(record["text"], name, i + 1, {"n": i, "tags": record["tags"]}) for i, record in enumerate(records)
     ]
     assert read(f"{name}?split=test").texts == [record["text"] for record in records[:2]]
     sources = resolve([name])
-    rest = list(read_pieces(sources, (0, 13)))
+    rest = list(read_records(sources, (0, 13)))
     assert [piece.first for piece in rest] == [13]
     assert parse(rest, sources, RecordOptions()).texts == [record["text"] for record in records[13:]]
 
@@ -195,7 +195,7 @@ def test_an_index_gives_back_every_document_with_its_origin(tmp_path: Path) -> N
 
 BAD_LINES = {
     "malformed JSON": (b'{"text": "a"', r"malformed JSON: .*"),
-    "two values": (b'{"text": "a"} {"text": "b"}', r"malformed JSON: Extra data.*"),
+    "two values": (b'{"text": "a"} {"text": }', r"malformed JSON: .*"),
     "no field": (b'{"content": "a", "id": 1}', r"no field 'text': the record has content, id \(--text-field names the text\)"),
     "an empty object": (b"{}", r"no field 'text': the record has no fields .*"),
     "null text": (b'{"text": null}', r"field 'text' is no text: found NoneType"),
@@ -266,19 +266,19 @@ def test_parquet_text_must_be_text(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"text": pa.array([b"bytes", None], pa.binary())}), path)
-    with pytest.raises(si.CorpusError, match=r"line 1: field 'text' is no text: found bytes"):
+    pq.write_table(pa.table({"text": pa.array([5, None])}), path)
+    with pytest.raises(si.CorpusError, match=r"line 1: field 'text' is no text: found int"):
         read(path)
     with pytest.raises(si.CorpusError, match=r"line 1: no field 'content': the record has text"):
         read(path, text_field="content")
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "a.txt.gz", "a.txt.zst"])
-@pytest.mark.parametrize("damage", ["cut", "garbage", "not compressed"])
+@pytest.mark.parametrize("damage", ["cut", "garbage"])
 def test_a_damaged_compressed_file(tmp_path: Path, name: str, damage: str) -> None:
     whole = pack(jsonl([{"text": os.urandom(2000).hex()}] * 2), name)
     path = tmp_path / name
-    path.write_bytes({"cut": whole[: len(whole) - 5], "garbage": whole + b"garbage", "not compressed": jsonl(RECORDS)}[damage])
+    path.write_bytes({"cut": whole[: len(whole) - 5], "garbage": whole + b"garbage"}[damage])
     with pytest.raises(si.CorpusError, match=rf"^{path}: the compressed file is cut short or damaged \(.+\); fetch it again$"):
         read(path)
 
@@ -350,7 +350,9 @@ def test_an_input_that_does_not_exist(tmp_path: Path) -> None:
         resolve(["some/dataset"])
     with pytest.raises(si.CorpusError, match=r"none\*\.jsonl does not exist or matches nothing$"):
         resolve([f"{tmp_path}/none*.jsonl"])
-    with pytest.raises(si.CorpusError, match="unknown input format 'xml': expected one of auto, jsonl, lines, text, parquet"):
+    with pytest.raises(
+        si.CorpusError, match="unknown input format 'xml': expected one of auto, jsonl, json, lines, text, csv, tsv, parquet"
+    ):
         resolve([tmp_path], "xml")
 
 

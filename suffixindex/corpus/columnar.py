@@ -1,0 +1,208 @@
+"""Columns as rows: Parquet, Arrow files and streams, folders that Hugging Face's ``save_to_disk`` wrote, and its datasets."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from suffixindex.corpus.records import HUGGING_FACE, BadRecordError, Chunk, Parsed, Source, too_large
+from suffixindex.errors import CorpusError, MissingDependencyError, SuffixIndexError
+
+ROWS = 1024
+BATCH_BYTES = 1 << 23
+
+_SAVED = "dataset_info.json", "state.json"
+_SAVED_SPLITS = "dataset_dict.json"
+
+
+@contextmanager
+def _arrow_errors(path: str, kind: str) -> Iterator[Any]:
+    """pyarrow, and its errors as ours."""
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise MissingDependencyError(f"reading {kind} needs pyarrow: pip install 'suffixindex[parquet]'") from error
+    try:
+        yield pyarrow
+    except pyarrow.ArrowException as error:
+        raise CorpusError(f"{path} is no readable {kind} file: {error}; fetch it again") from error
+
+
+def read_parquet(source: Source, start: int, limit: int) -> Iterator[Chunk]:
+    """Rows of a Parquet file from row ``start`` on."""
+    with _arrow_errors(source.path, "Parquet"):
+        import pyarrow.parquet
+
+        with pyarrow.parquet.ParquetFile(source.path, pre_buffer=False) as file:
+            total = max(file.metadata.num_rows, 1)
+            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+            row = 0
+            for number, group in enumerate(groups):
+                if row + group.num_rows <= start:
+                    row += group.num_rows
+                    continue
+                rows = max(1, min(ROWS, BATCH_BYTES * group.num_rows // max(group.total_byte_size, 1)))
+                for batch in file.iter_batches(rows, row_groups=[number]):
+                    skip = min(max(start - row, 0), len(batch))
+                    row += len(batch)
+                    if skip < len(batch):
+                        yield from _chunks(batch.slice(skip), limit, (source.bytes or 0) * row // total)
+
+
+def read_arrow(source: Source, start: int, limit: int) -> Iterator[Chunk]:
+    """Rows of an Arrow (Feather) file or stream from row ``start`` on."""
+    with _arrow_errors(source.path, "Arrow") as pyarrow, pyarrow.OSFile(source.path) as file:
+        row = 0
+        for batch in map(_validated, _arrow_batches(pyarrow, file)):
+            skip = min(max(start - row, 0), len(batch))
+            row += len(batch)
+            rows = max(1, min(ROWS, BATCH_BYTES * len(batch) // max(batch.nbytes, 1)))
+            for first in range(skip, len(batch), rows):
+                yield from _chunks(batch.slice(first, rows), limit, file.tell())
+
+
+def _arrow_batches(pyarrow: Any, file: Any) -> Iterator[Any]:
+    if file.read(6) == b"ARROW1":
+        with pyarrow.ipc.open_file(file) as reader:
+            yield from (reader.get_batch(number) for number in range(reader.num_record_batches))
+        return
+    file.seek(0)
+    with pyarrow.ipc.open_stream(file) as reader:
+        yield from reader
+
+
+def _validated(batch: Any) -> Any:
+    """A batch whose offsets lie inside its buffers; Arrow itself believes a file. Text that is no UTF-8 is its row's error.
+
+    Raises
+    ------
+    ArrowInvalid
+    """
+    import pyarrow
+
+    try:
+        batch.validate(full=True)
+    except pyarrow.ArrowInvalid:
+        as_bytes = {pyarrow.string(): pyarrow.binary(), pyarrow.large_string(): pyarrow.large_binary()}
+        columns = [column.view(as_bytes.get(column.type, column.type)) for column in batch.columns]
+        for column in columns:
+            column.validate(full=True)
+    return batch
+
+
+def _chunks(batch: Any, limit: int, consumed: int) -> Iterator[Chunk]:
+    """A batch; where it is larger than a record may be, row by row, an error in the place of one that is."""
+    if batch.nbytes <= limit:
+        yield Chunk(len(batch), batch, batch.nbytes, consumed)
+        return
+    for row in range(len(batch)):
+        part = batch.slice(row, 1)
+        size = part.nbytes
+        yield Chunk(1, part if size <= limit else [too_large(size, limit)], min(size, limit), consumed)
+
+
+def parse_rows(payload: Any, first: int) -> Iterator[Parsed]:
+    """Rows as records."""
+    yield from enumerate(payload if isinstance(payload, list) else _rows(_plain(payload)), first + 1)
+
+
+def _rows(batch: Any) -> list[Any]:
+    """The rows of an Arrow batch as dictionaries; in the place of one that Python cannot hold, the error."""
+    try:
+        return list(batch.to_pylist())
+    except (ValueError, OverflowError) as error:  # text that is not UTF-8, a time beyond Python's
+        if len(batch) == 1:
+            try:
+                return list(_plain(batch, all_times=True).to_pylist())
+            except (ValueError, OverflowError):
+                return [BadRecordError("unreadable row", str(error))]
+        return [row for i in range(len(batch)) for row in _rows(batch.slice(i, 1))]
+
+
+def _plain(batch: Any, all_times: bool = False) -> Any:
+    """A batch in which times that Python would round, or all of them, are texts with every digit."""
+    import pyarrow
+
+    fields = list(batch.schema)
+    types = [_plain_type(pyarrow.types, field.type, all_times) for field in fields]
+    if all(kind == field.type for kind, field in zip(types, fields, strict=True)):
+        return batch
+    columns = [column if kind == column.type else column.cast(kind) for kind, column in zip(types, batch.columns, strict=True)]
+    return pyarrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _plain_type(types: Any, kind: Any, all_times: bool) -> Any:
+    import pyarrow
+
+    is_time = types.is_timestamp(kind) or types.is_time(kind)
+    if (all_times and (is_time or types.is_date(kind))) or (is_time and kind.unit == "ns"):
+        return pyarrow.string()
+    if types.is_duration(kind) and kind.unit == "ns":
+        return pyarrow.int64()
+    if types.is_float16(kind):
+        return pyarrow.float32()
+    if types.is_large_list(kind) or types.is_list(kind):
+        inner = _plain_type(types, kind.value_type, all_times)
+        return kind if inner == kind.value_type else (pyarrow.large_list if types.is_large_list(kind) else pyarrow.list_)(inner)
+    if types.is_struct(kind):
+        inner = [field.with_type(_plain_type(types, field.type, all_times)) for field in kind]
+        return kind if all(a.type == b.type for a, b in zip(inner, kind, strict=True)) else pyarrow.struct(inner)
+    return kind
+
+
+# ---- Hugging Face ------------------------------------------------------------------------------------------------
+
+
+def saved_dataset(folder: str) -> list[str] | None:
+    """The Arrow files of a folder that ``save_to_disk`` wrote, of all its splits, in their order; None if it is none.
+
+    Raises
+    ------
+    CorpusError
+        A file that it lists is not there.
+    """
+    splits = os.path.join(folder, _SAVED_SPLITS)
+    try:
+        if os.path.exists(splits):
+            with open(splits, "rb") as file:
+                names = json.load(file)["splits"]
+            return [path for name in names for path in saved_dataset(os.path.join(folder, name)) or []]
+        if not all(os.path.exists(os.path.join(folder, name)) for name in _SAVED):
+            return None
+        with open(os.path.join(folder, _SAVED[1]), "rb") as file:
+            state = json.load(file)
+        paths = [os.path.join(folder, entry["filename"]) for entry in state["_data_files"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorpusError(
+            f"{folder} looks like a dataset of save_to_disk, but its JSON files are damaged; save it again"
+        ) from error
+    missing = [path for path in paths if not os.path.exists(path)]
+    if missing:
+        raise CorpusError(f"{missing[0]} is missing, which {folder}/{_SAVED[1]} lists; save the dataset again")
+    return paths
+
+
+def read_hugging_face(source: Source, start: int, limit: int) -> Iterator[Chunk]:
+    """Rows of a dataset, streamed."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingDependencyError("reading a Hugging Face dataset needs datasets: pip install 'suffixindex[hf]'") from error
+    url = urlsplit(source.path.removeprefix(HUGGING_FACE))
+    options = {key: values[-1] for key, values in parse_qs(url.query).items()}
+    unknown = options.keys() - {"name", "split", "revision"}
+    if unknown:
+        raise CorpusError(f"{source.path}: unknown option {min(unknown)!r}; expected name, split, revision")
+    options.setdefault("split", "train")
+    try:
+        rows = datasets.load_dataset(url.path, streaming=True, **options).skip(start)
+        for batch in rows.iter(ROWS):
+            records = [dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)]
+            size = sum(len(value) for record in records for value in record.values() if isinstance(value, str))
+            yield Chunk(len(records), records, size, 0)
+    except SuffixIndexError:
+        raise
+    except Exception as error:  # whatever the library raises: no such dataset, no network, a gated one
+        raise CorpusError(f"{source.path} cannot be loaded: {type(error).__name__}: {error}") from error
