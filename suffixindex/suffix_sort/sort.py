@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.kernels.sort import anchored as sort_anchored
 from suffixindex.kernels.sort import codes as sort_codes
 from suffixindex.kernels.sort import cover as sort_cover
 from suffixindex.kernels.sort import partitions as sort_partitions
@@ -143,7 +144,10 @@ def suffix_array(
         induction = plan_induction(text, size, groups, workers)
         listed = ranks[size - induction.sorted_suffixes :] if induction else ranks
         tied = np.empty(len(listed), np.uint8)
-        if _sort_by_depth(text, size, listed, tied, workers, config):
+        left = _sort_by_depth(text, size, listed, tied, workers, config)
+        if left and induction:
+            left = _sort_by_anchors(text, listed, tied, workers, config)
+        if left:
             _sort_by_cover(size, listed, tied, workers, config)
         del tied
         if induction:
@@ -180,8 +184,7 @@ class _Sort(NamedTuple):
     def refine(self, first: int, last: int, bits: int) -> int:
         """Tell the ties of the partitions ``[first, last)`` apart, equal in ``bits`` code bits; returns how many stay."""
         lo, hi = self.partitions.offsets[[first, last]].tolist()
-        depth, block = sort_cover.MODULUS, self.config.block
-        return int(sort_ties.refine_ties(self.text, bits, depth, block, lo, hi, self.suffix_array, self.tied))
+        return int(sort_ties.refine_ties(self.text, bits, self.config.block, lo, hi, self.suffix_array, self.tied))
 
 
 def _sort_by_depth(
@@ -273,14 +276,30 @@ def _pieces(edges: Sequence[int]) -> Blocks:
     return list(pairwise(distinct))
 
 
+def _sort_by_anchors(
+    text: RankedText, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
+) -> int:
+    """Order the suffixes that share the tokens through their next anchor; returns how many stay tied, by 64 tokens."""
+    units = _tied_units(tied, workers, config)
+    anchor_ranks = np.empty(text.num_anchors + 1, np.uint32)
+    workers.run(lambda lo, hi: sort_anchored.rank_anchors(suffix_array, tied, lo, hi, text.anchors, anchor_ranks), units)
+    return sum(
+        workers.run(lambda lo, hi: int(sort_anchored.sort_anchored(suffix_array, tied, lo, hi, text.anchors, anchor_ranks)), units)
+    )
+
+
+def _tied_units(tied: NDArray[np.uint8], workers: Workers, config: SortConfig) -> Blocks:
+    """Pieces of work that start and end between groups."""
+    count = workers.threads * config.units_per_thread
+    return _pieces([0, *(int(sort_cover.next_head(tied, len(tied) * k // count)) for k in range(1, count)), len(tied)])
+
+
 def _sort_by_cover(
     size: int, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
 ) -> None:
     """Order the suffixes that stay tied, by the ranks of those at cover positions."""
     workers.progress(TOLD_APART)
-    listed = len(suffix_array)
-    count = workers.threads * config.units_per_thread
-    units = _pieces([0, *(int(sort_cover.next_head(tied, listed * k // count)) for k in range(1, count)), listed])
+    units = _tied_units(tied, workers, config)
     sample_ranks = np.empty((size // sort_cover.MODULUS + 2) * sort_cover.COVER_SIZE, np.uint32)
     sample_ranks[:] = 0
     workers.run(lambda lo, hi: sort_cover.rank_sample(suffix_array, tied, lo, hi, sample_ranks), units)
