@@ -38,7 +38,7 @@ class Induction(NamedTuple):
 def plan_induction(text: RankedText, size: int, groups: int, workers: Workers) -> Induction | None:
     """Cut the ranks of tokens into at most ``groups`` groups and choose their turns; None if there are less than two.
 
-    The turns also go into the code table.
+    The turns also go into the code table, and set the anchors of the text.
     """
     num_ranks = text.separator + 1
     if min(groups, num_ranks - 2) < 2 or text.bucket_bits:
@@ -69,7 +69,7 @@ def plan_induction(text: RankedText, size: int, groups: int, workers: Workers) -
 
 
 def mark_anchors(text: RankedText, size: int, turns: NDArray[np.uint8], workers: Workers) -> None:
-    """Fill the bitmap of anchors."""
+    """Fill the bitmap of anchors, which are told by the turns."""
     words = workers.blocks(-(-size // WORD))
     workers.run(lambda lo, hi: sort_anchors.mark_anchors(text, lo * WORD, min(hi * WORD, size), turns), words)
     before = text.anchors[1::2]

@@ -1,13 +1,14 @@
 """Suffix arrays of token arrays.
 
-About half of the suffixes are sorted, the others derived from them. The sort works in five steps, each a file of
+About half of the suffixes are sorted, the others derived from them. The sort works in six steps, each a file of
 kernels; the middle ones hand on a suffix array and the marks of its tied ranks:
 
 1. ``sort_codes``: every suffix to sort gets the bits of an order-preserving prefix code, which scatter it into a partition;
 2. ``sort_partitions``: a radix sort orders each partition by the rest of the code bits;
-3. ``sort_ties``: suffixes with equal codes are told apart token by token, down to 64 tokens;
-4. ``sort_cover``: those that share 64 tokens are ordered by a difference cover, in O(n log n) whatever the text;
-5. ``sort_induce``: every other suffix is placed by a scan of those one token on.
+3. ``sort_ties``: suffixes with equal codes are told apart token by token, down to their next anchor or to 64 tokens;
+4. ``sort_anchored``: those that share the tokens through their next anchor are ordered by the ranks of their anchors;
+5. ``sort_cover``: those that share 64 tokens are ordered by a difference cover, in O(n log n) whatever the text;
+6. ``sort_induce``: every other suffix is placed by a scan of those one token on.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,8 +47,8 @@ class SortConfig:
     max_key_bits: int = sort_partitions.MAX_KEY_BITS
     units_per_thread: int = 16
     """Pieces of work a thread gets, so that threads end together."""
-    block: int = 1 << 13
-    """Ranks whose ties are refined together: their text takes half of a 1 MiB L2 cache."""
+    block: int = 1 << 12
+    """Ranks whose ties are refined together: their text takes half of a 512 KiB L2 cache."""
     rounds: int | None = None
     """Passes over the text, each for a part of the partitions, were all suffixes sorted; None: 3 or 4, and 1 for a small text."""
     groups: int = 64
@@ -60,8 +61,8 @@ class SortConfig:
 
 DEFAULT_CONFIG = SortConfig()
 ONE_ROUND_TOKENS = 1 << 22
-CODED, TOLD_APART, ORDERED = 0.1, 0.75, 0.9
-"""Shares of the time on natural text after which the text is coded, what is tied shares 64 tokens, nothing is tied."""
+CODED, TOLD_APART, ORDERED = 0.1, 0.7, 0.9
+"""Shares of the time on natural text after which the text is coded, what is tied shares an anchor or 64 tokens, nothing is tied."""
 
 
 class Partitions(NamedTuple):
@@ -115,8 +116,8 @@ def suffix_array(
     -----
     O(n log n) time for any text, about 30 ns a token of natural text on two cores, and at most
     10 bytes a token (11.5 of u32 ids). Two-stage sorting (Itoh and Tanaka, 1999) leaves half of the suffixes to
-    sort; the text is coded by an alphabetic code (Gilbert and Moore, 1959), what stays tied is ordered by a difference
-    cover (Burkhardt and Kärkkäinen, 2003).
+    sort; the text is coded by an alphabetic code (Gilbert and Moore, 1959), what stays tied is ordered by anchors (Manzini
+    and Ferragina, 2004) and by a difference cover (Burkhardt and Kärkkäinen, 2003).
 
     Examples
     --------
@@ -190,7 +191,7 @@ class _Sort(NamedTuple):
 def _sort_by_depth(
     text: RankedText, size: int, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
 ) -> int:
-    """Sort the suffixes that are sorted by their first 64 tokens at least; returns how many stay tied with another."""
+    """Sort the suffixes that are sorted by their first tokens, through their next anchor or 64; returns how many stay tied."""
     blocks = workers.blocks(size)
     partitions = _count_partitions(text, size, len(suffix_array), blocks, workers, config)
     sort = _Sort(text, partitions, blocks, suffix_array, tied, workers, config)
@@ -280,6 +281,7 @@ def _sort_by_anchors(
     text: RankedText, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
 ) -> int:
     """Order the suffixes that share the tokens through their next anchor; returns how many stay tied, by 64 tokens."""
+    workers.progress(TOLD_APART)
     units = _tied_units(tied, workers, config)
     anchor_ranks = np.empty(text.num_anchors + 1, np.uint32)
     workers.run(lambda lo, hi: sort_anchored.rank_anchors(suffix_array, tied, lo, hi, text.anchors, anchor_ranks), units)

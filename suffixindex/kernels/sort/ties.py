@@ -115,13 +115,36 @@ def load_key(text, at):
         key = np.uint64(0)
         for lane in range(text.lanes):
             key = (key << np.uint64(text.lane_bits)) | np.uint64(ranks[at + lane])
-    other = key ^ text.separator_lanes
-    if ~(((other & text.lane_lows) + text.lane_lows) | other) & text.lane_tops:  # a lane of other is 0
+    if holds_separator(text, key):
         key = np.uint64(0)
         for _ in range(text.lanes):
             key = (key << np.uint64(text.lane_bits)) | np.uint64(ranks[at])
             at += np.int64(ranks[at] != text.separator)
     return key
+
+
+@helper
+def holds_separator(text, key):
+    """Whether a lane of ``key``, or of a word with its lanes in another order, is the separator."""
+    other = key ^ text.separator_lanes
+    return (~(((other & text.lane_lows) + text.lane_lows) | other) & text.lane_tops) != 0  # a lane of other is 0
+
+
+@helper
+def share_key(text, first, second):
+    """Whether two suffixes share the next ``text.lanes`` ranks, and those hold no separator."""
+    if text.lanes == 4:  # lanes as they lie in memory: one load
+        word, other = load_word(text.ranks, first), load_word(text.ranks, second)
+        return (word == other) & (not holds_separator(text, word))
+    key = load_key(text, first)
+    return (key == load_key(text, second)) & (not ends_in_separator(text, key))
+
+
+@helper
+def load_word(ranks, at):
+    """Four 16-bit ranks, the first one lowest."""
+    word = np.uint64(ranks[at]) | (np.uint64(ranks[at + 1]) << np.uint64(16))
+    return word | (np.uint64(ranks[at + 2]) << np.uint64(32)) | (np.uint64(ranks[at + 3]) << np.uint64(48))
 
 
 @helper
@@ -310,10 +333,7 @@ def deepen_batch(text, size, batch):
             continue
         other = np.int64(position[i])
         deep = np.int64(depth[i])
-        while deep < shared:
-            key = load_key(text, first + deep)
-            if key != load_key(text, other + deep) or ends_in_separator(text, key):
-                break
+        while deep < shared and share_key(text, first + deep, other + deep):
             deep += text.lanes
         shared = min(shared, deep)
         if head[i + 1] == i + 1:
