@@ -28,6 +28,7 @@ from suffixindex.system.memory import parse_count
 CONTENDER = Path(__file__).with_name("contender.py")
 NAMES = {"ours": "suffixindex", "divsufsort": "pydivsufsort", "tokengrams": "tokengrams", "infinigram": "infini-gram"}
 COMPARISON_SORTS = {"tokengrams", "infinigram"}
+SPAN_TOKENS = 64
 QUADRATIC_FOR_THEM = {"periodic", "equal", "copies"}
 
 
@@ -39,6 +40,8 @@ def make(kind: str, tokens: np.ndarray, size: int) -> np.ndarray:
         made = np.array(tokens[:size])
     elif kind == "repeated":
         made = repeat_documents(np.array(tokens[:size]), separator, rng)
+    elif kind == "mosaic":
+        made = cut_spans(np.array(tokens[: size // 4]), size, rng)
     elif kind == "zipf":
         ranks = np.minimum(rng.zipf(1.2, size), 50_000).astype(tokens.dtype)
         ranks[rng.random(size) < 1 / 800] = separator
@@ -71,6 +74,16 @@ def repeat_documents(tokens: np.ndarray, separator: int, rng: np.random.Generato
         if length >= len(tokens):
             break
     return np.concatenate([chosen[i] for i in rng.permutation(len(chosen))])
+
+
+def cut_spans(tokens: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """``size`` tokens of spans cut from anywhere in ``tokens``, 64 long on average: crawled pages quote one another."""
+    lengths = rng.geometric(1 / SPAN_TOKENS, size // SPAN_TOKENS + size // 1000 + 1000)
+    lengths = np.minimum(lengths, len(tokens))
+    ends = np.cumsum(lengths)
+    starts = rng.integers(0, len(tokens) - lengths + 1)
+    positions = np.arange(size) + np.repeat(starts - ends + lengths, lengths)[:size]
+    return tokens[positions]
 
 
 def run(python: str, name: str, path: Path, threads: int) -> dict[str, float]:
@@ -124,7 +137,7 @@ def main() -> None:
     parser.add_argument("--tokens", required=True, type=Path)
     parser.add_argument("--peers", help="interpreter of the peers' environment")
     parser.add_argument("--sizes", default="10M,100M")
-    parser.add_argument("--kinds", default="natural,repeated,zipf,periodic,equal,copies")
+    parser.add_argument("--kinds", default="natural,mosaic,repeated,zipf,periodic,equal,copies")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--name", default="build", help="of the results and of the table")

@@ -71,6 +71,31 @@ def test_order_is_the_definition(text: tuple[NDArray[np.unsignedinteger], int | 
     assert divsufsort_suffix_array(tokens, separator).tolist() == expected
 
 
+@st.composite
+def mosaics(draw: st.DrawFn) -> tuple[NDArray[np.unsignedinteger], int | None]:
+    """Spans of 1 to 150 tokens cut from a short text, so that most suffixes share many tokens with some others."""
+    dtype = draw(st.sampled_from([np.uint8, np.uint16, np.uint32]))
+    alphabet = draw(st.sampled_from([2, 3, 6, 40]))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    source = random.integers(0, alphabet, draw(st.integers(20, 250)))
+    separator = draw(st.sampled_from([None, alphabet, int(np.iinfo(dtype).max)]))
+    if separator is not None:
+        source[random.random(len(source)) < draw(st.sampled_from([0.0, 0.02, 0.2]))] = separator
+    lengths = random.geometric(1 / draw(st.sampled_from([8, 64, 150])), 100)
+    starts = random.integers(0, len(source), 100)
+    spans = [source[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+    return np.concatenate(spans)[:700].astype(dtype), separator
+
+
+@given(mosaics(), st.sampled_from(CONFIGS))
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_mosaics_are_sorted(text: tuple[NDArray[np.unsignedinteger], int | None], config: SortConfig) -> None:
+    tokens, separator = text
+    expected = oracle(tokens, separator)
+    for threads in (1, 3):
+        assert suffix_array(tokens, separator=separator, threads=threads, config=config).tolist() == expected
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
 @pytest.mark.parametrize(
     "ids", [[], [0], [7, 7], [1, 0, 1, 0], ["top"], ["top", "top"], [0, "top", 0], [3, "top", "top", 3, "top"]]
@@ -123,6 +148,16 @@ def natural(size: int) -> NDArray[np.uint16]:
     return tokens
 
 
+def mosaic(size: int) -> NDArray[np.uint16]:
+    """Spans of 64 tokens on average, each part of a text about four times."""
+    random = np.random.default_rng(5)
+    source = natural(size // 4)
+    lengths = np.minimum(random.geometric(1 / 64, size // 40 + 50), len(source))
+    starts = random.integers(0, len(source) - lengths + 1)
+    spans = [source[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+    return np.concatenate(spans)[:size]
+
+
 def many_copies(size: int) -> NDArray[np.uint16]:
     document = np.append(np.random.default_rng(3).integers(0, 50, size // 10_000 - 1), 0xFFFF)
     return np.tile(document, 10_000).astype(np.uint16)
@@ -140,6 +175,9 @@ FAMILIES: dict[str, Callable[[int], NDArray[np.uint16]]] = {
     "a separator at every second position": lambda size: np.tile(np.array([5, 0xFFFF], np.uint16), size // 2),
     "one giant document": lambda size: np.append(np.minimum(natural(size - 1), 5_000), 0xFFFF).astype(np.uint16),
     "natural": natural,
+    "mosaic": mosaic,
+    "mosaic of few ids": lambda size: (mosaic(size) % 5).astype(np.uint16),
+    "two spans, 4,000 times": lambda size: np.tile(mosaic(300), size // 300),
 }
 
 
