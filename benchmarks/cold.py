@@ -34,15 +34,14 @@ KINDS = {
 ONE = """
 import json, mmap, sys, time
 import numpy as np
-from suffixindex.storage import files
-from suffixindex.storage import shard
+from suffixindex.storage import identity
 import suffixindex as si
 if {random}:
-    def map_array(path, dtype):
+    def map_open_file(path, file, dtype):
         found = np.memmap(path, dtype=dtype, mode="r")
         found._mmap.madvise(mmap.MADV_RANDOM)
         return found.view(np.ndarray)
-    shard.map_array = map_array
+    identity.map_open_file = map_open_file
 ngram = json.loads(sys.argv[2])
 started = time.perf_counter()
 index = si.open(sys.argv[1])

@@ -43,7 +43,7 @@ from suffixindex.results import (
 from suffixindex.storage.format import TOKEN_TYPES
 from suffixindex.storage.shard import Shard
 from suffixindex.system.memory import cpu_count
-from suffixindex.tokenizers.base import Tokenizer, open_tokenizer
+from suffixindex.tokenizers.base import Tokenizer
 from suffixindex.tokenizers.encoding import Encoding
 
 
@@ -86,8 +86,7 @@ class SuffixIndex(OldNames):
         self.dtype = TOKEN_TYPES[self.manifest.token_type]
         self.local = LocalShards(self._opened.shards, self.separator, threads or cpu_count())
         self.shard_set: ShardSet = self.local
-        opening = partial(open_tokenizer, self.manifest.tokenizer, self._opened.tokenizer_folder)
-        self._encoding = Encoding(opening, self.vocabulary_size, self.separator)
+        self._encoding = Encoding(self._opened.open_tokenizer, self.vocabulary_size, self.separator)
         stored = self.manifest.settings.get("stored_separator")
         self.checker = NgramChecker(self._encoding.encode_question, self.vocabulary_size, self.separator, stored)
 
@@ -112,8 +111,13 @@ class SuffixIndex(OldNames):
         return self._opened.info()
 
     def close(self) -> None:
-        """Stop the index's threads; its maps go when nothing refers to them any more."""
+        """Give back the index's maps, descriptors and threads. A question asked later, or cut off by this, raises QueryError.
+
+        Arrays that were handed out, such as a document's ids, stay readable.
+        """
         self.shard_set.close()
+        self.local.close()
+        self._encoding.close()
 
     def __repr__(self) -> str:
         shards = f"{self.num_shards} shard{'s' * (self.num_shards != 1)}"

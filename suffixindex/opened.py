@@ -1,6 +1,5 @@
 """What lies at a path: an index of ours or another engine's, described alike, with its shards."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,7 +8,11 @@ from typing import Any
 
 from suffixindex.errors import FormatError, NoIndexError
 from suffixindex.storage.format import BUILD_STATE, MANIFEST, PROVENANCE, Manifest, shard_folder
+from suffixindex.storage.identity import IndexFiles
+from suffixindex.storage.layout import check_layout
+from suffixindex.storage.schema import strict_json
 from suffixindex.storage.shard import Shard
+from suffixindex.tokenizers.base import Tokenizer, open_tokenizer
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -35,6 +38,20 @@ class OpenedIndex:
     manifest: Manifest
     shards: Sequence[Shard]
     tokenizer_folder: Path
+    files: IndexFiles
+    """As they were when the index was opened."""
+
+    def open_tokenizer(self) -> Tokenizer:
+        """The tokenizer that the manifest describes.
+
+        Raises
+        ------
+        FormatError, QueryError
+            Its files are damaged or were changed; the index is closed.
+        """
+        self.files.check_open()
+        self.files.check(self.path / name for name in self.manifest.files)
+        return open_tokenizer(self.manifest.tokenizer, self.tokenizer_folder)
 
     @property
     def path(self) -> Path:
@@ -43,10 +60,7 @@ class OpenedIndex:
     def info(self) -> dict[str, Any]:
         """What the index holds and how it was made, as plain data."""
         manifest = self.manifest
-        try:
-            provenance = json.loads((self.path / PROVENANCE).read_bytes())
-        except (OSError, ValueError):
-            provenance = {}
+        provenance = _read_provenance(self.path / PROVENANCE)
         num_bytes = manifest.num_bytes or sum(Path(name).stat().st_size for name in manifest.settings.get("files", ()))
         return {
             "path": str(self.path),
@@ -66,10 +80,28 @@ class OpenedIndex:
         }
 
 
+def _read_provenance(path: Path) -> dict[str, Any]:
+    """How an index was made; empty if nothing says so.
+
+    Raises
+    ------
+    FormatError
+    """
+    try:
+        found = strict_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except ValueError as error:
+        raise FormatError(f"{path} is damaged ({error}): remove it, nothing depends on it") from error
+    if not isinstance(found, dict):
+        raise FormatError(f"{path} is damaged, expected a record: remove it, nothing depends on it")
+    return found
+
+
 def open_index(path: Paths, said: Said, chosen: tuple[int, int] | None = None) -> OpenedIndex:
     """Open the files of an index: reads the manifest and compares file sizes, no more. O(shards).
 
-    With ``chosen``, only shards ``[first, last)`` of an index of ours, whose sizes are not compared.
+    With ``chosen``, only shards ``[first, last)`` of an index of ours.
 
     Raises
     ------
@@ -88,20 +120,21 @@ def open_index(path: Paths, said: Said, chosen: tuple[int, int] | None = None) -
         opened = open_paths(paths, **asdict(said))
     except PermissionError as error:
         raise NoIndexError(f"{error.filename} may not be read: {error.strerror}; ask its owner for access") from error
-    return OpenedIndex(paths, opened.kind, opened.manifest, opened.shards, opened.tokenizer_folder)
+    return OpenedIndex(paths, opened.kind, opened.manifest, opened.shards, opened.tokenizer_folder, opened.files)
 
 
 def _open_ours(path: Path, said: Said, chosen: tuple[int, int] | None) -> OpenedIndex:
+    named = IndexFiles([path / MANIFEST] if (path / MANIFEST).exists() else [])
     manifest = Manifest.read(path)
-    if chosen is None:
-        manifest.check_sizes(path)
     first, last = chosen or (0, len(manifest.shards))
+    files = check_layout(path, manifest, first, last)
+    named.check([path / MANIFEST])  # what was looked at in the meantime is of this manifest
     manifest = replace(manifest, shards=manifest.shards[first:last])
     if given := [name for name, value in asdict(said).items() if value is not None]:
         raise FormatError(f"{path} is an index of ours, whose manifest says its {given[0]}: leave that out")
     types = manifest.token_type, manifest.vocabulary_size
-    shards = [Shard(shard_folder(path, number), shard, *types) for number, shard in enumerate(manifest.shards, first)]
-    return OpenedIndex((path,), "suffixindex", manifest, shards, path)
+    shards = [Shard(shard_folder(path, number), shard, *types, files) for number, shard in enumerate(manifest.shards, first)]
+    return OpenedIndex((path,), "suffixindex", manifest, shards, path, files)
 
 
 def is_foreign(path: Path) -> bool:

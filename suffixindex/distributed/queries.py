@@ -62,11 +62,6 @@ class ClusterIndex(SuffixIndex):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path, self.scheduler)
 
-    def close(self) -> None:
-        """Leave the cluster, and stop this process's threads."""
-        super().close()
-        self.local.close()
-
 
 class ClusterShards:
     """A :class:`~suffixindex.queries.shard_set.ShardSet` whose shards are asked by workers, consecutive ones by each."""

@@ -1,4 +1,4 @@
-"""Check an index of another engine: its documents, and the order of neighbouring suffixes, some or all."""
+"""Check an index of another engine: its documents, their metadata, and the order of neighbouring suffixes, some or all."""
 
 from typing import Any
 
@@ -9,7 +9,6 @@ from suffixindex.errors import FormatError
 from suffixindex.foreign.arrays import Table
 from suffixindex.foreign.last_document import StoredOrder, compare
 from suffixindex.foreign.shard import StoredShard
-from suffixindex.storage.files import map_array
 from suffixindex.storage.format import TOKEN_TYPES
 
 BLOCK = 1 << 22  # entries that are looked at together
@@ -25,10 +24,16 @@ def check_shard(shard: StoredShard, samples: int, seed: int, *, full: bool) -> i
     FormatError
     """
     layout = shard.layout
-    text = map_array(layout.tokens, TOKEN_TYPES[layout.stored_type])
-    table = Table(map_array(layout.table, "u1"), layout.pointer_bytes, shift=layout.pointer_shift)
+    files = shard.index_files
+    text = files.map(layout.tokens, TOKEN_TYPES[layout.stored_type])
+    table = Table(files.map(layout.table, "u1"), layout.pointer_bytes, shift=layout.pointer_shift)
     _check_documents(shard, text)
+    if shard.metadata_path is not None:
+        for _ in shard.metadata_records():
+            pass
+        shard.metadata_lines.check_starts()
     if full:
+        shard.check_made()
         _check_permutation(shard, table, len(text))
     order = StoredOrder(text, table, layout.swapped)
     pairs = table.stored - 1

@@ -67,11 +67,16 @@ class MirroredShard(StoredShard):
         parts = []
         for low in range(*interval, SCANNED):
             found = np.empty(min(low + SCANNED, interval[1]) - low, self.tokens.dtype)
-            read_before(self.tokens, self.suffix_array, low, found)
+            self.run(read_before, self.tokens, self.suffix_array, low, found)
             parts.append(np.unique(found, return_counts=True))
         if not parts:
             return np.empty(0, np.int64), np.empty(0, np.int64)
-        return merge_counts([ids.astype(np.int64) for ids, _ in parts], [counts.astype(np.int64) for _, counts in parts])
+        followers, counts = merge_counts(
+            [ids.astype(np.int64) for ids, _ in parts], [counts.astype(np.int64) for _, counts in parts]
+        )
+        if ((followers >= self._vocabulary_size) & (followers != self.tokens.separator)).any():
+            raise self.damage()
+        return followers, counts
 
     def read(self, start: int, stop: int) -> NDArray[np.unsignedinteger[Any]]:
         positions = np.arange(start, min(stop, self.length))

@@ -12,9 +12,11 @@ from suffixindex.foreign.mirrored import MirroredShard
 from suffixindex.foreign.shard import Layout, StoredShard
 from suffixindex.foreign.sidecar import ANSWERS, Sidecar
 from suffixindex.storage.format import MANIFEST, TOKEN_TYPES, Manifest, ShardEntry, separator_of
+from suffixindex.storage.identity import IndexFiles
 from suffixindex.tokenizers.encoders import HuggingFaceEncoder, choose_encoder
 from suffixindex.tokenizers.hub import TOKENIZER_FILE
 
+METADATA = ("metadata", "metaoff")
 MEGATRON = b"MMIDIDX\x00\x00"
 NO_TOKENIZER: Mapping[str, Any] = {"kind": "none"}
 
@@ -41,6 +43,8 @@ class Opened(NamedTuple):
     shards: list[StoredShard]
     kind: str
     tokenizer_folder: Path
+    files: IndexFiles
+    """As they were when the index was opened."""
 
 
 class Found(NamedTuple):
@@ -60,6 +64,14 @@ class Found(NamedTuple):
             for shard in infinigram.shard_names(folder)
             for path in infinigram.files_of(folder, shard)
         ]
+
+    @property
+    def metadata(self) -> list[Path]:
+        """Files that need not be there."""
+        names = [
+            folder / f"{name}{shard}" for folder in self.folders for shard in infinigram.shard_names(folder) for name in METADATA
+        ]
+        return [path for path in names if path.exists()]
 
 
 def recognise(paths: Sequence[Path]) -> Found | None:
@@ -129,6 +141,7 @@ def open_paths(
     found = recognise(paths)
     if found is None:
         raise NoIndexError(f"{paths[0]} is no index: it has no {MANIFEST}, and no files of infini-gram or tokengrams")
+    index_files = IndexFiles([*found.files, *found.metadata])
     sidecar = Sidecar(found.files)
     files: dict[str, bytes] = {}
     entry: Mapping[str, Any] | None = None
@@ -137,7 +150,7 @@ def open_paths(
         vocabulary_size = vocabulary_size or size
     answers = Answers(token_type, reversed, separator, vocabulary_size, entry)
     filled = answers.filled(sidecar.answers())
-    opened = _open(found, filled, sidecar)
+    opened = _open(found, filled, sidecar, index_files)
     if answers != Answers() and asdict(filled) != sidecar.answers():
         sidecar.remember(asdict(filled), files)
     folder = sidecar.find(ANSWERS) if opened.manifest.tokenizer.get("kind") == "huggingface" else None
@@ -160,7 +173,7 @@ def tokenizer_entry(tokenizer: str) -> tuple[Mapping[str, Any], int, dict[str, b
     return encoder.entry, encoder.vocabulary_size, files
 
 
-def _open(found: Found, answers: Answers, sidecar: Sidecar) -> Opened:
+def _open(found: Found, answers: Answers, sidecar: Sidecar, index_files: IndexFiles) -> Opened:
     if answers.token_dtype not in (None, *TOKEN_TYPES):
         raise FormatError(f"token_dtype is {answers.token_dtype!r}: expected one of {', '.join(TOKEN_TYPES)}")
     if found.engine == "tokengrams":
@@ -188,9 +201,8 @@ def _open(found: Found, answers: Answers, sidecar: Sidecar) -> Opened:
         shards=tuple(ShardEntry(layout.num_documents, layout.length, {}) for layout in layouts),
         files={},
     )
-    return Opened(
-        manifest, [_kind_of(layout)(layout, i, sidecar, size) for i, layout in enumerate(layouts)], kind, found.files[0].parent
-    )
+    shards = [_kind_of(layout)(layout, i, sidecar, size, index_files) for i, layout in enumerate(layouts)]
+    return Opened(manifest, shards, kind, found.files[0].parent, index_files)
 
 
 def _kind_of(layout: Layout) -> type[StoredShard]:

@@ -1,6 +1,6 @@
 """Shards that other engines made, as shards of ours: the same arrays, read where they lie."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.errors import FormatError
 from suffixindex.foreign.arrays import Pieces, Table, Tokens
 from suffixindex.foreign.last_document import find_pieces
 from suffixindex.foreign.sidecar import Sidecar
 from suffixindex.ngrams import NgramBatch
+from suffixindex.storage.checks import check_ascending, check_blocks, check_tree
 from suffixindex.storage.files import map_array
 from suffixindex.storage.format import TOKEN_TYPES, ShardEntry, separator_of
-from suffixindex.storage.shard import FEW, Interval, Shard, parse_lines
+from suffixindex.storage.identity import IndexFiles
+from suffixindex.storage.metadata import MetadataLines, our_record
+from suffixindex.storage.shard import FEW, Interval, Shard
 from suffixindex.storage.tables import SPACING, SearchTree, document_blocks, grow_search_tree, search_tree
 
 if TYPE_CHECKING:
@@ -26,6 +30,9 @@ LEAVES = 1 << 19
 """Leaves of a search tree at most: to sample a suffix is to read two places of the disk."""
 WORTH = 32
 """A search saves the reads of as many leaves: a tree is grown when the searches so far would have paid for it."""
+BLOCKS = "document_blocks.u32"
+Made = tuple[str, str, Callable[[], NDArray[Any]]]
+"""A table that is made for an index: its name, its type, and how."""
 SCANNED = 1 << 22  # occurrences whose neighbours are read at a time
 
 
@@ -64,10 +71,9 @@ class StoredShard(Shard):
 
     position_type = np.uint64
 
-    def __init__(self, layout: Layout, number: int, sidecar: Sidecar, vocabulary_size: int) -> None:
-        super().__init__(
-            layout.tokens.parent, ShardEntry(layout.num_documents, layout.length, {}), layout.token_type, vocabulary_size
-        )
+    def __init__(self, layout: Layout, number: int, sidecar: Sidecar, vocabulary_size: int, index_files: IndexFiles) -> None:
+        entry = ShardEntry(layout.num_documents, layout.length, {})
+        super().__init__(layout.tokens.parent, entry, layout.token_type, vocabulary_size, index_files)
         self.layout = layout
         self.in_id_order = not layout.mirrored and layout.separator is None and (not layout.swapped or layout.token_type == "u8")
         self._number = number
@@ -76,12 +82,17 @@ class StoredShard(Shard):
     def _made(self, name: str) -> str:
         return f"{self._number:05d}.{name}"
 
+    @property
+    def index_files(self) -> IndexFiles:
+        """The files of the index."""
+        return self._index_files
+
     # ---- arrays --------------------------------------------------------------------------------------------------
 
     @cached_property
     def tokens(self) -> Tokens:  # type: ignore[override]
         layout = self.layout
-        content = map_array(layout.tokens, TOKEN_TYPES[layout.stored_type])
+        content = self._index_files.map(layout.tokens, TOKEN_TYPES[layout.stored_type])
         # documents that lie reversed keep the separators that stand before them: to us those come after
         length = layout.length + 1 if layout.mirrored else layout.length
         content = content if layout.mirrored else content[layout.leading :]
@@ -91,36 +102,47 @@ class StoredShard(Shard):
 
     @cached_property
     def suffix_array(self) -> Table:  # type: ignore[override]
-        def find() -> NDArray[np.int64]:
-            tokens = map_array(layout.tokens, TOKEN_TYPES[layout.stored_type])
-            separator = separator_of(layout.token_type) if layout.separator is None else layout.separator
-            last = int(self.document_offsets[self.num_documents - 1]) + layout.leading - layout.mirrored
-            if layout.length == len(tokens) - layout.leading:
-                last = len(tokens)  # no document's end is missing
-            stored = Table(content, layout.pointer_bytes, shift=layout.pointer_shift, length=layout.length)
-            return np.array(find_pieces(tokens, stored, layout.swapped, last, separator, str(layout.table)))
-
         layout = self.layout
-        content = map_array(layout.table, "u1")
-        found = self._sidecar.array(self._made(f"pieces.{layout.separator}.i64"), find, "<i8").reshape(2, -1)
+        content = self._index_files.map(layout.table, "u1")
+        name = self._made(f"pieces.{layout.separator}.i64")
+        found = self._sidecar.array(name, self._find_pieces, "<i8", lambda made: check_pieces(made, layout.length)).reshape(2, -1)
         settings = {"shift": layout.pointer_shift, "last": layout.length - 1, "length": layout.length}
         base = 0 if layout.mirrored else layout.leading
         return Table(content, layout.pointer_bytes, **settings, base=base, pieces=Pieces(found[0].copy(), found[1].copy()))
+
+    def _find_pieces(self) -> NDArray[np.int64]:
+        layout = self.layout
+        tokens = self._index_files.map(layout.tokens, TOKEN_TYPES[layout.stored_type])
+        separator = separator_of(layout.token_type) if layout.separator is None else layout.separator
+        last = int(self.document_offsets[self.num_documents - 1]) + layout.leading - layout.mirrored
+        if layout.length == len(tokens) - layout.leading:
+            last = len(tokens)  # no document's end is missing
+        content = self._index_files.map(layout.table, "u1")
+        stored = Table(content, layout.pointer_bytes, shift=layout.pointer_shift, length=layout.length)
+        return np.array(find_pieces(tokens, stored, layout.swapped, last, separator, str(layout.table)))
 
     @cached_property
     def document_offsets(self) -> Any:
         layout = self.layout
         if layout.offsets is not None:
             shift = TOKEN_TYPES[layout.token_type].itemsize.bit_length() - 1
-            content = map_array(layout.offsets, "u1")
-            return Table(content, 8, shift=shift, last=layout.length, length=layout.num_documents + 1)
+            content = self._index_files.map(layout.offsets, "u1")
+            uneven = np.flatnonzero(content.view("<u8") & np.uint64((1 << shift) - 1))
+            if len(uneven):
+                raise FormatError(f"{layout.offsets}: entry {int(uneven[0]):,} is no multiple of {1 << shift}; {self.remedy}")
+            offsets = Table(content, 8, shift=shift, last=layout.length, length=layout.num_documents + 1)
+            check_ascending(layout.offsets, offsets, layout.num_documents, layout.length, "tokens into documents")
+            return offsets
         raise NotImplementedError
 
     @cached_property
     def search_tree(self) -> SearchTree:
         """The tree that was grown, or one that says nothing."""
-        keys = self._sidecar.known(self._made(self._tree_name), "<u8")
+        keys = self._sidecar.known(self._made(self._tree_name), "<u8", self._check_keys)
         return self._tree_of(np.empty(0, np.uint64) if keys is None else keys)
+
+    def _check_keys(self, keys: NDArray[np.uint64]) -> None:
+        check_tree(Path(self._tree_name), self._tree_of(keys))
 
     @property
     def _spacing(self) -> int:
@@ -141,11 +163,13 @@ class StoredShard(Shard):
         return tree if bits is None else tree._replace(bits=bits, limit=1 << bits)
 
     def _grow(self) -> None:
-        def make() -> NDArray[np.uint64]:
-            grown = grow_search_tree(self.tokens, self._searched_table, self._vocabulary_size, self._spacing, self._key_bits)  # type: ignore[arg-type]
-            return grown.keys
+        keys = self._sidecar.array(self._made(self._tree_name), self._grown_keys, "<u8", self._check_keys)
+        self.search_tree = self._tree_of(keys)
 
-        self.search_tree = self._tree_of(self._sidecar.array(self._made(self._tree_name), make, "<u8"))
+    def _grown_keys(self) -> NDArray[np.uint64]:
+        arrays = self.tokens, self._searched_table
+        tree: SearchTree = self.run(grow_search_tree, *arrays, self._vocabulary_size, self._spacing, self._key_bits)
+        return tree.keys
 
     @property
     def _searched_table(self) -> Table:
@@ -155,14 +179,39 @@ class StoredShard(Shard):
     def _searched(self) -> tuple[Any, ...]:
         return self.tokens, self._searched_table, *self.search_tree
 
+    def check_made(self) -> None:
+        """What was made for this shard earlier is what would be made now. O(tokens).
+
+        Raises
+        ------
+        FormatError
+        """
+        made: list[Made] = [
+            (f"pieces.{self.layout.separator}.i64", "<i8", self._find_pieces),
+            (self._tree_name, "<u8", self._grown_keys),
+            (BLOCKS, "<u4", lambda: document_blocks(np.asarray(self.document_offsets))),
+            *self._made_of_tokens(),
+        ]
+        for name, dtype, make in made:
+            path = self._sidecar.path(self._made(name))
+            if path is not None and not np.array_equal(map_array(path, dtype), make().astype(dtype).ravel()):
+                raise FormatError(f"{path} does not fit the index that it was made for: remove it, it is made again")
+
+    def _made_of_tokens(self) -> list[Made]:
+        """What else is made for shards of a kind."""
+        return []
+
     @cached_property
     def postings(self) -> "Postings":
         from suffixindex.kernels.occurrences import Postings
 
-        blocks = self._sidecar.array(
-            self._made("document_blocks.u32"), lambda: document_blocks(np.asarray(self.document_offsets)), "<u4"
-        )
-        return Postings(self.suffix_array, blocks, self.document_offsets)  # type: ignore[arg-type]
+        offsets = self.document_offsets
+
+        def check(made: NDArray[np.uint32]) -> None:
+            check_blocks(Path(BLOCKS), made, offsets)
+
+        blocks = self._sidecar.array(self._made(BLOCKS), lambda: document_blocks(np.asarray(offsets)), "<u4", check)
+        return Postings(self.suffix_array, blocks, offsets)  # type: ignore[arg-type]
 
     # ---- search --------------------------------------------------------------------------------------------------
 
@@ -219,21 +268,52 @@ class StoredShard(Shard):
     def metadata_path(self) -> Path | None:
         return None if self.layout.metadata is None else self.layout.metadata[0]
 
-    def metadata_records(self) -> Iterator[list[dict[str, Any]]]:
-        for records in super().metadata_records():
-            yield [_as_ours(record) for record in records]
+    @cached_property
+    def metadata_lines(self) -> MetadataLines:
+        assert self.layout.metadata is not None
+        path, of_starts = self.layout.metadata
+        starts = self._index_files.map(of_starts, "<u8")
+        num_bytes = path.stat().st_size
+        check_ascending(of_starts, np.append(starts, np.uint64(num_bytes)), self.num_documents, num_bytes, "bytes into lines")
+        return MetadataLines(path, starts, num_bytes, self._index_files, _as_ours, self.remedy)
 
-    def metadata(self, document: int) -> dict[str, Any]:
-        if self.layout.metadata is None:
-            return {}
-        lines, offsets = self.layout.metadata
-        starts = map_array(offsets, "<u8")
-        with open(lines, "rb") as file:
-            file.seek(int(starts[document]))
-            line = file.readline()
-        return _as_ours(parse_lines([line])[0])
+    @property
+    def suffix_array_path(self) -> Path:
+        return self.layout.table
+
+    @property
+    def remedy(self) -> str:
+        return "run suffixindex verify --full to see what else is damaged, then copy the index again"
 
 
-def _as_ours(record: dict[str, Any]) -> dict[str, Any]:
-    """A line of infini-gram's metadata, which counts lines from 0."""
-    return {"path": record.get("path"), "line": record.get("linenum"), "metadata": record.get("metadata") or {}}
+def check_pieces(found: NDArray[np.int64], length: int) -> None:
+    """An order in pieces holds each of ``length`` entries once.
+
+    Raises
+    ------
+    FormatError
+    """
+    wrong = FormatError(f"an order of {length:,} entries in pieces has {len(found):,} numbers that make none")
+    if len(found) % 2:
+        raise wrong
+    starts, deltas = found.reshape(2, -1)
+    if not len(starts) or starts[0] != 0 or starts[-1] >= length or (np.diff(starts) <= 0).any():
+        raise wrong
+    firsts = starts + deltas
+    stops = firsts + np.diff(np.append(starts, length))
+    if sorted([0, *stops.tolist()]) != sorted([length, *firsts.tolist()]) or firsts.min() < 0:
+        raise wrong
+
+
+def _as_ours(record: Any) -> dict[str, Any]:
+    """A line of infini-gram's metadata, which counts lines from 0.
+
+    Raises
+    ------
+    ValueError
+        It is no record.
+    """
+    if not isinstance(record, dict):
+        raise ValueError("no record")
+    ours = {"path": record.get("path"), "line": record.get("linenum"), "metadata": record.get("metadata") or {}}
+    return our_record(ours)

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.errors import FormatError
 from suffixindex.storage.files import map_array, write_array, write_bytes
+from suffixindex.storage.schema import SchemaError, strict_json
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +39,23 @@ class Sidecar:
         self._places = [place / self._key for place in (*beside, Path(os.environ.get("SUFFIXINDEX_CACHE") or cache))]
 
     def answers(self) -> dict[str, Any]:
-        """What was said of the index; empty if nothing was."""
+        """What was said of the index; empty if nothing was.
+
+        Raises
+        ------
+        FormatError
+            It is damaged.
+        """
         for place in self._places:
+            path = place / ANSWERS
             try:
-                return dict(json.loads((place / ANSWERS).read_bytes()))
-            except (OSError, ValueError):
+                found = strict_json(path.read_bytes())
+                _check_answers(found)
+            except OSError:
                 continue
+            except ValueError as error:
+                raise FormatError(f"{path} is damaged ({error}): remove it, and say again what it said of the index") from error
+            return dict(found)
         return {}
 
     def remember(self, answers: Mapping[str, Any], files: Mapping[str, bytes]) -> Path | None:
@@ -59,9 +72,11 @@ class Sidecar:
         """The folder that holds a file which was remembered."""
         return next((place for place in self._places if (place / name).exists()), None)
 
-    def array(self, name: str, make: Callable[[], NDArray[Any]], dtype: str) -> NDArray[Any]:
-        """An array that follows from the files of the index, made if it is not there."""
-        found = self.known(name, dtype)
+    def array(
+        self, name: str, make: Callable[[], NDArray[Any]], dtype: str, check: Callable[[NDArray[Any]], object]
+    ) -> NDArray[Any]:
+        """An array that follows from the files of the index, made if it is not there, or is damaged: see :meth:`known`."""
+        found = self.known(name, dtype, check)
         if found is None:
             made = np.ascontiguousarray(make(), dtype)
             self._write(lambda place: write_array(place / f"{self._state}.{name}", made))
@@ -69,10 +84,23 @@ class Sidecar:
             found.flags.writeable = False  # as one that is mapped, for which kernels are compiled
         return found
 
-    def known(self, name: str, dtype: str) -> NDArray[Any] | None:
-        """An array of an earlier process."""
+    def known(self, name: str, dtype: str, check: Callable[[NDArray[Any]], object]) -> NDArray[Any] | None:
+        """An array of an earlier process, unless ``check`` raises FormatError of it."""
         place = self.find(f"{self._state}.{name}")
-        return None if place is None else map_array(place / f"{self._state}.{name}", dtype)
+        if place is None:
+            return None
+        try:
+            found = map_array(place / f"{self._state}.{name}", dtype)
+            check(found)
+        except FormatError as error:
+            log.warning("a table that was made for an index is made again: %s", error)
+            return None
+        return found
+
+    def path(self, name: str) -> Path | None:
+        """Where an array lies; None if it is not there."""
+        place = self.find(f"{self._state}.{name}")
+        return None if place is None else place / f"{self._state}.{name}"
 
     def _write(self, write: Callable[[Path], object]) -> Path | None:
         for place in self._places:
@@ -84,3 +112,19 @@ class Sidecar:
                 log.info("%s cannot be written: %s", place, error.strerror)
         log.warning("nothing is remembered of this index: neither %s", " nor ".join(map(str, self._places)) + " can be written")
         return None
+
+
+def _check_answers(found: Any) -> None:
+    """
+    Raises
+    ------
+    SchemaError
+    """
+    if not isinstance(found, dict):
+        raise SchemaError("expected a record")
+    types = {"token_dtype": str, "mirrored": bool, "separator": int, "vocabulary_size": int, "tokenizer": dict}
+    for name, value in found.items():
+        if name not in types:
+            raise SchemaError(f"nobody asks for {name[:40]!a}")
+        if value is not None and (not isinstance(value, types[name]) or (isinstance(value, bool) and types[name] is int)):
+            raise SchemaError(f"{name} is no {types[name].__name__}")

@@ -7,6 +7,7 @@ user names the id that ends them.
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from suffixindex.corpus.token_files import document_starts
 from suffixindex.errors import FormatError
 from suffixindex.foreign.arrays import Table
-from suffixindex.foreign.shard import Layout, StoredShard
+from suffixindex.foreign.shard import Layout, Made, StoredShard
 from suffixindex.foreign.sidecar import Sidecar
 from suffixindex.storage.files import map_array
 from suffixindex.storage.format import TOKEN_TYPES, separator_of
@@ -83,7 +84,7 @@ def _layout(
     starts = None
     if separator is not None:
         name = f"{number:05d}.{offsets_name(separator)}"
-        starts = sidecar.array(name, lambda: document_starts(content, separator), "<u8")
+        starts = starts_of(content, separator, sidecar, name)
     return Layout(
         tokens=tokens,
         table=table,
@@ -114,13 +115,46 @@ class TokengramsShard(StoredShard):
         separator = self.layout.separator
         if separator is None:
             return np.array([0, self.length], np.uint64)
-        return self._sidecar.array(self._made(offsets_name(separator)), lambda: offsets_after(self.layout, separator), "<u8")
+        starts = starts_of(self._content, separator, self._sidecar, self._made(offsets_name(separator)))
+        if len(starts) != self.num_documents + 1 or int(starts[-1]) != self.length:
+            raise FormatError(f"{self.layout.tokens} was changed since the index was opened: open the index again")
+        return starts
+
+    @property
+    def _content(self) -> NDArray[np.unsignedinteger[Any]]:
+        return self._index_files.map(self.layout.tokens, TOKEN_TYPES[self.layout.stored_type])
+
+    def _made_of_tokens(self) -> list[Made]:
+        separator = self.layout.separator
+        if separator is None:
+            return []
+        return [(offsets_name(separator), "<u8", lambda: document_starts(self._content, separator))]
+
+
+def starts_of(content: NDArray[np.unsignedinteger[Any]], separator: int, sidecar: Sidecar, name: str) -> NDArray[np.uint64]:
+    """Where the documents begin that each end with a separator, and the end of the last one. O(tokens) once."""
+
+    def check(made: NDArray[np.uint64]) -> None:
+        check_starts(made, content, separator)
+
+    return sidecar.array(name, lambda: document_starts(content, separator), "<u8", check)
 
 
 def offsets_name(separator: int) -> str:
     return f"document_offsets.{separator}.u64"
 
 
-def offsets_after(layout: Layout, separator: int) -> NDArray[np.uint64]:
-    """Where the documents begin that each end with a separator, and the end of the last one. O(tokens)."""
-    return document_starts(map_array(layout.tokens, TOKEN_TYPES[layout.stored_type]), separator)
+def check_starts(starts: NDArray[np.uint64], content: NDArray[np.unsignedinteger[Any]], separator: int) -> None:
+    """Documents begin at 0 and after separators, and the last one ends with the file or after it.
+
+    Raises
+    ------
+    FormatError
+    """
+    size = len(content)
+    wrong = FormatError(f"offsets of {len(starts) - 1:,} documents do not fit {size:,} tokens")
+    if len(starts) < 2 or starts[0] != 0 or int(starts[-1]) not in (size, size + 1) or (starts[1:] <= starts[:-1]).any():
+        raise wrong
+    ends = starts[1:].astype(np.int64) - 1
+    if (content[ends[ends < size]] != separator).any():
+        raise wrong

@@ -1,7 +1,8 @@
 """Numba kernels: loops over arrays and nothing else.
 
 Every kernel takes arrays and scalars, returns scalars or fills a caller-allocated ``out``, and checks
-nothing: its callers have validated. A module here holds kernels and the helpers they call, because a
+no argument: its callers have validated. What it reads of a suffix array it checks before it is an address
+(:mod:`suffixindex.kernels.guarded`). A module here holds kernels and the helpers they call, because a
 cached kernel is not recompiled when a helper in another file changes.
 """
 
@@ -9,3 +10,7 @@ FANOUT = 16
 """Keys of a node of the search tree: two cache lines, which the processor fetches together."""
 BLOCK_SHIFT = 7
 """Binary logarithm of the tokens for which ``document_blocks`` has one entry."""
+
+
+class DamageError(Exception):
+    """A kernel read a number that leads out of its arrays: what it reads is damaged. Callers say which file (`Shard.run`)."""

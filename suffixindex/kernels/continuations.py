@@ -7,6 +7,8 @@ set is ever built.
 
 import numpy as np
 
+from suffixindex.kernels import DamageError
+from suffixindex.kernels.guarded import inside, position_at
 from suffixindex.kernels.jit import helper, kernel, prefetch
 from suffixindex.kernels.stored import place
 
@@ -33,8 +35,8 @@ def collect_pairs(tokens, suffix_array, vocabulary_size, low, high, length, seen
         for rank in range(low[query], high[query]):
             if rank + AHEAD < high[query]:
                 prefetch(tokens, np.int64(suffix_array[rank + AHEAD]))
-            position = np.int64(suffix_array[rank])
-            token = min(np.int64(tokens[position + length]), vocabulary_size)
+            position = position_at(suffix_array, rank, len(tokens))
+            token = min(np.int64(tokens[inside(position + length, len(tokens))]), vocabulary_size)
             left = min(_left(tokens, position, vocabulary_size), vocabulary_size)
             if token != previous:
                 previous = token
@@ -59,7 +61,7 @@ def collect_followers(tokens, suffix_array, vocabulary_size, low, high, length, 
         for rank in range(low[query], high[query]):
             if rank + AHEAD < high[query]:
                 prefetch(tokens, np.int64(suffix_array[rank + AHEAD]))
-            token = min(np.int64(tokens[np.int64(suffix_array[rank]) + length]), vocabulary_size)
+            token = min(np.int64(tokens[inside(np.int64(suffix_array[rank]) + length, len(tokens))]), vocabulary_size)
             if token != previous:
                 previous = token
                 keys[found] = query * (vocabulary_size + 1) + token
@@ -83,7 +85,7 @@ def collect_neighbours(tokens, suffix_array, separator, vocabulary_size, lo, hi,
     for rank in range(lo, hi):
         if rank + AHEAD < hi:
             prefetch(tokens, np.int64(suffix_array[rank + AHEAD]))
-        position = np.int64(suffix_array[rank])
+        position = position_at(suffix_array, rank, len(tokens))
         filled = 0
         while filled < width:
             rows[found, filled] = tokens[position + filled]
@@ -102,6 +104,8 @@ def collect_neighbours(tokens, suffix_array, separator, vocabulary_size, lo, hi,
         left = min(before, vocabulary_size)
         if seen[left] != start:
             seen[left] = start
+            if found == len(counts):
+                raise DamageError  # more than ranks in order have
             rows[found, width] = before
             counts[found] = 0
             found += 1
@@ -162,6 +166,8 @@ def count_continuations(
                 if inside:
                     count_of_counts[i, min(continuations[i], more)] += 1
                     if i == 0:
+                        if before >= len(unigrams):
+                            raise DamageError  # no id of the vocabulary
                         unigrams[before] = continuations[0]
                 previous[i] = rows[row, i]
                 opened[i] = total

@@ -7,13 +7,14 @@ positions in between end at ``e`` too. So a text that the corpus holds as a whol
 
 import numpy as np
 
+from suffixindex.kernels.guarded import inside, position_at
 from suffixindex.kernels.jit import helper, kernel
 from suffixindex.kernels.stored import place
 
 
 @helper
 def _common(tokens, position, ids, start, stop):
-    """How many tokens from ``position`` on are those of ``ids[start:stop]``, which holds no separator."""
+    """How many tokens from ``position`` on are those of ``ids[start:stop]``, which holds no separator, as the last token is."""
     length = np.int64(0)
     while start + length < stop and np.int64(tokens[position + length]) == ids[start + length]:
         length += 1
@@ -27,7 +28,7 @@ def _narrow(tokens, suffix_array, ids, start, known, length, low, high):
     while below < above:
         middle = (below + above) >> 1
         position = np.int64(suffix_array[middle])
-        same = known + _common(tokens, position + known, ids, start + known, start + length)
+        same = known + _common(tokens, inside(position + known, len(tokens)), ids, start + known, start + length)
         if same < length and place(tokens, np.int64(tokens[position + same])) < place(tokens, ids[start + same]):
             below = middle + 1
         else:
@@ -36,7 +37,8 @@ def _narrow(tokens, suffix_array, ids, start, known, length, low, high):
     above = high
     while below < above:
         middle = (below + above) >> 1
-        if _common(tokens, np.int64(suffix_array[middle]) + known, ids, start + known, start + length) == length - known:
+        position = inside(np.int64(suffix_array[middle]) + known, len(tokens))
+        if _common(tokens, position, ids, start + known, start + length) == length - known:
             below = middle + 1
         else:
             above = middle
@@ -55,7 +57,7 @@ def longest_prefixes(tokens, suffix_array, ids, starts, stops, first, last, low,
             continue
         longest = np.int64(0)
         for rank in range(max(low[q] - 1, 0), min(low[q] + 1, np.int64(len(suffix_array)))):
-            longest = max(longest, _common(tokens, np.int64(suffix_array[rank]), ids, starts[q], stops[q]))
+            longest = max(longest, _common(tokens, position_at(suffix_array, rank, len(tokens)), ids, starts[q], stops[q]))
         lengths[q] = longest
 
 
@@ -100,7 +102,8 @@ def follow_matches(tokens, suffix_array, ids, cap, first, last, low, high, lengt
                 longer = end - at + 1 <= cap
                 if not longer:
                     if high[at] - low[at] == 1:  # ids[at:end] occurs, so it does here
-                        longer = np.int64(tokens[np.int64(suffix_array[low[at]]) + end - at]) == ids[end]
+                        position = inside(np.int64(suffix_array[low[at]]) + end - at, len(tokens))
+                        longer = np.int64(tokens[position]) == ids[end]
                     else:
                         narrower = _narrow(tokens, suffix_array, ids, at, cap, end - at + 1, low[at], high[at])
                         longer = narrower[0] < narrower[1]

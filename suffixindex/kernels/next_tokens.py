@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from suffixindex.kernels import DamageError
+from suffixindex.kernels.guarded import inside, position_at
 from suffixindex.kernels.jit import helper, kernel, prefetch
 
 ABREAST = 32
@@ -18,7 +20,7 @@ def _run(start, token):
 
 @helper
 def _token(tokens, suffix_array, rank, length):
-    return np.int64(tokens[np.int64(suffix_array[rank]) + length])
+    return np.int64(tokens[inside(np.int64(suffix_array[rank]) + length, len(tokens))])
 
 
 @kernel
@@ -29,6 +31,8 @@ def scan_runs(tokens, suffix_array, low, high, length, runs):
     for rank in range(low, high):
         token = _token(tokens, suffix_array, rank, length)
         if token != previous:
+            if found == len(runs):
+                raise DamageError  # more than the vocabulary has
             runs[found] = _run(rank - low, token)
             found += 1
             previous = token
@@ -63,6 +67,8 @@ def halve_runs(tokens, suffix_array, low, high, length, runs):
             if first_token[waiting] == last_token[waiting]:
                 continue
             if first_rank[waiting] + 1 == last_rank[waiting]:
+                if found == len(runs):
+                    raise DamageError  # more than the vocabulary has
                 runs[found] = _run(last_rank[waiting] - low, last_token[waiting])
                 found += 1
                 continue
@@ -71,7 +77,7 @@ def halve_runs(tokens, suffix_array, low, high, length, runs):
             prefetch(suffix_array, (left[taken] + right[taken]) >> 1)
             taken += 1
         for i in range(taken):
-            at[i] = np.int64(suffix_array[(left[i] + right[i]) >> 1]) + length
+            at[i] = inside(np.int64(suffix_array[(left[i] + right[i]) >> 1]) + length, len(tokens))
             prefetch(tokens, at[i])
         for i in range(taken - 1, -1, -1):  # so that smaller stretches stay on top
             middle = (left[i] + right[i]) >> 1
@@ -91,14 +97,16 @@ def read_before(tokens, suffix_array, low, out):
     for i in range(len(out)):
         if i + AHEAD < len(out):
             prefetch(tokens, np.int64(suffix_array[low + i + AHEAD]) - 1)
-        out[i] = tokens[np.int64(suffix_array[low + i]) - 1]
+        out[i] = tokens[position_at(suffix_array, low + i, len(tokens)) - 1]
 
 
 @kernel
-def count_runs(runs, size, ids, counts):
-    """Split sorted ``runs`` of ``size`` ranks into token ids and how long each run is."""
+def count_runs(runs, size, vocabulary_size, separator, ids, counts):
+    """Split sorted ``runs`` of ``size`` ranks into token ids and how long each run is; raises DamageError for an unknown id."""
     low_half = np.uint64(2**32 - 1)
     for i in range(len(runs)):
         ids[i] = np.int64(runs[i] & low_half)
+        if ids[i] >= vocabulary_size and ids[i] != separator:
+            raise DamageError
         end = np.int64(runs[i + 1] >> np.uint64(32)) if i + 1 < len(runs) else size
         counts[i] = end - np.int64(runs[i] >> np.uint64(32))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.kernels import BLOCK_SHIFT
+from suffixindex.kernels.guarded import position_at
 from suffixindex.kernels.jit import helper, kernel, prefetch
 
 AHEAD = 32
@@ -43,7 +44,7 @@ class Lists(NamedTuple):
 
 @helper
 def _document(position, blocks, offsets):
-    """The document that holds a position: O(documents that begin in its block)."""
+    """The document that holds a position, which is one: O(documents that begin in its block)."""
     document = np.int64(blocks[position >> BLOCK_SHIFT])
     while np.int64(offsets[document + 1]) <= position:
         document += 1
@@ -67,20 +68,22 @@ def documents_at(positions, blocks, offsets, out):
 def mark_documents(postings, low, high, marks):
     """Set ``marks[document]`` of every document that holds an occurrence. About 2.5 ns an occurrence."""
     suffix_array, blocks, offsets = postings
+    size = np.int64(offsets[len(offsets) - 1])
     for rank in range(low, high):
-        marks[_document(np.int64(suffix_array[rank]), blocks, offsets)] = True
+        marks[_document(position_at(suffix_array, rank, size), blocks, offsets)] = True
 
 
 @kernel
 def count_documents(postings, low, high, first, last, stamps, stamp, counts):
     """Fill ``counts[q]`` with the number of documents of interval q, ``first <= q < last``; uses a stamp for each."""
     suffix_array, blocks, offsets = postings
+    size = np.int64(offsets[len(offsets) - 1])
     for q in range(first, last):
         met = np.int32(stamp + q - first)
         found = np.int64(0)
         for rank in range(low[q], high[q]):
             _look_ahead(suffix_array, blocks, rank)
-            document = _document(np.int64(suffix_array[rank]), blocks, offsets)
+            document = _document(position_at(suffix_array, rank, size), blocks, offsets)
             found += np.int64(stamps[document] != met)
             stamps[document] = met
         counts[q] = found
@@ -93,6 +96,7 @@ def list_documents(postings, clauses, wanted, first, last, stamps, stamp, lists)
     Each begins at ``lists.starts[i]``; sets ``lists.stops[i]``. Uses a stamp for each.
     """
     suffix_array, blocks, offsets = postings
+    size = np.int64(offsets[len(offsets) - 1])
     lows, highs, of_clauses = clauses
     documents, starts, stops = lists
     for i in range(first, last):
@@ -100,7 +104,7 @@ def list_documents(postings, clauses, wanted, first, last, stamps, stamp, lists)
         end = starts[i]
         for interval in range(of_clauses[wanted[i]], of_clauses[wanted[i] + 1]):
             for rank in range(lows[interval], highs[interval]):
-                document = _document(np.int64(suffix_array[rank]), blocks, offsets)
+                document = _document(position_at(suffix_array, rank, size), blocks, offsets)
                 if stamps[document] != met:
                     stamps[document] = met
                     documents[end] = document
@@ -116,11 +120,12 @@ def count_holding_all(suffix_array, blocks, offsets, intervals, clauses, stamps,
     moves up a stamp with each clause it holds, so clauses come by growing number of occurrences. At most 2.5 ns an occurrence;
     a clause is done when every document that is left holds it.
     """
+    size = np.int64(offsets[len(offsets) - 1])
     left = np.int64(0)
     for interval in range(clauses[0], clauses[1]):
         for rank in range(intervals[interval, 0], intervals[interval, 1]):
             _look_ahead(suffix_array, blocks, rank)
-            document = _document(np.int64(suffix_array[rank]), blocks, offsets)
+            document = _document(position_at(suffix_array, rank, size), blocks, offsets)
             left += np.int64(stamps[document] != stamp)
             stamps[document] = stamp
     for clause in range(1, len(clauses) - 1):
@@ -129,7 +134,7 @@ def count_holding_all(suffix_array, blocks, offsets, intervals, clauses, stamps,
         for interval in range(clauses[clause], clauses[clause + 1]):
             for rank in range(intervals[interval, 0], intervals[interval, 1]):
                 _look_ahead(suffix_array, blocks, rank)
-                document = _document(np.int64(suffix_array[rank]), blocks, offsets)
+                document = _document(position_at(suffix_array, rank, size), blocks, offsets)
                 held = np.int32(stamps[document] == before)
                 stamps[document] += held  # the next stamp
                 found += np.int64(held)
@@ -149,13 +154,14 @@ def count_pairs(postings, clauses, frequent, groups, partners, lists, first, las
     the list ``partners[p]``. Uses a stamp for each group. 2.5 ns an occurrence of frequent clauses, 1 ns a listed document.
     """
     suffix_array, blocks, offsets = postings
+    size = np.int64(offsets[len(offsets) - 1])
     lows, highs, of_clauses = clauses
     documents, starts, stops = lists
     for group in range(first, last):
         met = np.int32(stamp + group - first)
         for interval in range(of_clauses[frequent[group]], of_clauses[frequent[group] + 1]):
             for rank in range(lows[interval], highs[interval]):
-                stamps[_document(np.int64(suffix_array[rank]), blocks, offsets)] = met
+                stamps[_document(position_at(suffix_array, rank, size), blocks, offsets)] = met
         for pair in range(groups[group], groups[group + 1]):
             together = np.int64(0)
             for i in range(starts[partners[pair]], stops[partners[pair]]):
@@ -199,18 +205,20 @@ def count_reading(tokens, document_offsets, documents, ids, starts, stops, claus
 def count_by_group(postings, low, high, groups, counts):
     """Add one to ``counts[groups[document]]`` for every occurrence."""
     suffix_array, blocks, offsets = postings
+    size = np.int64(offsets[len(offsets) - 1])
     for rank in range(low, high):
-        counts[groups[_document(np.int64(suffix_array[rank]), blocks, offsets)]] += 1
+        counts[groups[_document(position_at(suffix_array, rank, size), blocks, offsets)]] += 1
 
 
 @kernel
 def count_kept(postings, low, high, first, last, mask, counts):
     """Fill ``counts[q]`` with the occurrences in interval q, ``first <= q < last``, that lie in documents of ``mask``."""
     suffix_array, blocks, offsets = postings
+    size = np.int64(offsets[len(offsets) - 1])
     for q in range(first, last):
         found = np.int64(0)
         for rank in range(low[q], high[q]):
-            found += np.int64(mask[_document(np.int64(suffix_array[rank]), blocks, offsets)])
+            found += np.int64(mask[_document(position_at(suffix_array, rank, size), blocks, offsets)])
         counts[q] = found
 
 
@@ -221,11 +229,12 @@ def keep(postings, low, high, first, last, mask, starts, ends, out):
     Sets ``ends[q]``.
     """
     suffix_array, blocks, offsets = postings
+    size = np.int64(offsets[len(offsets) - 1])
     for q in range(first, last):
         end = starts[q]
         for rank in range(low[q], high[q]):
-            position = suffix_array[rank]
-            if mask[_document(np.int64(position), blocks, offsets)]:
+            position = position_at(suffix_array, rank, size)
+            if mask[_document(position, blocks, offsets)]:
                 out[end] = position
                 end += 1
         ends[q] = end

@@ -1,12 +1,14 @@
 """Intervals of ranks: where the suffixes that begin with an n-gram lie in a suffix array.
 
 A search goes down the search tree, whose leaves are the packed first tokens of every 64th suffix, and ends by
-bisection among the 64 or so suffixes that are left. ``tables.py`` says how a tree lies in its array.
+bisection among the 64 or so suffixes that are left. ``tables.py`` says how a tree lies in its array. Where it ends at a
+bound that the tree gave, the suffix beyond is compared too: a damaged tree is noticed, and changes no answer.
 """
 
 import numpy as np
 
-from suffixindex.kernels import FANOUT
+from suffixindex.kernels import FANOUT, DamageError
+from suffixindex.kernels.guarded import position_at
 from suffixindex.kernels.jit import helper, kernel, prefetch
 from suffixindex.kernels.stored import place
 
@@ -73,10 +75,10 @@ def _block(first, last, spacing, size, short):
     ``first`` leaves are below the n-gram's least key and ``last`` not above its greatest. Where the n-gram is ``short``,
     keys say all of it, and the ends lie in one block each.
     """
-    low_from = max(np.int64(0), (first - 1) * spacing + 1)
+    low_from = min(size, max(np.int64(0), (first - 1) * spacing + 1))
     high_to = min(size, last * spacing)
     if short:
-        return low_from, min(size, first * spacing), max(low_from, (last - 1) * spacing + 1), high_to
+        return low_from, min(size, first * spacing), min(size, max(low_from, (last - 1) * spacing + 1)), high_to
     return low_from, high_to, low_from, high_to
 
 
@@ -96,11 +98,22 @@ def _bisect(tokens, suffix_array, ngram, length, low, high, beyond):
             _look_ahead(tokens, suffix_array, low, high)
         step += 1
         middle = (low + high) >> 1
-        if _compare(tokens, np.int64(suffix_array[middle]), ngram, 0, length) < beyond:
+        if _compare(tokens, position_at(suffix_array, middle, len(tokens)), ngram, 0, length) < beyond:
             low = middle + 1
         else:
             high = middle
     return low
+
+
+@helper
+def _check_bounds(tokens, suffix_array, ngrams, start, stop, found, least, most, beyond):
+    """Raise DamageError where a search ended at a bound that the tree gave, and the suffix on the other side says otherwise."""
+    if found <= least and found > 0:
+        if _compare(tokens, position_at(suffix_array, found - 1, len(tokens)), ngrams, start, stop) >= beyond:
+            raise DamageError
+    if found >= most and found < len(suffix_array):
+        if _compare(tokens, position_at(suffix_array, found, len(tokens)), ngrams, start, stop) < beyond:
+            raise DamageError
 
 
 @kernel
@@ -108,7 +121,7 @@ def pack_keys(tokens, suffix_array, spacing, bits, limit, count, out):
     """Fill ``out[:count]`` with the packed first tokens of every ``spacing``-th suffix."""
     lanes = np.int64(64) // np.int64(bits)
     for leaf in range(count):
-        position = np.int64(suffix_array[leaf * spacing])
+        position = position_at(suffix_array, leaf * spacing, len(tokens))
         out[leaf] = _pack(tokens, tokens, position, min(position + lanes, np.int64(len(tokens))), bits, limit, 0)
 
 
@@ -130,8 +143,13 @@ def find_interval(tokens, suffix_array, keys, levels, spacing, bits, limit, ngra
             prefetch(suffix_array, rank)
         for rank in range(high, min(high_to, high + spacing), LINE):
             prefetch(suffix_array, rank)
+    least, most = low, high
     low = _bisect(tokens, suffix_array, ngram, length, low, low_to, 0)
-    return low, _bisect(tokens, suffix_array, ngram, length, max(low, high), high_to, 1)
+    high = _bisect(tokens, suffix_array, ngram, length, max(low, high), high_to, 1)
+    _check_bounds(tokens, suffix_array, ngram, 0, length, low, least, low_to, 0)
+    if high > low or high >= high_to:  # else its bound was compared just now
+        _check_bounds(tokens, suffix_array, ngram, 0, length, high, most, high_to, 1)
+    return low, high
 
 
 @kernel
@@ -148,6 +166,8 @@ def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids
     below = np.empty(2 * ABREAST, np.int64)
     above = np.empty(2 * ABREAST, np.int64)
     active = np.empty(2 * ABREAST, np.int64)
+    least = np.empty(2 * ABREAST, np.int64)
+    most = np.empty(2 * ABREAST, np.int64)
     for begin in range(first, last, ABREAST):
         end = min(begin + ABREAST, last)
         searches = 2 * (end - begin)
@@ -172,6 +192,7 @@ def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids
                 below[search], above[search], below[search + 1], above[search + 1] = 0, size, 0, size
         going = 0
         for search in range(searches):
+            least[search], most[search] = below[search], above[search]
             active[going] = search
             going += np.int64(below[search] < above[search])
         while going > 0:
@@ -180,7 +201,7 @@ def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids
                 prefetch(suffix_array, (below[search] + above[search]) >> 1)
             for i in range(going):
                 search = active[i]
-                node[search] = np.int64(suffix_array[(below[search] + above[search]) >> 1])
+                node[search] = position_at(suffix_array, (below[search] + above[search]) >> 1, len(tokens))
                 prefetch(tokens, node[search])
             still = 0
             for i in range(going):
@@ -196,5 +217,12 @@ def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids
                 still += np.int64(below[search] < above[search])
             going = still
         for q in range(begin, end):
-            low[q] = below[2 * (q - begin)]
-            high[q] = below[2 * (q - begin) + 1]
+            search = 2 * (q - begin)
+            low[q], high[q] = below[search], below[search + 1]
+            for beyond in range(2):
+                found = below[search + beyond]
+                _check_bounds(
+                    tokens, suffix_array, ids, starts[q], stops[q], found, least[search + beyond], most[search + beyond], beyond
+                )
+            if high[q] < low[q]:
+                raise DamageError

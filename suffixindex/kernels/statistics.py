@@ -7,6 +7,8 @@ the number of suffixes that begin with it.
 
 import numpy as np
 
+from suffixindex.kernels import DamageError
+from suffixindex.kernels.guarded import position_at
 from suffixindex.kernels.jit import kernel, prefetch
 from suffixindex.kernels.stored import place
 
@@ -25,7 +27,7 @@ def collect_runs(tokens, suffix_array, separator, lo, hi, step, prefixes, counts
     for rank in range(lo, hi, step):
         if rank + AHEAD * step < hi:
             prefetch(tokens, np.int64(suffix_array[rank + AHEAD * step]))
-        position = np.int64(suffix_array[rank])
+        position = position_at(suffix_array, rank, len(tokens))
         filled = 0
         while filled < width:
             prefixes[runs, filled] = tokens[position + filled]
@@ -39,6 +41,8 @@ def collect_runs(tokens, suffix_array, separator, lo, hi, step, prefixes, counts
             for i in range(width):
                 new |= prefixes[runs, i] != prefixes[runs - 1, i]
         if new:
+            if runs == len(counts):
+                raise DamageError  # more than ranks in order have
             counts[runs] = 0
             runs += 1
         counts[runs - 1] += 1
@@ -53,7 +57,7 @@ def find_ranks(tokens, suffix_array, separator, end, prefixes, ranks):
         below, above = np.int64(0), np.int64(end)
         while below < above:
             middle = (below + above) >> 1
-            position = np.int64(suffix_array[middle])
+            position = position_at(suffix_array, middle, len(tokens))
             i = 0
             while i < width - 1 and tokens[position + i] == prefixes[row, i] and np.int64(prefixes[row, i]) != separator:
                 i += 1

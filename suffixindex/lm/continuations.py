@@ -56,7 +56,8 @@ def corpus_counts(local: LocalShards, order: int, vocabulary_size: int) -> Corpu
         room = min(hi - lo, step + vocabulary_size + 1)
         rows, counts = np.empty((room + 1, width + 1), dtype), np.empty(room + 1, np.int64)
         seen = np.zeros(vocabulary_size + 1, np.int64)
-        found = collect_neighbours(shard.tokens, shard.suffix_array, separator, vocabulary_size, lo, hi, seen, rows, counts)
+        place = shard.tokens, shard.suffix_array, separator, vocabulary_size, lo, hi
+        found = shard.run(collect_neighbours, *place, seen, rows, counts)
         return rows[:found], counts[:found]
 
     def block(number: int) -> Rows:
@@ -70,8 +71,8 @@ def corpus_counts(local: LocalShards, order: int, vocabulary_size: int) -> Corpu
     ids = separator, vocabulary_size
     total = 0
     for rows, counts in in_order(local.pool, block, range(len(edges[0]) - 1), local.cores):
-        total = count_continuations(rows, counts, *ids, total, *state, count_of_counts, unigrams)
-    count_continuations(nothing, np.zeros(1, np.int64), *ids, total, *state, count_of_counts, unigrams)
+        total = shards[0].run(count_continuations, rows, counts, *ids, total, *state, count_of_counts, unigrams)
+    shards[0].run(count_continuations, nothing, np.zeros(1, np.int64), *ids, total, *state, count_of_counts, unigrams)
     unigrams[-1] = _document_ends(shards, separator, order)
     count_of_counts[0, min(unigrams[-1], MAX_COUNT + 1)] += 1
     return CorpusCounts(count_of_counts[:, 1:-1].copy(), unigrams)
@@ -124,9 +125,9 @@ def followers(
         key, value = np.empty(size, np.int64), np.empty(size, np.int64)
         place = shard.tokens, shard.suffix_array, vocabulary_size, low, high, length
         if distinct:
-            found = collect_pairs(*place, np.zeros(vocabulary_size + 1, np.int64), key, value)
+            found = shard.run(collect_pairs, *place, np.zeros(vocabulary_size + 1, np.int64), key, value)
         else:
-            found = collect_followers(*place, key, value)
+            found = shard.run(collect_followers, *place, key, value)
         keys.append(key[:found])
         values.append(value[:found])
     if not keys:

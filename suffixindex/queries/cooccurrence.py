@@ -234,7 +234,7 @@ def count_one(
         )
     ranks = np.array([interval for clause in order for interval in intervals[clause]])
     of_clauses = np.array([0, *accumulate(len(intervals[clause]) for clause in order)])
-    return int(kernels.count_holding_all(*shard.postings, ranks, of_clauses, stamps.array, stamps.take(len(order))))
+    return int(shard.run(kernels.count_holding_all, *shard.postings, ranks, of_clauses, stamps.array, stamps.take(len(order))))
 
 
 @cache
@@ -268,7 +268,7 @@ def _count_pairs(
 
         def fill(first: int, last: int, listed: NDArray[np.int64] = listed, lists: Lists = lists) -> None:
             stamp = stamps.take(last - first)
-            list_documents(shard.postings, clauses, listed, first, last, stamps.array, stamp, lists)
+            shard.run(list_documents, shard.postings, clauses, listed, first, last, stamps.array, stamp, lists)
 
         in_pieces(fill, occurrences[listed], pool, threads)
         groups = np.append(np.flatnonzero(np.diff(frequent[order], prepend=-1)), len(order))
@@ -278,7 +278,7 @@ def _count_pairs(
 
         def count(first: int, last: int, asked: Any = asked, answers: NDArray[np.int64] = answers) -> None:
             stamp = stamps.take(last - first)
-            count_pairs(shard.postings, clauses, *asked, first, last, stamps.array, stamp, answers)
+            shard.run(count_pairs, shard.postings, clauses, *asked, first, last, stamps.array, stamp, answers)
 
         looked_through = np.add.reduceat((lists.stops - lists.starts)[partners], groups[:-1])
         in_pieces(count, STAMPING * occurrences[of_groups] + looked_through, pool, threads)

@@ -67,6 +67,9 @@ class LocalShards:
         return Stamps(max(shard.num_documents for shard in self.shards))
 
     def close(self) -> None:
+        """Give back the maps and the threads. A question that is asked from now on, or is under way, is answered or refused."""
+        for shard in self.shards:
+            shard.close()
         self._threads.close()
 
     # ---- ranks -------------------------------------------------------------------------------------------------------
@@ -143,7 +146,7 @@ class LocalShards:
 
             def count(first: int, last: int, shard: Shard = shard, asked: Any = (low, high), counts: Any = counts) -> None:
                 stamp = self.stamps.take(last - first)
-                count_documents(shard.postings, *asked, first, last, self.stamps.array, stamp, counts)
+                shard.run(count_documents, shard.postings, *asked, first, last, self.stamps.array, stamp, counts)
 
             in_pieces(count, high - low, self.pool, self.cores)
             total += counts

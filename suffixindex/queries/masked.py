@@ -29,7 +29,7 @@ def count_kept(
     from suffixindex.kernels.occurrences import count_kept
 
     def count(first: int, last: int) -> None:
-        count_kept(shard.postings, low, high, first, last, mask, counts)
+        shard.run(count_kept, shard.postings, low, high, first, last, mask, counts)
 
     in_pieces(count, high - low, pool, threads)
     return counts
@@ -54,7 +54,7 @@ def restrict(
         from suffixindex.kernels.occurrences import keep
 
         def fill(first: int, last: int) -> None:
-            keep(shard.postings, low, high, first, last, mask, starts, ends, kept)
+            shard.run(keep, shard.postings, low, high, first, last, mask, starts, ends, kept)
 
         in_pieces(fill, high - low, pool, threads)
     kept.flags.writeable = False  # as a mapped suffix array, for which the kernels are compiled
@@ -62,5 +62,5 @@ def restrict(
 
 
 def _kept(shard: Shard, low: int, high: int, mask: NDArray[np.bool_]) -> NDArray[np.integer[Any]]:
-    positions = shard.suffix_array[low:high]
+    positions = shard.positions_at(low, high)
     return positions[mask[shard.documents_at(positions)]]

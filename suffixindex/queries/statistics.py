@@ -64,8 +64,10 @@ def block_edges(shards: Sequence[Shard], width: int, separator: int) -> tuple[li
     edges = []
     for shard, end in zip(shards, ends, strict=True):
         ranks = np.empty(len(samples), np.int64)
-        find_ranks(shard.tokens, shard.suffix_array, separator, end, samples, ranks)
+        shard.run(find_ranks, shard.tokens, shard.suffix_array, separator, end, samples, ranks)
         edges.append([0, *ranks.tolist(), end])
+        if edges[-1] != sorted(edges[-1]):
+            raise shard.damage()
     return edges, step
 
 
@@ -75,7 +77,7 @@ def _collect(shard: Shard, width: int, separator: int, lo: int, hi: int, every: 
 
     rows = -(-(hi - lo) // every) if room is None else min(hi - lo, room)
     runs = Runs(np.empty((rows + 1, width), shard.tokens.dtype), np.empty(rows, np.int64))
-    return runs.first(collect_runs(shard.tokens, shard.suffix_array, separator, lo, hi, every, *runs))
+    return runs.first(shard.run(collect_runs, shard.tokens, shard.suffix_array, separator, lo, hi, every, *runs))
 
 
 def _merge(parts: list[Runs], tokens: NDArray[np.unsignedinteger[Any]]) -> Runs:

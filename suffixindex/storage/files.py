@@ -1,17 +1,28 @@
-"""Files that are either whole or absent: temporary name, fsync, rename."""
+"""Files that are either whole or absent: temporary name, fsync, rename; and how they are mapped for reading."""
 
+import ctypes
 import hashlib
+import mmap
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.errors import FormatError
+
 IO_BYTES = 1 << 24  # read or written at a time
+
+_LIBC = None if os.name == "nt" else ctypes.CDLL(None, use_errno=True)
+_FAILED = ctypes.c_void_p(-1).value
+if _LIBC is not None:
+    _LIBC.mmap.restype = ctypes.c_void_p
+    _LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int64]
+    _LIBC.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 
 
 def fsync_folder(folder: Path) -> None:
@@ -106,11 +117,52 @@ def hash_file(path: Path) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
+class _Map:
+    """The bytes of a file, read-only, until nothing refers to them any more. It holds no descriptor.
+
+    Python's own maps keep one each as long as they live (before 3.13), so that 353 shards of three files reach the usual limit of
+    1,024. The system allows some 65,000 maps.
+    """
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        assert _LIBC is not None
+        self._unmap, self._size = _LIBC.munmap, size
+        self._address = _LIBC.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0)
+        if self._address in (None, _FAILED):
+            self._address = None
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (size,), "data": (self._address, True)}
+
+    def __del__(self) -> None:
+        if self._address is not None:
+            self._unmap(self._address, self._size)
+
+
 def map_array(path: Path, dtype: str | np.dtype[Any]) -> NDArray[Any]:
-    """A raw array as a read-only map; an empty file, which no system maps, as an empty array."""
-    if path.stat().st_size == 0:
+    """A raw array as a read-only map; an empty file, which no system maps, as an empty array.
+
+    Raises
+    ------
+    FormatError
+        The file holds no whole number of entries, or the system maps no more files.
+    """
+    with open(path, "rb", buffering=0) as file:
+        return map_open_file(path, file, np.dtype(dtype))
+
+
+def map_open_file(path: Path, file: IO[bytes], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """:func:`map_array` of a file that is open, and may be closed then."""
+    size = os.fstat(file.fileno()).st_size
+    if size % dtype.itemsize:
+        raise FormatError(f"{path} has {size:,} bytes, expected a multiple of {dtype.itemsize}: it was cut short; restore it")
+    if not size:
         return np.empty(0, dtype)
-    return np.memmap(path, dtype=dtype, mode="r").view(np.ndarray)
+    if _LIBC is None:
+        return np.memmap(path, dtype=dtype, mode="r").view(np.ndarray)
+    try:
+        return np.asarray(_Map(file.fileno(), size)).view(dtype)
+    except OSError as error:
+        raise FormatError(f"{path} cannot be mapped ({error.strerror}): raise the limit vm.max_map_count or ulimit -v") from error
 
 
 def remove(path: Path) -> None:

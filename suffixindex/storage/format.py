@@ -41,6 +41,7 @@ import numpy as np
 
 from suffixindex.errors import FormatError, NoIndexError, UnfinishedIndexError
 from suffixindex.storage.files import write_bytes
+from suffixindex.storage.schema import MOST, SchemaError, number, record, records, strict_json, text
 
 FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
@@ -76,14 +77,6 @@ def shard_folder(index: Path, number: int) -> Path:
     return index / "shards" / f"{number:05d}"
 
 
-def _number(entry: Mapping[str, Any], name: str) -> int:
-    """A size or a count of a manifest."""
-    number = entry[name]
-    if not isinstance(number, int) or number < 0:
-        raise KeyError(name)
-    return number
-
-
 @dataclass(frozen=True)
 class FileEntry:
     """What a finished file must be."""
@@ -93,7 +86,13 @@ class FileEntry:
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "FileEntry":
-        return cls(_number(entry, "bytes"), str(entry["sha256"]))
+        return cls(number(entry, "bytes"), text(entry, "sha256"))
+
+    @classmethod
+    def several(cls, entry: Mapping[str, Any], name: str) -> "dict[str, FileEntry]":
+        """Files by their names."""
+        files = record(entry, name)
+        return {file: cls.from_json(record(files, file)) for file in files}
 
 
 @dataclass(frozen=True)
@@ -106,13 +105,21 @@ class ShardEntry:
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "ShardEntry":
-        files = {name: FileEntry.from_json(file) for name, file in {**entry["files"]}.items()}
-        return cls(_number(entry, "num_documents"), _number(entry, "length"), files)
+        return cls(number(entry, "num_documents"), number(entry, "length"), FileEntry.several(entry, "files"))
 
     @classmethod
     def read(cls, folder: Path) -> "ShardEntry":
-        """What the marker of a finished shard says."""
-        return cls.from_json(json.loads((folder / SHARD_MARKER).read_bytes()))
+        """What the marker of a finished shard says.
+
+        Raises
+        ------
+        FormatError
+        """
+        path = folder / SHARD_MARKER
+        try:
+            return cls.from_json(strict_json(path.read_bytes()))
+        except (OSError, ValueError) as error:
+            raise FormatError(f"{path} cannot be read ({error}): restore the file or build again") from error
 
 
 def _content_hash(content: Mapping[str, Any]) -> str:
@@ -183,59 +190,48 @@ class Manifest:
                 )
             raise NoIndexError(f"{index} is no index: it has no {MANIFEST}")
         try:
-            content = json.loads(path.read_bytes())
-            version = content["format_version"]
-            if not isinstance(version, int) or content.get("format") != "suffixindex":
-                raise KeyError("format")
-        except (ValueError, KeyError, TypeError) as error:
+            content = strict_json(path.read_bytes())
+            version = number(content, "format_version", 1)
+            if content.get("format") != "suffixindex":
+                raise SchemaError("it is of another format")
+        except ValueError as error:
             raise FormatError(f"{path} is no manifest of an index, or is damaged: restore it or build again") from error
         if version > FORMAT_VERSION:
             raise FormatError(
                 f"{index} has format version {version}, this suffixindex reads up to {FORMAT_VERSION}: "
                 "update it with pip install -U suffixindex"
             )
-        if content.pop("sha256", None) != _content_hash(content):
+        try:
+            unchanged = content.pop("sha256", None) == _content_hash(content)
+        except RecursionError:  # the encoder gives up a little sooner than the decoder
+            unchanged = False
+        if not unchanged:
             raise FormatError(f"{path} was changed since it was written, or is damaged: restore it or build again")
         try:
-            if content["token_type"] not in TOKEN_TYPES:
-                raise KeyError("token_type")
-            return cls(
+            if text(content, "token_type") not in TOKEN_TYPES:
+                raise SchemaError(f"token_type is none of {', '.join(TOKEN_TYPES)}")
+            skipped = record(content, "skipped")
+            manifest = cls(
                 token_type=content["token_type"],
-                vocabulary_size=_number(content, "vocabulary_size"),
-                tokenizer={**content["tokenizer"]},
-                settings={**content["settings"]},
-                shards=tuple(ShardEntry.from_json(entry) for entry in content["shards"]),
-                files={name: FileEntry.from_json(file) for name, file in {**content["files"]}.items()},
-                skipped={**content["skipped"]},
+                vocabulary_size=number(content, "vocabulary_size"),
+                tokenizer=record(content, "tokenizer"),
+                settings=record(content, "settings"),
+                shards=tuple(ShardEntry.from_json(entry) for entry in records(content, "shards")),
+                files=FileEntry.several(content, "files"),
+                skipped={reason: number(skipped, reason) for reason in skipped},
                 format_version=version,
             )
-        except (KeyError, TypeError) as error:
-            raise FormatError(f"{path} lacks or garbles {error}: restore it or build again") from error
+            for name in ("num_documents", "num_tokens", "separator"):
+                if number(content, name, -MOST) != (expected := getattr(manifest, name)):
+                    raise SchemaError(f"{name} is {content[name]:,}, expected {expected:,}")
+        except SchemaError as error:
+            raise FormatError(f"{path} makes no sense: {error}; restore it or build again") from error
+        return manifest
 
     def listed_files(self, index: Path) -> list[tuple[Path, FileEntry]]:
         """Every file of the index with what it must be."""
         files = [(index / name, entry) for name, entry in self.files.items()]
-        for number, shard in enumerate(self.shards):
-            folder = shard_folder(index, number)
+        for place, shard in enumerate(self.shards):
+            folder = shard_folder(index, place)
             files += [(folder / name, entry) for name, entry in shard.files.items()]
         return files
-
-    def check_sizes(self, index: Path) -> None:
-        """Compare the size of every file with the manifest; costs one ``stat`` a file.
-
-        Raises
-        ------
-        FormatError
-            A file is missing, cut short or too long.
-        """
-        for path, entry in self.listed_files(index):
-            name = path.relative_to(index)
-            try:
-                size = path.stat().st_size
-            except FileNotFoundError:
-                raise FormatError(f"{index} lacks {name}: restore the file or build again") from None
-            if size != entry.bytes:
-                raise FormatError(
-                    f"{name} in {index} has {size:,} bytes, expected {entry.bytes:,}: it was cut short or changed; "
-                    "restore the file or build again"
-                )

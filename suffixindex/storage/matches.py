@@ -1,6 +1,6 @@
 """The longest matches of texts in one shard: where each begins, how long it is, and how often it occurs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any, NamedTuple, Protocol
 
@@ -38,6 +38,9 @@ class Searched(Protocol):
     @property
     def suffix_array(self) -> Any: ...
 
+    def run(self, kernel: Callable[..., Any], *arguments: Any) -> Any:
+        """What a kernel answers of these arrays."""
+
     def stored_intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ranks ``(low, high)`` of n-grams that are given as they lie in ``tokens``."""
 
@@ -69,11 +72,11 @@ class LongestMatches:
         arrays = (shard.tokens, shard.suffix_array, texts.ids)
 
         def measure(first: int, last: int) -> None:
-            longest_prefixes(*arrays, starts, stops, first, last, self._low, self._high, self.lengths)
+            shard.run(longest_prefixes, *arrays, starts, stops, first, last, self._low, self._high, self.lengths)
 
         def follow(text: int) -> None:
             bounds = texts.offsets[text], texts.offsets[text + 1]
-            follow_matches(*arrays, CAP, *bounds, self._low, self._high, self.lengths, self._counts)
+            shard.run(follow_matches, *arrays, CAP, *bounds, self._low, self._high, self.lengths, self._counts)
 
         cuts = np.linspace(0, size, threads + 1).astype(np.int64)
         list(pool.map(measure, cuts[:-1], cuts[1:]))
@@ -90,5 +93,6 @@ class LongestMatches:
         low, high = self._shard.stored_intervals(batch, self._pool, self._threads)
         counts[sought] = high - low
         known = (self._low, self._high, self.lengths, self._counts)
-        count_spans(self._shard.tokens, self._shard.suffix_array, self._ids, starts, stops, CAP, *known, counts)
+        arrays = (self._shard.tokens, self._shard.suffix_array, self._ids)
+        self._shard.run(count_spans, *arrays, starts, stops, CAP, *known, counts)
         return counts

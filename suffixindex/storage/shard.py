@@ -1,21 +1,20 @@
 """One shard: its read-only arrays, and what they answer. A shard knows no other shard."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
 from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
+from suffixindex.errors import FormatError
+from suffixindex.kernels import DamageError
 from suffixindex.ngrams import NgramBatch
-from suffixindex.storage.exact import loads, may_round
-from suffixindex.storage.files import map_array
+from suffixindex.storage.checks import REMEDY, check_ascending, check_blocks, check_tree
 from suffixindex.storage.format import (
     DOCUMENT_BLOCKS,
     DOCUMENT_OFFSETS,
@@ -25,8 +24,11 @@ from suffixindex.storage.format import (
     SUFFIX_ARRAY,
     TOKEN_TYPES,
     ShardEntry,
+    separator_of,
 )
+from suffixindex.storage.identity import IndexFiles
 from suffixindex.storage.matches import LongestMatches, ShardMatches, Texts
+from suffixindex.storage.metadata import MetadataLines, our_record
 from suffixindex.storage.tables import SearchTree, document_blocks, search_tree
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 FEW = 256  # searches of a process until compiled code, half a second to load, is worth it; ranks that are read one by one
 MANY = 4096  # n-grams that are worth a thread each
 MOST = 2**32 - 1  # ranks that a search for what follows takes at a time
-RECORD_BYTES = 1 << 16  # metadata parsed at a time: more than the processor's cache holds costs twice as much
+ENTRIES = 1 << 22  # of a suffix array that are looked at together, when one of them is known to be wrong
 
 Interval = tuple[int, int]
 """Half-open ranks ``[low, high)`` of the suffixes that begin with an n-gram."""
@@ -52,8 +54,9 @@ class Shard:
     position_type: type[np.unsignedinteger[Any]] = np.uint32
     """Of positions."""
 
-    def __init__(self, folder: Path, entry: ShardEntry, token_type: str, vocabulary_size: int) -> None:
+    def __init__(self, folder: Path, entry: ShardEntry, token_type: str, vocabulary_size: int, index_files: IndexFiles) -> None:
         self.folder = folder
+        self._index_files = index_files
         self.length = entry.length
         self.num_documents = entry.num_documents
         self._token_type = token_type
@@ -63,28 +66,42 @@ class Shard:
 
     @cached_property
     def tokens(self) -> NDArray[np.unsignedinteger[Any]]:
-        return map_array(self.folder / f"tokens.{self._token_type}", TOKEN_TYPES[self._token_type])
+        path = self.folder / f"tokens.{self._token_type}"
+        tokens = self._index_files.map(path, TOKEN_TYPES[self._token_type])
+        if tokens[-1] != separator_of(self._token_type):
+            raise FormatError(f"{path}: the last document does not end with a separator; {REMEDY}")
+        return tokens
 
     @cached_property
     def suffix_array(self) -> NDArray[np.uint32]:
-        return map_array(self.folder / SUFFIX_ARRAY, "<u4")
+        return self._index_files.map(self.folder / SUFFIX_ARRAY, "<u4")
 
     @cached_property
     def document_offsets(self) -> NDArray[np.uint64]:
-        return map_array(self.folder / DOCUMENT_OFFSETS, "<u8")
+        path = self.folder / DOCUMENT_OFFSETS
+        offsets = self._index_files.map(path, "<u8")
+        check_ascending(path, offsets, self.num_documents, self.length, "tokens into documents")
+        return offsets
 
     @cached_property
     def search_tree(self) -> SearchTree:
-        keys = map_array(self.folder / SEARCH_TREE, "<u8") if SEARCH_TREE in self.files else np.empty(0, np.uint64)
-        return search_tree(keys, self.length, self._vocabulary_size)
+        if SEARCH_TREE not in self.files:
+            return search_tree(np.empty(0, np.uint64), self.length, self._vocabulary_size)
+        path = self.folder / SEARCH_TREE
+        tree = search_tree(self._index_files.map(path, "<u8"), self.length, self._vocabulary_size)
+        check_tree(path, tree)
+        return tree
 
     @cached_property
     def postings(self) -> "Postings":
         """What kernels need to go from ranks to documents."""
         from suffixindex.kernels.occurrences import Postings
 
-        there = DOCUMENT_BLOCKS in self.files
-        blocks = map_array(self.folder / DOCUMENT_BLOCKS, "<u4") if there else document_blocks(self.document_offsets)
+        if DOCUMENT_BLOCKS not in self.files:
+            return Postings(self.suffix_array, document_blocks(self.document_offsets), self.document_offsets)
+        path = self.folder / DOCUMENT_BLOCKS
+        blocks = self._index_files.map(path, "<u4")
+        check_blocks(path, blocks, self.document_offsets)
         return Postings(self.suffix_array, blocks, self.document_offsets)
 
     def over(self, suffix_array: NDArray[np.uint32]) -> "Shard":
@@ -94,6 +111,64 @@ class Shard:
         if "postings" in vars(self):
             other.postings = self.postings._replace(suffix_array=suffix_array)
         return other
+
+    def close(self) -> None:
+        """Give back the maps, each as soon as no question that is under way reads it; no other is made."""
+        self._index_files.close()
+        for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
+            vars(self).pop(name, None)
+
+    # ---- damage --------------------------------------------------------------------------------------------------
+
+    def run(self, kernel: Callable[..., Any], *arguments: Any) -> Any:
+        """What a kernel answers of this shard's arrays.
+
+        Raises
+        ------
+        FormatError
+            A number in them leads out of them.
+        """
+        try:
+            return kernel(*arguments)
+        except DamageError:
+            raise self.damage() from None
+
+    def damage(self) -> FormatError:
+        """Which entry of the suffix array is no position; else that the order is not that of the tokens. O(tokens)."""
+        size = len(self.tokens)
+        for start in range(0, len(self.suffix_array), ENTRIES):
+            bad = np.flatnonzero(self.suffix_array[start : start + ENTRIES] >= size)
+            if len(bad):
+                rank = start + int(bad[0])
+                return FormatError(
+                    f"{self.suffix_array_path}: entry {rank:,} is {int(self.suffix_array[rank]):,}, and there are {size:,} tokens; "
+                    f"{self.remedy}"
+                )
+        return FormatError(
+            f"{self.suffix_array_path}: its order, or the search tree's, is not that of the tokens, or an id is outside the "
+            f"vocabulary of {self._vocabulary_size:,}; {self.remedy}"
+        )
+
+    @property
+    def suffix_array_path(self) -> Path:
+        return self.folder / SUFFIX_ARRAY
+
+    @property
+    def remedy(self) -> str:
+        """What to do about damage."""
+        return REMEDY
+
+    def positions_at(self, low: int, high: int) -> NDArray[np.integer[Any]]:
+        """The positions of some ranks, each of them one.
+
+        Raises
+        ------
+        FormatError
+        """
+        positions: NDArray[np.integer[Any]] = self.suffix_array[low:high]
+        if len(positions) and int(positions.max()) >= len(self.tokens):
+            raise self.damage()
+        return positions
 
     # ---- search --------------------------------------------------------------------------------------------------
 
@@ -111,7 +186,10 @@ class Shard:
         if self._searches < FEW:
             self._searches += 1
             return self._interval_uncompiled(ngram.tolist())
-        return self._find_interval(*self._searched, ngram)  # type: ignore[no-any-return]
+        try:  # as `run`, which would be a part of so short a question
+            return self._find_interval(*self._searched, ngram)  # type: ignore[no-any-return]
+        except DamageError:
+            raise self.damage() from None
 
     def stored_intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ranks of n-grams that are given as they lie in ``tokens``."""
@@ -133,7 +211,7 @@ class Shard:
         cuts = np.linspace(0, len(batch), threads + 1).astype(np.int64)
 
         def search(part: int) -> None:
-            find_intervals(*self._searched, *batch, cuts[part], cuts[part + 1], low, high)
+            self.run(find_intervals, *self._searched, *batch, cuts[part], cuts[part + 1], low, high)
 
         if threads == 1:
             search(0)
@@ -149,10 +227,22 @@ class Shard:
 
         def prefix(rank: int) -> list[int]:
             position = int(suffix_array[rank])
+            if position >= len(tokens):
+                raise self.damage()
             return self._sort_keys(tokens[position : position + length].tolist())
 
         low = bisect_left(ranks, sought, low_from, low_to, key=prefix)
-        return low, bisect_right(ranks, sought, max(low, high_from), max(low, high_to), key=prefix)
+        high = bisect_right(ranks, sought, max(low, high_from), max(low, high_to), key=prefix)
+        # a damaged tree is noticed by the suffixes on the other side of the bounds that it gave
+        misled = (
+            (0 < low <= low_from and prefix(low - 1) >= sought)
+            or (low_to <= low < len(ranks) and prefix(low) < sought)
+            or (0 < high <= high_from and prefix(high - 1) > sought)
+            or (high_to <= high < len(ranks) and prefix(high) <= sought)
+        )
+        if misled:
+            raise self.damage()
+        return low, high
 
     def _sort_keys(self, ids: list[int]) -> list[int]:
         """What the order of the suffixes compares of some ids: the ids themselves."""
@@ -185,21 +275,22 @@ class Shard:
             return merge_counts([part[0] for part in parts], [part[1] for part in parts])
         runs = np.empty(min(high - low, self._vocabulary_size + 1), np.uint64)
         if high - low <= FEW:
-            runs = runs[: scan_runs(self.tokens, self.suffix_array, low, high, length, runs)]
+            runs = runs[: self.run(scan_runs, self.tokens, self.suffix_array, low, high, length, runs)]
         else:
-            runs = runs[: halve_runs(self.tokens, self.suffix_array, low, high, length, runs)]
+            runs = runs[: self.run(halve_runs, self.tokens, self.suffix_array, low, high, length, runs)]
             runs.sort()
         ids, counts = np.empty(len(runs), np.int64), np.empty(len(runs), np.int64)
-        count_runs(runs, high - low, ids, counts)
+        self.run(count_runs, runs, high - low, self._vocabulary_size, separator_of(self._token_type), ids, counts)
         return ids, counts
 
     def outer_followers(
         self, low: NDArray[np.int64], high: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Two of the tokens that follow each n-gram, which occurs: the same one only if nothing else follows it."""
-        first, last = (
-            self.tokens[self.suffix_array[ranks].astype(np.int64) + lengths].astype(np.int64) for ranks in (low, high - 1)
-        )
+        places = [self.suffix_array[ranks].astype(np.int64) + lengths for ranks in (low, high - 1)]
+        if any(len(some) and int(some.max()) >= len(self.tokens) for some in places):
+            raise self.damage()
+        first, last = (self.tokens[some].astype(np.int64) for some in places)
         return first, last
 
     def matches(self, texts: Texts, pool: Executor, threads: int) -> ShardMatches:
@@ -244,7 +335,7 @@ class Shard:
         return np.unique(np.concatenate(found)) if len(found) > 1 else np.sort(found[0])
 
     def _starts(self, interval: Interval, length: int) -> NDArray[np.int64]:
-        return self.suffix_array[interval[0] : interval[1]].astype(np.int64)
+        return self.positions_at(*interval).astype(np.int64)
 
     def documents_at(self, positions: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """The document of each position."""
@@ -259,13 +350,13 @@ class Shard:
     def documents(self, intervals: Sequence[Interval]) -> NDArray[np.int64]:
         """Ascending distinct documents that hold any of several n-grams. O(occurrences + documents / 64) time."""
         if sum(high - low for low, high in intervals) <= FEW:
-            found = [self.documents_at(self.suffix_array[low:high]) for low, high in intervals]
+            found = [self.documents_at(self.positions_at(low, high)) for low, high in intervals]
             return np.unique(np.concatenate(found))
         from suffixindex.kernels.occurrences import mark_documents
 
         marks = np.zeros(self.num_documents, bool)
         for low, high in intervals:
-            mark_documents(self.postings, low, high, marks)
+            self.run(mark_documents, self.postings, low, high, marks)
         return np.flatnonzero(marks)
 
     def documents_of_all(self, clauses: Sequence[Sequence[Interval]]) -> NDArray[np.int64]:
@@ -282,12 +373,12 @@ class Shard:
         """Add to ``counts[codes[document]]`` the occurrences in each document, or one if it holds any."""
         low, high = interval
         if documents or high - low <= FEW:
-            found = self.documents([interval]) if documents else self.documents_at(self.suffix_array[low:high])
+            found = self.documents([interval]) if documents else self.documents_at(self.positions_at(low, high))
             np.add.at(counts, codes[found], 1)
             return
         from suffixindex.kernels.occurrences import count_by_group
 
-        count_by_group(self.postings, low, high, codes, counts)
+        self.run(count_by_group, self.postings, low, high, codes, counts)
 
     def documents_within(
         self, clauses: Sequence[Sequence[Interval]], lengths: Sequence[Sequence[int]], window: int
@@ -321,32 +412,22 @@ class Shard:
         """A line of metadata for each document; None if none is kept."""
         return self.folder / METADATA if METADATA in self.files else None
 
+    @cached_property
+    def metadata_lines(self) -> MetadataLines:
+        """The lines of :attr:`metadata_path`, which is there."""
+        assert self.metadata_path is not None
+        num_bytes, path = self.files[METADATA].bytes, self.folder / METADATA_OFFSETS
+        offsets = self._index_files.map(path, "<u8")
+        check_ascending(path, offsets, self.num_documents, num_bytes, "bytes into lines")
+        return MetadataLines(self.metadata_path, offsets[:-1], num_bytes, self._index_files, our_record, self.remedy)
+
     def metadata_records(self) -> Iterator[list[dict[str, Any]]]:
         """What :meth:`metadata` says of all documents, in order, some at a time."""
-        assert self.metadata_path is not None
-        with open(self.metadata_path, "rb") as file:
-            while lines := file.readlines(RECORD_BYTES):
-                yield parse_lines(lines)
+        return self.metadata_lines.records()
 
     def metadata(self, document: int) -> dict[str, Any]:
         """The document's line of metadata; empty if none is kept."""
-        if METADATA not in self.files:
-            return {}
-        start, stop = map_array(self.folder / METADATA_OFFSETS, "<u8")[document : document + 2]
-        with open(self.folder / METADATA, "rb") as file:
-            file.seek(int(start))
-            return dict(loads(file.read(int(stop - start))))
-
-
-def parse_lines(lines: list[bytes]) -> list[dict[str, Any]]:
-    """JSON lines as records, with every digit of their numbers."""
-    block = b"[" + b",".join(lines) + b"]"
-    if not may_round(block):
-        with suppress(orjson.JSONDecodeError):  # a path that is not UTF-8, deep nesting
-            return orjson.loads(block)  # type: ignore[no-any-return]
-    elif len(lines) > 1:
-        return [parse_lines([line])[0] for line in lines]
-    return [loads(line) for line in lines]
+        return {} if self.metadata_path is None else self.metadata_lines.record(document)
 
 
 def merge_counts(ids: Sequence[NDArray[Any]], counts: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -47,11 +47,12 @@ class SearchTree(NamedTuple):
         lanes = 64 // self.bits
         first = self._leaves_below(self._pack(ngram, lanes, 0))
         last = self._leaves_below(self._pack(ngram, lanes, (1 << self.bits) - 1) + 1)
-        low_from = max(0, (first - 1) * self.spacing + 1)
+        low_from = min(size, max(0, (first - 1) * self.spacing + 1))
         high_to = min(size, last * self.spacing)
         if len(ngram) > lanes:
             return low_from, high_to, low_from, high_to
-        return low_from, min(size, first * self.spacing), max(low_from, (last - 1) * self.spacing + 1), high_to
+        high_from = min(size, max(low_from, (last - 1) * self.spacing + 1))
+        return low_from, min(size, first * self.spacing), high_from, high_to
 
     def _pack(self, ngram: Sequence[int], lanes: int, fill: int) -> int:
         """The first tokens in one number; after a separator zeros, after a shorter n-gram ``fill``."""

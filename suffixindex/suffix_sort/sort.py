@@ -295,7 +295,7 @@ def _sort_by_anchors(
     )
 
 
-def _tied_units(tied: NDArray[np.uint8], workers: Workers, config: SortConfig) -> Blocks:
+def _tied_units(tied: NDArray[np.uint8], workers: Workers, config: SortConfig) -> Ranges:
     """Pieces of work that start and end between groups."""
     count = workers.threads * config.units_per_thread
     return _pieces([0, *(int(sort_cover.next_head(tied, len(tied) * k // count)) for k in range(1, count)), len(tied)])

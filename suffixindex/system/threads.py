@@ -2,11 +2,14 @@
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from threading import Lock, RLock
 from types import TracebackType
+from typing import Any
 from weakref import WeakSet
+
+from suffixindex.errors import QueryError
 
 
 class ForkLock:
@@ -27,26 +30,48 @@ class ForkLock:
         self._lock = Lock()
 
 
+CLOSED = "the index is closed: open it again with suffixindex.open"
+
+
+class _Pool(ThreadPoolExecutor):
+    """Threads that refuse work with an error of ours, once they are stopped."""
+
+    def submit(self, *arguments: Any, **named: Any) -> "Future[Any]":
+        try:
+            return super().submit(*arguments, **named)
+        except RuntimeError:
+            raise QueryError(CLOSED) from None
+
+
 class Threads:
-    """A pool of threads that is started when first needed, and anew in a forked process."""
+    """A pool of threads that is started when first needed, and anew in a forked process; none after it is closed."""
 
     def __init__(self, cores: int) -> None:
         self.cores = cores
         self._lock = ForkLock()
         self._pool: ThreadPoolExecutor | None = None
+        self._closed = False
         _RENEWED.add(self)
 
     @property
     def pool(self) -> ThreadPoolExecutor:
+        """
+        Raises
+        ------
+        QueryError
+            It is closed.
+        """
         with self._lock:
+            if self._closed:
+                raise QueryError(CLOSED)
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self.cores, "suffixindex")
+                self._pool = _Pool(self.cores, "suffixindex")
             return self._pool
 
     def close(self) -> None:
         """Stop the threads when they have done what they were given."""
         with self._lock:
-            pool, self._pool = self._pool, None
+            pool, self._pool, self._closed = self._pool, None, True
         if pool is not None:
             pool.shutdown()
 

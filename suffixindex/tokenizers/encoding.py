@@ -23,6 +23,10 @@ class Encoding:
     def tokenizer(self) -> Tokenizer:
         return self._open()
 
+    def close(self) -> None:
+        """Give back the tokenizer and the files that it maps."""
+        vars(self).pop("tokenizer", None)
+
     def encode(self, text: str) -> NDArray[Any]:
         """Ids of a text, without special tokens.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from suffixindex.storage.checks import check_ascending, check_permutation
 from suffixindex.storage.files import map_array
 
 VOCABULARY = "vocabulary.txt"
@@ -30,7 +31,12 @@ def normalize(text: str) -> str:
 class Words:
     """Encode and decode with the vocabulary of an index, which stays on disk.
 
-    Encoding a word costs O(log vocabulary) page reads, decoding an id one.
+    Encoding a word costs O(log vocabulary) page reads, decoding an id one. Its tables are checked when it is opened: 3 ns a word.
+
+    Raises
+    ------
+    FormatError
+        They are damaged.
     """
 
     kind = "words"
@@ -40,6 +46,8 @@ class Words:
         self._offsets: NDArray[np.uint64] = map_array(folder / VOCABULARY_OFFSETS, "<u8")
         self._order: NDArray[np.uint32] = map_array(folder / VOCABULARY_ORDER, "<u4")
         self.vocabulary_size = len(self._order)
+        check_ascending(folder / VOCABULARY_OFFSETS, self._offsets, self.vocabulary_size, len(self._text), "bytes into words")
+        check_permutation(folder / VOCABULARY_ORDER, self._order)
 
     def _line(self, word_id: int) -> bytes:
         return self._text[int(self._offsets[word_id]) : int(self._offsets[word_id + 1]) - 1].tobytes()
@@ -64,7 +72,7 @@ class Words:
 
     def pieces(self, ids: ArrayLike) -> list[str]:
         """The word of each id; ``?`` for the reserved id 0."""
-        return [self._line(int(i)).decode() or "?" for i in np.asarray(ids)]
+        return [self._line(int(i)).decode(errors="replace") or "?" for i in np.asarray(ids)]
 
     def decode(self, ids: ArrayLike) -> str:
         """The words of the ids, joined by spaces."""

@@ -342,13 +342,32 @@ def test_an_index_pickles_from_a_relative_path(
     assert pickle.loads(pickled).count("pond") == 2
 
 
-def test_a_context_manager_closes_and_may_be_asked_again(haiku: tuple[si.SuffixIndex, si.SuffixIndex]) -> None:
-    with si.open(haiku[0].path) as index:
+def test_a_closed_index_refuses_questions(haiku: tuple[si.SuffixIndex, si.SuffixIndex]) -> None:
+    with si.open(haiku[1].path) as index:
         assert index.counts(["pond"] * 300).tolist() == [2] * 300
+        document = index.document(1).token_ids
         pool = index.local.pool
-    with pytest.raises(RuntimeError):
-        pool.submit(int)
-    assert index.counts(["pond"] * 300).tolist() == [2] * 300
+    questions: list[Callable[[], object]] = [
+        lambda: index.count("pond"),
+        lambda: index.count([1]),
+        lambda: index.counts([[1]] * 300),
+        lambda: index.next_distribution([1]),
+        lambda: index.document(0),
+        lambda: index.documents([1]),
+        lambda: index.document_counts([[1]]),
+        lambda: index.cooccurrence([1], [2]),
+        lambda: index.counts_by([1], "path"),
+        lambda: index.match([1, 2]),
+        lambda: index.top_ngrams(2, 3),
+        lambda: index.duplicates(2),
+        lambda: index.encode("pond"),
+        lambda: pool.submit(int),
+    ]
+    for question in questions:
+        with pytest.raises(si.QueryError, match="the index is closed: open it again"):
+            question()
+    assert document.tolist() == haiku[1].document(1).token_ids.tolist()  # what was handed out stays
+    assert index.num_documents == 3 and "3 documents" in repr(index)
     index.close()
     index.close()
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import suffixindex as si
 from suffixindex.queries import masked as restriction
+from suffixindex.storage import metadata as lines
 from suffixindex.storage import shard
 from tests import oracle
 from tests.helpers import building
@@ -29,7 +30,7 @@ VALUES = ["a", "b", "é", "", 1, 2, 3, 2.5, -1, True, False, None]
 @contextmanager
 def compiled() -> Iterator[None]:
     """Few are no reason to do without compiled code, nor to read metadata at once."""
-    with mock.patch.object(shard, "FEW", 0), mock.patch.object(restriction, "FEW", 0), mock.patch.object(shard, "RECORD_BYTES", 1):
+    with mock.patch.object(shard, "FEW", 0), mock.patch.object(restriction, "FEW", 0), mock.patch.object(lines, "RECORD_BYTES", 1):
         yield
 
 

@@ -1,0 +1,86 @@
+"""JSON that we wrote, read strictly: of the types and ranges that we write, or refused. A right hash says nothing of sense."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+MOST = 2**63 - 1
+"""The largest size or number of anything."""
+
+
+class SchemaError(ValueError):
+    """What is wrong with which field."""
+
+
+def strict_json(content: bytes) -> Any:
+    """JSON of distinct keys and finite numbers.
+
+    Raises
+    ------
+    ValueError
+        It is none, or nested too deeply.
+    """
+    try:
+        return json.loads(content, object_pairs_hook=_distinct, parse_constant=_refuse)
+    except RecursionError:
+        raise SchemaError("it is nested too deeply") from None
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entry = dict(pairs)
+    if len(entry) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise SchemaError(f"{next(name for name in names if names.count(name) > 1)} is there twice")
+    return entry
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise SchemaError(f"it holds {constant}")
+
+
+def number(entry: Mapping[str, Any], name: str, least: int = 0, most: int = MOST) -> int:
+    """An integer of a range.
+
+    Raises
+    ------
+    SchemaError
+    """
+    value = _there(entry, name)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise SchemaError(f"{name} is {_short(value)}, expected an integer from {least:,} to {most:,}")
+    return value
+
+
+def text(entry: Mapping[str, Any], name: str) -> str:
+    """A string; raises as :func:`number`."""
+    value = _there(entry, name)
+    if not isinstance(value, str):
+        raise SchemaError(f"{name} is {_short(value)}, expected text")
+    return value
+
+
+def record(entry: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A record; raises as :func:`number`."""
+    value = _there(entry, name)
+    if not isinstance(value, dict):
+        raise SchemaError(f"{name} is {_short(value)}, expected a record")
+    return value
+
+
+def records(entry: Mapping[str, Any], name: str) -> Sequence[dict[str, Any]]:
+    """A list of records; raises as :func:`number`."""
+    value = _there(entry, name)
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise SchemaError(f"{name} is {_short(value)}, expected a list of records")
+    return value
+
+
+def _there(entry: Mapping[str, Any], name: str) -> Any:
+    if not isinstance(entry, Mapping) or name not in entry:
+        raise SchemaError(f"{name} is missing")
+    return entry[name]
+
+
+def _short(value: Any) -> str:
+    shown = ascii(value) if not isinstance(value, int) or abs(value) <= MOST else f"an integer of {value.bit_length()} bits"
+    return shown if len(shown) <= 40 else f"{shown[:40]}…"
