@@ -1,6 +1,5 @@
 """What a user gives as an n-gram, text or ids, -> checked arrays of the index's token type."""
 
-import operator
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
@@ -221,23 +220,30 @@ def aliases(clause: Clause) -> Sequence[Ngram]:
     return clause  # type: ignore[return-value]
 
 
-def check_range(least: int, most: int, **numbers: object) -> None:
-    """Refuse what is no integer from ``least`` to ``most``; None, where it is allowed, is for the caller.
+def check_integers(**numbers: object) -> None:
+    """Refuse what is no integer.
 
     Raises
     ------
     QueryError
     """
     for name, number in numbers.items():
-        try:
-            value = operator.index(number)  # type: ignore[arg-type]
-        except TypeError:
-            raise QueryError(f"{name} is {number!r}: expected an integer") from None
-        if isinstance(number, (bool, np.bool_)):
-            raise QueryError(f"{name} is {number}: expected an integer")
-        if value < least:
+        if isinstance(number, (bool, np.bool_)) or not hasattr(number, "__index__"):
+            raise QueryError(f"{name} is {number!r}: expected an integer")
+
+
+def check_range(least: int, most: int, **numbers: Any) -> None:
+    """Refuse what is no integer from ``least`` to ``most``.
+
+    Raises
+    ------
+    QueryError
+    """
+    check_integers(**numbers)
+    for name, number in numbers.items():
+        if number < least:
             raise QueryError(f"{name} is {number}: expected {least} or more")
-        if value > most:
+        if number > most:
             raise QueryError(f"{name} is {number}: expected at most {most:,}")
 
 

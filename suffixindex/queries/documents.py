@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import LARGEST, check_limits, check_not_negative, check_range, join
+from suffixindex.ngrams import check_integers, check_limits, check_not_negative, join
 from suffixindex.queries.groups import Value
 from suffixindex.queries.local import LocalShards
 from suffixindex.queries.shard_set import Mask, ShardSet
@@ -25,7 +25,7 @@ def document(shards: LocalShards, document_id: int) -> Document:
     QueryError
         There is no such document.
     """
-    check_range(-LARGEST, LARGEST, document_id=document_id)
+    check_integers(document_id=document_id)
     if not 0 <= document_id < shards.num_documents:
         raise QueryError(f"document {document_id} is outside the corpus of {shards.num_documents:,} documents")
     number = bisect_right(shards.first_documents, document_id) - 1

@@ -195,7 +195,7 @@ def test_text_built_as_bytes(new_folder: Folder, written: list[str], query: list
     index = si.open(folder / "index")
     documents = [list(text.encode()) for text in written]
     assert (index.num_documents, index.num_tokens) == (len(written), sum(map(len, documents)))
-    asked = [*query, *written, "".join(written) + "a"]
+    asked = [text for text in (*query, *written, "".join(written) + "a") if text]
     expected = [oracle.count(documents, list(text.encode()), 255) for text in asked]
     assert [index.count(text) for text in asked] == expected
     assert index.counts(asked).tolist() == expected
@@ -225,7 +225,7 @@ def test_text_built_as_words(new_folder: Folder, written: list[str], query: list
         found = oracle.words(text)
         ids = [vocabulary.index(word) if word in vocabulary else 0 for word in found]
         assert index.encode(text).tolist() == ids
-        assert index.count(text) == oracle.count(documents, ids, index.separator)
+        assert index.count(text if ids else []) == oracle.count(documents, ids, index.separator)
         assert index.pieces(ids) == [word if word in vocabulary else "?" for word in found]
     assert index.decode(index.document(0).token_ids) == " ".join(oracle.words(written[0]))
 
@@ -251,7 +251,7 @@ def test_text_is_encoded_for_every_question(haiku: tuple[si.SuffixIndex, si.Suff
     assert words.count("an") == words.count("AN!") == 1
     assert words.count("silen") == 0  # a word, not a part of one
     assert characters.count("ilen") == 2
-    assert words.counts(["the pond", "pond the", "no such word", ""]).tolist() == [1, 0, 0, 13]
+    assert words.counts(["the pond", "pond the", "no such word"]).tolist() == [1, 0, 0]
     assert words.cooccurrence("old", "pond") == 1
     assert words.cooccurrence(["old", "frog"], "pond") == 2
     assert words.cooccurrences([("old", "pond"), (["old", "frog"], ["pond"])]).tolist() == [1, 2]
