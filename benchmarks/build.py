@@ -143,7 +143,8 @@ def main() -> None:
     parser.add_argument("--name", default="build", help="of the results and of the table")
     options = parser.parse_args()
     tokens = np.memmap(options.tokens, np.uint16, "r")
-    rows = load(options.name).get("rows", [])
+    kept = load(options.name)
+    rows = [{"processor": kept["machine"]["processor"], **row} for row in kept.get("rows", [])]
     with tempfile.TemporaryDirectory() as folder:
         for kind in options.kinds.split(","):
             for size in map(parse_count, options.sizes.split(",")):
@@ -156,9 +157,8 @@ def main() -> None:
                 rows = [row for row in rows if (row["kind"], row["size"]) != (kind, size)] + measured
                 save(options.name, {"threads": options.threads, "repeats": options.repeats, "rows": rows})
     header = ["kind", "tokens", *(f"{name}: s (ns/token), bytes/token" for name in NAMES.values())]
-    here = machine()
     runs = sorted({len(row["all_seconds"]) for row in rows})
-    note = f"Medians of {' or '.join(map(str, runs))} on {here['processor']}; {options.threads} threads (pydivsufsort has one)."
+    note = f"Medians of {' or '.join(map(str, runs))}; {options.threads} threads (pydivsufsort has one). {processors(rows)}"
     insert(ROOT / "benchmarks" / "README.md", options.name, f"{markdown(header, table(rows))}\n\n{note}")
 
 
@@ -179,9 +179,27 @@ def compare(path: Path, kind: str, size: int, options: argparse.Namespace) -> li
         seconds = statistics.median(one["seconds"] for one in measured)
         peak = max(one["peak_bytes"] for one in measured)
         every = [one["seconds"] for one in measured]
-        row = {"kind": kind, "size": size, "tokens": length, "engine": name, "seconds": seconds, "all_seconds": every}
+        row = {
+            "processor": machine()["processor"],
+            "kind": kind,
+            "size": size,
+            "tokens": length,
+            "engine": name,
+            "seconds": seconds,
+            "all_seconds": every,
+        }
         rows.append({**row, "peak_bytes_per_token": peak / length})
     return rows
+
+
+def processors(rows: list[dict[str, Any]]) -> str:
+    """What the kinds were measured on: rows compare within a machine."""
+    kinds: dict[str, list[str]] = {}
+    for row in rows:
+        names = kinds.setdefault(row["processor"], [])
+        if row["kind"] not in names:
+            names.append(row["kind"])
+    return "; ".join(f"{', '.join(names)} on {processor}" for processor, names in kinds.items()) + "."
 
 
 def table(rows: list[dict[str, Any]]) -> list[list[str]]:

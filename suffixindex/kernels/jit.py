@@ -81,22 +81,5 @@ def _prefetch_nothing(array: Any, index: Any) -> None:
     """What ``prefetch`` is when the JIT is off."""
 
 
-def _bit_count(typing_context: Any, word: Any) -> Any:
-    """How many bits of a 64-bit word are set."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(context.cast(builder, arguments[0], signature.args[0], types.uint64))
-
-    return types.int64(word), emit
-
-
-def _bit_count_of_int(word: Any) -> int:
-    """What ``bit_count`` is when the JIT is off."""
-    return int(word).bit_count()
-
-
-_without_jit = bool(getattr(numba.config, "DISABLE_JIT", False))
-bit_count: Callable[..., Any] = _bit_count_of_int if _without_jit else intrinsic(_bit_count)
-"""``bit_count(word)`` in a kernel: one instruction."""
-prefetch: Callable[..., Any] = _prefetch_nothing if _without_jit else intrinsic(_prefetch)
+prefetch: Callable[..., Any] = _prefetch_nothing if getattr(numba.config, "DISABLE_JIT", False) else intrinsic(_prefetch)
 """``prefetch(array, index)`` in a kernel; overlapping cache misses is worth 3-5 times in batch searches."""

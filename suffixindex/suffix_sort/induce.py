@@ -10,10 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.kernels.sort import anchors as sort_anchors
 from suffixindex.kernels.sort import codes as sort_codes
 from suffixindex.kernels.sort import induce as sort_induce
-from suffixindex.kernels.sort.anchors import WORD
 from suffixindex.kernels.sort.codes import RankedText
 from suffixindex.system.parallel import Workers
 
@@ -38,7 +36,7 @@ class Induction(NamedTuple):
 def plan_induction(text: RankedText, size: int, groups: int, workers: Workers) -> Induction | None:
     """Cut the ranks of tokens into at most ``groups`` groups and choose their turns; None if there are less than two.
 
-    The turns also go into the code table, and set the anchors of the text.
+    The turns also go into the code table.
     """
     num_ranks = text.separator + 1
     if min(groups, num_ranks - 2) < 2 or text.bucket_bits:
@@ -61,20 +59,10 @@ def plan_induction(text: RankedText, size: int, groups: int, workers: Workers) -
     group_turns[1 + order] = np.arange(1, len(order) + 1)
     turns = group_turns[group_of]
     text.codes[:] |= turns.astype(np.uint64) << np.uint64(sort_codes.TURN_SHIFT)
-    mark_anchors(text, size, turns, workers)
     derived = turns > group_turns[:, None]
     listed = np.where(derived, count(sort_induce.count_covered_pairs), pairs)
     ends = np.cumsum(pairs.T, dtype=np.uint32).reshape(num_ranks, shape[0]).T
     return Induction(edges, group_turns, turns, np.ascontiguousarray(ends - pairs), listed)
-
-
-def mark_anchors(text: RankedText, size: int, turns: NDArray[np.uint8], workers: Workers) -> None:
-    """Fill the bitmap of anchors, which are told by the turns."""
-    words = workers.blocks(-(-size // WORD))
-    workers.run(lambda lo, hi: sort_anchors.mark_anchors(text, lo * WORD, min(hi * WORD, size), turns), words)
-    before = text.anchors[1::2]
-    before[1:] = np.cumsum(before[:-1])
-    before[0] = 0
 
 
 def _balanced_edges(counts: NDArray[np.int64], groups: int) -> NDArray[np.int64]:

@@ -1,14 +1,13 @@
 """Suffix arrays of token arrays.
 
-About half of the suffixes are sorted, the others derived from them. The sort works in six steps, each a file of
+About half of the suffixes are sorted, the others derived from them. The sort works in five steps, each a file of
 kernels; the middle ones hand on a suffix array and the marks of its tied ranks:
 
 1. ``sort_codes``: every suffix to sort gets the bits of an order-preserving prefix code, which scatter it into a partition;
 2. ``sort_partitions``: a radix sort orders each partition by the rest of the code bits;
-3. ``sort_ties``: suffixes with equal codes are told apart token by token, down to their next anchor or to 64 tokens;
-4. ``sort_anchored``: those that share the tokens through their next anchor are ordered by the ranks of their anchors;
-5. ``sort_cover``: those that share 64 tokens are ordered by a difference cover, in O(n log n) whatever the text;
-6. ``sort_induce``: every other suffix is placed by a scan of those one token on.
+3. ``sort_ties``: suffixes with equal codes are told apart token by token, down to 64 tokens;
+4. ``sort_cover``: those that share 64 tokens are ordered by a difference cover, in O(n log n) whatever the text;
+5. ``sort_induce``: every other suffix is placed by a scan of those one token on.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +19,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.kernels.sort import anchored as sort_anchored
 from suffixindex.kernels.sort import codes as sort_codes
 from suffixindex.kernels.sort import cover as sort_cover
 from suffixindex.kernels.sort import partitions as sort_partitions
@@ -60,8 +58,8 @@ class SortConfig:
 
 DEFAULT_CONFIG = SortConfig()
 ONE_ROUND_TOKENS = 1 << 22
-CODED, TOLD_APART, ORDERED = 0.1, 0.7, 0.9
-"""Shares of the time on natural text after which the text is coded, what is tied shares an anchor or 64 tokens, nothing is tied."""
+CODED, TOLD_APART, ORDERED = 0.1, 0.75, 0.9
+"""Shares of the time on natural text after which the text is coded, what is tied shares 64 tokens, nothing is tied."""
 
 
 class Partitions(NamedTuple):
@@ -115,8 +113,8 @@ def suffix_array(
     -----
     O(n log n) time for any text, about 30 ns a token of natural text on two cores, and at most
     10 bytes a token (11.5 of u32 ids). Two-stage sorting (Itoh and Tanaka, 1999) leaves half of the suffixes to
-    sort; the text is coded by an alphabetic code (Gilbert and Moore, 1959), what stays tied is ordered by anchors (Manzini
-    and Ferragina, 2004) and by a difference cover (Burkhardt and Kärkkäinen, 2003).
+    sort; the text is coded by an alphabetic code (Gilbert and Moore, 1959), what stays tied is ordered by a difference
+    cover (Burkhardt and Kärkkäinen, 2003).
 
     Examples
     --------
@@ -142,10 +140,7 @@ def suffix_array(
         induction = plan_induction(text, size, groups, workers)
         listed = ranks[size - induction.sorted_suffixes :] if induction else ranks
         tied = np.empty(len(listed), np.uint8)
-        left = _sort_by_depth(text, size, listed, tied, workers, config)
-        if left and induction:
-            left = _sort_by_anchors(text, listed, tied, workers, config)
-        if left:
+        if _sort_by_depth(text, size, listed, tied, workers, config):
             _sort_by_cover(size, listed, tied, workers, config)
         del tied
         if induction:
@@ -190,13 +185,14 @@ class _Sort(NamedTuple):
     def refine(self, first: int, last: int, bits: int) -> int:
         """Tell the ties of the partitions ``[first, last)`` apart, equal in ``bits`` code bits; returns how many stay."""
         lo, hi = self.partitions.offsets[[first, last]].tolist()
-        return int(sort_ties.refine_ties(self.text, bits, self.config.block, lo, hi, self.suffix_array, self.tied))
+        depth, block = sort_cover.MODULUS, self.config.block
+        return int(sort_ties.refine_ties(self.text, bits, depth, block, lo, hi, self.suffix_array, self.tied))
 
 
 def _sort_by_depth(
     text: RankedText, size: int, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
 ) -> int:
-    """Sort the suffixes that are sorted by their first tokens, through their next anchor or 64; returns how many stay tied."""
+    """Sort the suffixes that are sorted by their first 64 tokens at least; returns how many stay tied with another."""
     blocks = workers.blocks(size)
     partitions = _count_partitions(text, size, len(suffix_array), blocks, workers, config)
     sort = _Sort(text, partitions, blocks, suffix_array, tied, workers, config)
@@ -282,31 +278,14 @@ def _pieces(edges: Sequence[int]) -> Ranges:
     return list(pairwise(distinct))
 
 
-def _sort_by_anchors(
-    text: RankedText, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
-) -> int:
-    """Order the suffixes that share the tokens through their next anchor; returns how many stay tied, by 64 tokens."""
-    workers.progress(TOLD_APART)
-    units = _tied_units(tied, workers, config)
-    anchor_ranks = np.empty(text.num_anchors + 1, np.uint32)
-    workers.run(lambda lo, hi: sort_anchored.rank_anchors(suffix_array, tied, lo, hi, text.anchors, anchor_ranks), units)
-    return sum(
-        workers.run(lambda lo, hi: int(sort_anchored.sort_anchored(suffix_array, tied, lo, hi, text.anchors, anchor_ranks)), units)
-    )
-
-
-def _tied_units(tied: NDArray[np.uint8], workers: Workers, config: SortConfig) -> Ranges:
-    """Pieces of work that start and end between groups."""
-    count = workers.threads * config.units_per_thread
-    return _pieces([0, *(int(sort_cover.next_head(tied, len(tied) * k // count)) for k in range(1, count)), len(tied)])
-
-
 def _sort_by_cover(
     size: int, suffix_array: NDArray[np.uint32], tied: NDArray[np.uint8], workers: Workers, config: SortConfig
 ) -> None:
     """Order the suffixes that stay tied, by the ranks of those at cover positions."""
     workers.progress(TOLD_APART)
-    units = _tied_units(tied, workers, config)
+    listed = len(suffix_array)
+    count = workers.threads * config.units_per_thread
+    units = _pieces([0, *(int(sort_cover.next_head(tied, listed * k // count)) for k in range(1, count)), listed])
     sample_ranks = np.empty((size // sort_cover.MODULUS + 2) * sort_cover.COVER_SIZE, np.uint32)
     sample_ranks[:] = 0
     workers.run(lambda lo, hi: sort_cover.rank_sample(suffix_array, tied, lo, hi, sample_ranks), units)

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.kernels.sort import anchors as sort_anchors
 from suffixindex.kernels.sort import codes as sort_codes
 from suffixindex.kernels.sort.codes import END_PADDING, RankedText
 from suffixindex.system.parallel import Ranges, Workers
@@ -69,7 +68,6 @@ def rank_text(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, w
         counts=counts,
         codes=_codes(counts, bucket_bits),
         bucket_bits=bucket_bits,
-        anchors=np.zeros(2 * (size // sort_anchors.WORD + 2), np.uint64),
     )
 
 

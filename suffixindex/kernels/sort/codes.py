@@ -49,11 +49,6 @@ class RankedText(NamedTuple):
     counts: NDArray[np.int64]  # of rank >> bucket_bits
     codes: NDArray[np.uint64]  # of rank >> bucket_bits: the codeword, the turn (see sort_induce), the length of a rank's code
     bucket_bits: int  # the low bits of a rank, which follow the codeword of its bucket as they are
-    anchors: NDArray[np.uint64]  # the bitmap of anchors (see sort_anchors); without an induction there are none
-
-    @property
-    def num_anchors(self) -> int:
-        return int(self.anchors[-1])
 
 
 @kernel

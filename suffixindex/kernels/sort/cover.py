@@ -225,11 +225,15 @@ def next_run(group, lo, shift, sample_ranks):
     """Find the sorted run that starts at ``lo``, or make one of SHORT_RUN by insertion; returns its end."""
     size = len(group)
     hi = lo + 1
-    while hi < size and not precedes(group[hi], group[hi - 1], shift, sample_ranks):
+    descends = False
+    while hi < size:
+        steps_down = precedes(group[hi], group[hi - 1], shift, sample_ranks)
+        if hi == lo + 1:
+            descends = steps_down
+        if steps_down != descends:
+            break
         hi += 1
-    if hi == lo + 1:
-        while hi < size and precedes(group[hi], group[hi - 1], shift, sample_ranks):
-            hi += 1
+    if descends:
         for i in range((hi - lo) // 2):
             group[lo + i], group[hi - 1 - i] = group[hi - 1 - i], group[lo + i]
     end = min(lo + SHORT_RUN, size)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.kernels.jit import helper, kernel, prefetch
-from suffixindex.kernels.sort.anchors import anchor_word, told_apart
 from suffixindex.kernels.sort.codes import LENGTH_MASK
 
 SMALL = 8
@@ -41,8 +40,6 @@ class Batch(NamedTuple):
     place: NDArray[np.int32]  # the entry that the suffix gets when its group is sorted
     sorted_position: NDArray[np.uint32]
     sorted_key: NDArray[np.uint64]
-    limit: NDArray[np.uint8]  # how many tokens suffixes are told apart by
-    sorted_limit: NDArray[np.uint8]
 
 
 class Scratch(NamedTuple):
@@ -55,6 +52,7 @@ class Scratch(NamedTuple):
     few_keys: NDArray[np.uint64]
     few_positions: NDArray[np.uint32]
     few_equal: NDArray[np.uint8]
+    parts: NDArray[np.int64]  # a stack of quick_sort
     batch: Batch
 
 
@@ -70,6 +68,7 @@ def new_scratch(block):
         np.empty(RANK_SORTED, np.uint64),
         np.empty(RANK_SORTED, np.uint32),
         np.empty(RANK_SORTED, np.uint8),
+        np.empty((64, 2), np.int64),
         Batch(
             np.empty(room, np.uint32),
             np.empty(room, np.uint16),
@@ -79,15 +78,13 @@ def new_scratch(block):
             np.empty(room, np.int32),
             np.empty(room, np.uint32),
             np.empty(room, np.uint64),
-            np.empty(room, np.uint8),
-            np.empty(room, np.uint8),
         ),
     )
 
 
 @kernel
-def refine_ties(text, bits, block, lo, hi, suffix_array, tied):
-    """Order the ranks ``[lo, hi)``, whose groups share ``bits`` code bits, by the tokens up to their next anchors or 64.
+def refine_ties(text, bits, depth_limit, block, lo, hi, suffix_array, tied):
+    """Order the ranks ``[lo, hi)``, whose groups share ``bits`` code bits, by at least ``depth_limit`` tokens.
 
     ``tied`` tells the groups, whose positions ascend; on return, those that still are equal. Returns how many
     suffixes they hold. About 40 ns a suffix of natural text.
@@ -98,8 +95,8 @@ def refine_ties(text, bits, block, lo, hi, suffix_array, tied):
         block_end = min(lo + block, hi)
         while block_end < hi and tied[block_end]:
             block_end += 1
-        groups, batched, more = list_groups(text, bits, lo, block_end, suffix_array, tied, scratch)
-        left += more + refine_groups(text, groups, batched, suffix_array, tied, scratch)
+        groups, batched = list_groups(text, bits, lo, block_end, suffix_array, tied, scratch)
+        left += refine_groups(text, depth_limit, groups, batched, suffix_array, tied, scratch)
         lo = block_end
     return left
 
@@ -210,53 +207,41 @@ def list_bounds(lo, hi, tied, bounds):
 def list_groups(text, bits, lo, hi, suffix_array, tied, scratch):
     """Put the tied groups of ``[lo, hi)`` on the stack or into the batch, and ask for the text that they will read.
 
-    Clears ``tied``, but for those that share the tokens through their next anchor. Returns the height of the stack, the
-    size of the batch and how many suffixes stay tied.
+    Clears ``tied``. Returns the height of the stack and the size of the batch.
     """
     bounds = scratch.bounds
-    anchors = text.anchors
     count = list_bounds(lo, hi, tied, bounds)
     tied[lo:hi] = 0
     top = 0
     batched = 0
-    left = 0
-    for k in range(-LOOKAHEAD, count):
+    for k in range(min(count, LOOKAHEAD)):
+        prefetch(text.ranks, suffix_array[bounds[2 * k]])
+    for k in range(count):
         if k + LOOKAHEAD < count:
-            ahead = np.int64(suffix_array[bounds[2 * (k + LOOKAHEAD)]])
-            prefetch(text.ranks, ahead)
-            prefetch(anchors, anchor_word(ahead))
-        if k < 0:
-            continue
+            prefetch(text.ranks, suffix_array[bounds[2 * (k + LOOKAHEAD)]])
         first = bounds[2 * k]
         size = bounds[2 * k + 1] - first
         depth = shared_depth(text, suffix_array[first], bits)
-        if depth >= told_apart(anchors, suffix_array[first]):
-            tied[first + 1 : first + size] = 1
-            left += size
-            continue
         for rank in range(first + 1, first + min(size, len(scratch.key))):
             prefetch(text.ranks, suffix_array[rank] + depth)
-            prefetch(anchors, anchor_word(np.int64(suffix_array[rank])))
         if size <= SMALL:
             batched = append(scratch.batch, batched, first, size, depth, suffix_array)
         else:
             top = push(scratch.groups, top, first, size, depth)
-    return top, batched, left
+    return top, batched
 
 
 @kernel
-def refine_batch(text, size, suffix_array, tied, batch):
+def refine_batch(text, depth_limit, size, suffix_array, tied, batch):
     """Refine the first ``size`` entries of the batch until none is left; returns how many suffixes stay tied."""
     left = 0
-    for i in range(size):
-        batch.limit[i] = told_apart(text.anchors, batch.position[i])
     while size > 0:
         for i in range(size):
             batch.key[i] = load_key(text, np.int64(batch.position[i]) + np.int64(batch.depth[i]))
         sort_batch(size, batch)
-        more, size = settle_batch(text, size, suffix_array, tied, batch)
+        more, size = settle_batch(text, depth_limit, size, suffix_array, tied, batch)
         left += more
-        deepen_batch(text, size, batch)
+        deepen_batch(text, depth_limit, size, batch)
     return left
 
 
@@ -267,7 +252,7 @@ def sort_batch(size, batch):
     Every pair of entries less than SMALL apart is compared, whatever their groups, so the loops are vector code: 3 ns
     an entry.
     """
-    key, head, place, limit = batch.key, batch.head, batch.place, batch.limit
+    key, head, place = batch.key, batch.head, batch.place
     place[:size] = head[:size]
     for distance in range(1, SMALL):
         for i in range(size - distance):
@@ -277,17 +262,16 @@ def sort_batch(size, batch):
     for i in range(size):
         batch.sorted_position[place[i]] = batch.position[i]
         batch.sorted_key[place[i]] = key[i]
-        batch.sorted_limit[place[i]] = limit[i]
 
 
 @kernel
-def settle_batch(text, size, suffix_array, tied, batch):
+def settle_batch(text, depth_limit, size, suffix_array, tied, batch):
     """Write the sorted batch to the suffix array; keep the runs of equal keys that can still be told apart.
 
-    Returns how many suffixes stay tied, at their limits, and the new size of the batch.
+    Returns how many suffixes stay tied, at the depth limit, and the new size of the batch.
     """
-    position, depth, rank, head, limit = batch.position, batch.depth, batch.rank, batch.head, batch.limit
-    sorted_position, sorted_key, sorted_limit = batch.sorted_position, batch.sorted_key, batch.sorted_limit
+    position, depth, rank, head = batch.position, batch.depth, batch.rank, batch.head
+    sorted_position, sorted_key = batch.sorted_position, batch.sorted_key
     left = 0
     kept = 0
     new_head = 0
@@ -299,7 +283,6 @@ def settle_batch(text, size, suffix_array, tied, batch):
         equals_next = (sorted_key[i] == sorted_key[i + 1]) & (head[i + 1] <= i)
         in_run = (equals_last | equals_next) & ~ends_in_separator(text, sorted_key[i])
         deeper = np.int64(depth[i]) + text.lanes
-        depth_limit = np.int64(sorted_limit[i])
         if in_run & (deeper >= depth_limit):
             tied[rank[i]] = equals_last
             left += 1
@@ -308,7 +291,6 @@ def settle_batch(text, size, suffix_array, tied, batch):
         depth[kept] = deeper
         rank[kept] = rank[i]
         head[kept] = new_head
-        limit[kept] = depth_limit
         for ahead in range(LINE - 1, depth_limit, LINE):
             prefetch(text.ranks, np.int64(sorted_position[i]) + ahead)
         kept += np.int64(in_run & (deeper < depth_limit))
@@ -318,8 +300,8 @@ def settle_batch(text, size, suffix_array, tied, batch):
 
 
 @kernel
-def deepen_batch(text, size, batch):
-    """Raise the depth of each group by the keys that all its suffixes share, short of the last before their limit.
+def deepen_batch(text, depth_limit, size, batch):
+    """Raise the depth of each group by the keys that all its suffixes share, short of the last before ``depth_limit``.
 
     What is tied so far is mostly a long repeat: this takes a fifth of the time that whole rounds would.
     """
@@ -329,7 +311,7 @@ def deepen_batch(text, size, batch):
     for i in range(size):
         if head[i] == i:
             first = np.int64(position[i])
-            shared = max(np.int64(batch.limit[i]) - text.lanes, np.int64(depth[i]))
+            shared = depth_limit - text.lanes
             continue
         other = np.int64(position[i])
         deep = np.int64(depth[i])
@@ -341,25 +323,23 @@ def deepen_batch(text, size, batch):
 
 
 @kernel
-def refine_groups(text, top, batched, suffix_array, tied, scratch):
+def refine_groups(text, depth_limit, top, batched, suffix_array, tied, scratch):
     """Refine the ``top`` groups on the stack, depth first, and the batch; returns how many suffixes stay tied."""
     groups, key, position = scratch.groups, scratch.key, scratch.position
-    few = scratch.few_keys, scratch.few_positions, scratch.few_equal
+    few = scratch.few_keys, scratch.few_positions, scratch.few_equal, scratch.parts
     left = 0
     while top > 0:
         top -= 1
         lo, size, depth = groups[top, 0], groups[top, 1], groups[top, 2]
         if size > len(key):
-            top, more = split_group(text, lo, size, depth, suffix_array, tied, groups, top)
+            top, more = split_group(text, depth_limit, lo, size, depth, suffix_array, tied, groups, top)
             left += more
             continue
         position[:size] = suffix_array[lo : lo + size]
-        depth, all_equal = load_group(text, size, depth, key, position)
+        depth, all_equal = load_group(text, depth_limit, size, depth, key, position)
         if not all_equal:
             if size <= RANK_SORTED // 2:
                 rank_sort(0, size, RANK_SORTED // 2, key, position, few)
-            elif size <= RANK_SORTED:
-                rank_sort(0, size, RANK_SORTED, key, position, few)
             else:
                 quick_sort(size, key, position, few)
             suffix_array[lo : lo + size] = position[:size]
@@ -370,22 +350,21 @@ def refine_groups(text, top, batched, suffix_array, tied, scratch):
                 end += 1
             run = end - first
             deeper = depth + text.lanes
-            if 1 < run <= SMALL and not ends_in_separator(text, key[first]) and deeper < told_apart(text.anchors, position[first]):
+            if 1 < run <= SMALL and deeper < depth_limit and not ends_in_separator(text, key[first]):
                 if batched + SMALL > len(key):
-                    left += refine_batch(text, batched, suffix_array, tied, scratch.batch)
+                    left += refine_batch(text, depth_limit, batched, suffix_array, tied, scratch.batch)
                     batched = 0
                 batched = append(scratch.batch, batched, lo + first, run, deeper, suffix_array)
             elif run > 1:
-                top, more = settle_run(text, lo + first, run, deeper, key[first], suffix_array, tied, groups, top)
+                top, more = settle_run(text, depth_limit, lo + first, run, deeper, key[first], suffix_array, tied, groups, top)
                 left += more
             first = end
-    return left + refine_batch(text, batched, suffix_array, tied, scratch.batch)
+    return left + refine_batch(text, depth_limit, batched, suffix_array, tied, scratch.batch)
 
 
 @helper
-def load_group(text, size, depth, key, position):
+def load_group(text, depth_limit, size, depth, key, position):
     """Load the keys of a group, deeper as long as all are equal; returns the depth and whether they still are."""
-    depth_limit = told_apart(text.anchors, position[0])
     while True:
         all_equal = True
         for i in range(size):
@@ -404,7 +383,7 @@ def group_key(text, position, depth):
 
 
 @helper
-def settle_run(text, lo, size, deeper, key, suffix_array, tied, groups, top):
+def settle_run(text, depth_limit, lo, size, deeper, key, suffix_array, tied, groups, top):
     """Decide on a run of equal keys up to the depth ``deeper``: done, left tied, or back on the stack.
 
     Returns the height of the stack and how many suffixes stay tied.
@@ -416,7 +395,7 @@ def settle_run(text, lo, size, deeper, key, suffix_array, tied, groups, top):
             ascending &= suffix_array[rank - 1] < suffix_array[rank]
         if not ascending:
             top = push(groups, top, lo, size, BY_POSITION)
-    elif deeper >= told_apart(text.anchors, suffix_array[lo]):
+    elif deeper >= depth_limit:
         tied[lo + 1 : lo + size] = 1
         left = size
     else:
@@ -430,7 +409,7 @@ def rank_sort(lo, size, width, key, position, few):
 
     ``width``, at least ``size``, is a constant where this is inlined, so that the comparisons become vector code.
     """
-    few_keys, few_positions, few_equal = few
+    few_keys, few_positions, few_equal, _ = few
     for i in range(width):
         few_keys[i] = NO_KEY
     for i in range(size):
@@ -462,7 +441,7 @@ def quick_sort(size, key, position, few):
 
     Half the time of merging at 33 to 2,000 keys.
     """
-    stack = np.empty((64, 2), np.int64)
+    stack = few[3]
     stack[0, 0], stack[0, 1] = 0, size
     top = 1
     state = np.uint64(size)
@@ -500,7 +479,7 @@ def move_below(lo, hi, pivot, or_equal, key, position):
 
 
 @kernel
-def split_group(text, lo, size, depth, suffix_array, tied, groups, top):
+def split_group(text, depth_limit, lo, size, depth, suffix_array, tied, groups, top):
     """Split a group that is larger than a block into smaller, equal and greater keys, in place, back on the stack.
 
     Multikey quicksort (Bentley and Sedgewick, 1997); the pivot is the median of a pseudo-random sample, so n log n
@@ -539,4 +518,4 @@ def split_group(text, lo, size, depth, suffix_array, tied, groups, top):
         top = push(groups, top, lo, smaller_size, depth)
     if greater - equal == 1:
         return top, 0
-    return settle_run(text, equal, greater - equal, depth + text.lanes, pivot, suffix_array, tied, groups, top)
+    return settle_run(text, depth_limit, equal, greater - equal, depth + text.lanes, pivot, suffix_array, tied, groups, top)
