@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import suffixindex as si
-from suffixindex.lm import InfgramModel, KneserNey, StupidBackoff
+from suffixindex.lm import Infgram, KneserNey, StupidBackoff
 
 Question = Callable[[si.SuffixIndex], Any]
 
@@ -69,7 +69,7 @@ def standard(index: si.SuffixIndex) -> dict[str, Question]:
         "variants": lambda index: index.count_variants("row"),
         "kneser_ney": lambda index: KneserNey(index, 3).log_probs(text),
         "backoff": lambda index: StupidBackoff(index, 3).next_scores(a),
-        "infgram_model": lambda index: InfgramModel(index).next_probs(a),
+        "infgram_model": lambda index: Infgram(index).next_probs(a),
     }
 
 
@@ -122,8 +122,8 @@ def drawn(rng: Random, index: si.SuffixIndex) -> Question:
         lambda index: index.pieces(ngram),
         lambda index: StupidBackoff(index, rng.choice([1, 3, 0, number])).scores([text]),
         lambda index: KneserNey(index, rng.choice([1, 3, 0])).log_probs(text),
-        lambda index: InfgramModel(index).log_probs(text),
-        lambda index: InfgramModel(index).sample(ngram, rng.choice([0, 3]), 0),
+        lambda index: Infgram(index).log_probs(text),
+        lambda index: Infgram(index).sample(ngram, rng.choice([0, 3]), 0),
     ]
     return rng.choice(questions)
 
