@@ -1,14 +1,16 @@
 # make demo    a first index, of this Python's own standard library, and what it answers
 # make lab     a small world, models trained on it, the whole study of them, its report: lab-run/study/report/report.html
 # make test    the tests      make lint    style, types, layers
+# make fuzz SECONDS=600       damaged, hostile and random input; exit 1 on a find, with the command that repeats it
 # make bench CORPUS=…         what an index of your corpus costs
 # make bench-queries TOKENS=….u16 PEERS=…/bin/python    questions against the peers
 # make bench-gpu     the suffix sort on a GPU, checked and timed
 # make bench-build TOKENS=….u16 PEERS=…/bin/python      the suffix sort against its peers
 PYTHON ?= python3
 BIN := .venv/bin
+SECONDS ?= 600
 
-.PHONY: demo lab test lint bench bench-build bench-gpu bench-queries clean
+.PHONY: demo lab test fuzz lint bench bench-build bench-gpu bench-queries clean
 
 demo: .venv/core
 	$(BIN)/suffixindex demo demo-index
@@ -18,6 +20,9 @@ lab: .venv/dev
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n logical
+
+fuzz: .venv/dev
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED))
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -1,0 +1,269 @@
+"""What is fuzzed: each target makes its seeds once in a folder, and tries one input a seed there."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+
+import suffixindex as si
+from tests.fuzz import seeds
+from tests.fuzz.mutation import damaged, damaged_json, same_size
+from tests.fuzz.questions import ask, drawn, standard
+from tests.helpers import building
+
+OTHERS = ("manifest.json", "build.lock")
+"""Files that another target damages, or that say nothing."""
+SILENT = ("tokenized", "metadata", "x.bin", "answers.json")
+"""Files of other engines, which have no hashes: text that is changed into other text is not noticed, nor other answers."""
+KEY = re.compile(r"^[0-9a-f]{16}\.")
+
+
+class Find(Exception):
+    """Something that ended neither in an answer nor in one of our errors."""
+
+
+class Target:
+    """Try an input: ``attempt(seed)`` returns the outcome in a few words, and which part was damaged."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make the seeds."""
+
+    def attempt(self, seed: int) -> tuple[str, str]:
+        raise NotImplementedError
+
+    def fresh(self, name: str) -> Path:
+        path = self.folder / name
+        shutil.rmtree(path, ignore_errors=True)
+        return path
+
+
+class Indexes(Target):
+    """Every file of an index, damaged: whatever is asked ends in an answer or an error, and verify finds what changes one."""
+
+    kinds = seeds.OURS
+
+    def prepare(self) -> None:
+        os.environ["SUFFIXINDEX_CACHE"] = str(self.folder / "cache")
+        self.make(self.fresh("now"))
+        shutil.copytree(self.folder / "now", self.folder / "whole")
+        self.expected = {}
+        for kind in self.kinds:
+            with si.open(self.folder / "now" / kind, threads=2) as index:
+                self.expected[kind] = {name: ask(index, question) for name, question in standard(index).items()}
+
+    def make(self, folder: Path) -> None:
+        seeds.make_ours(folder)
+
+    def attempt(self, seed: int) -> tuple[str, str]:
+        rng = Random(seed)
+        kind = rng.choice(self.kinds)
+        path = self.fresh("now") / kind
+        shutil.copytree(self.folder / "whole" / kind, path)
+        files = sorted(one for one in path.rglob("*") if one.is_file() and one.name not in OTHERS)
+        file = rng.choice(files)
+        status = file.stat()
+        whole = file.read_bytes()
+        file.write_bytes(same_size(whole, rng) if rng.random() < 0.75 else damaged(whole, rng))
+        if rng.random() < 0.5:  # what was made for other engines' files goes by their times
+            os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+        where = f"{kind}/{KEY.sub('', file.name)}"
+        if file.read_bytes() == whole:
+            return "unchanged", where
+        wrong, refused = self.answers(path, kind)
+        if refused == "open":
+            return "refused by open", where
+        try:
+            si.verify(path, full=True)
+        except si.SuffixIndexError:
+            return ("wrong answers, found by verify --full" if wrong else "refused" if refused else "right answers, found"), where
+        if wrong and not (kind in seeds.FOREIGN and file.name.startswith(SILENT)):
+            raise Find(f"{where}: verify --full does not find what changes {', '.join(wrong)}")
+        return ("other text" if wrong else "refused though verified" if refused else "right answers"), where
+
+    def answers(self, path: Path, kind: str) -> tuple[list[str], str]:
+        """The questions that are answered otherwise than by the whole index, and whether any is refused."""
+        wrong, refused = [], ""
+        try:
+            index = si.open(path, threads=2)
+        except si.SuffixIndexError:
+            return [], "open"
+        with index:
+            for name, question in standard(index).items():
+                found = ask(index, question)
+                if found != self.expected[kind][name] and repr(found) != repr(self.expected[kind][name]):
+                    if found == "FormatError":
+                        refused = "question"
+                    else:
+                        wrong.append(name)
+            ask(index, lambda index: index.info())
+        return wrong, refused
+
+
+class ForeignIndexes(Indexes):
+    """Every file of other engines' indexes, and what was made beside them."""
+
+    kinds = seeds.FOREIGN
+
+    def make(self, folder: Path) -> None:
+        seeds.make_foreign(folder)
+        for kind in self.kinds:
+            said = {"separator": 0} if kind == "tokengrams" else {"token_type": "u16"}
+            with si.open(folder / kind, vocabulary_size=5, **said) as index:
+                index.counts([[1], [2]] * 5000)
+                index.document_counts([[1], [2]] * 100)
+
+
+class Manifests(Target):
+    """Manifests, markers and provenance of right form and hostile content, with the right hash."""
+
+    def prepare(self) -> None:
+        seeds.make_ours(self.folder)
+
+    def attempt(self, seed: int) -> tuple[str, str]:
+        rng = Random(seed)
+        kind = rng.choice(seeds.OURS)
+        path = self.fresh("damaged")
+        shutil.copytree(self.folder / kind, path)
+        name = rng.choice(["manifest.json"] * 6 + ["shards/00000/shard.json", "provenance.json"])
+        file = path / name
+        if not file.exists():
+            return "not there", name
+        if rng.random() < 0.15:
+            file.write_bytes(damaged(file.read_bytes(), rng))
+        else:
+            content = json.loads(file.read_bytes())
+            content.pop("sha256", None)
+            for _ in range(rng.choice((1, 1, 2, 4))):
+                content = damaged_json(content, rng)
+            if isinstance(content, dict) and name == "manifest.json":
+                compact = json.dumps(content, sort_keys=True, separators=(",", ":"))
+                content["sha256"] = sha256(compact.encode()).hexdigest()
+            file.write_text(json.dumps(content))
+        try:
+            with si.open(path, threads=2) as index:
+                for question in standard(index).values():
+                    ask(index, question)
+                ask(index, lambda index: index.info())
+                repr(index)
+        except si.SuffixIndexError:
+            return "refused", name
+        finally:
+            _verify(path)
+        return "answered", name
+
+
+class Builds(Target):
+    """A corpus that is built, refused, or partly skipped; what is built is in order."""
+
+    suffix = "jsonl"
+
+    def content(self) -> bytes:
+        return seeds.jsonl()
+
+    def prepare(self) -> None:
+        self.seed_content = self.content()
+
+    def attempt(self, seed: int) -> tuple[str, str]:
+        rng = Random(seed)
+        folder = self.fresh("corpus")
+        folder.mkdir()
+        corpus = folder / f"corpus.{self.suffix}"
+        corpus.write_bytes(damaged(self.seed_content, rng))
+        tokenizer, on_error = rng.choice(["words", "bytes"]), rng.choice(["raise", "skip"])
+        try:
+            si.build(corpus, folder / "index", tokenizer=tokenizer, on_error=on_error, shard_tokens=500, progress=False)
+        except si.SuffixIndexError as error:
+            return f"refused: {type(error).__name__}", on_error
+        with si.open(folder / "index", threads=2) as index:
+            if index.count([]) != index.num_tokens:
+                raise Find(f"{index!r} counts {index.count([])} tokens")
+        si.verify(folder / "index", full=True)
+        return "built", on_error
+
+
+class Parquets(Builds):
+    """Parquet files."""
+
+    suffix = "parquet"
+
+    def content(self) -> bytes:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        records = [json.loads(line) for line in seeds.jsonl().splitlines()]
+        path = self.folder / "seed.parquet"
+        pq.write_table(pa.Table.from_pylist(records), path, row_group_size=9)
+        return path.read_bytes()
+
+
+class Tokenizers(Target):
+    """Tokenizer files of hostile content."""
+
+    def prepare(self) -> None:
+        self.file = building.write_tokenizer(self.folder, " ".join(seeds.TEXTS), size=300)
+        self.corpus = self.folder / "corpus.jsonl"
+        self.corpus.write_bytes(seeds.jsonl())
+
+    def attempt(self, seed: int) -> tuple[str, str]:
+        rng = Random(seed)
+        folder = self.fresh("tokenizer")
+        folder.mkdir()
+        path = folder / "tokenizer.json"
+        how = "bytes" if rng.random() < 0.3 else "entries"
+        if how == "bytes":
+            path.write_bytes(damaged(self.file.read_bytes(), rng))
+        else:
+            content = json.loads(self.file.read_bytes())
+            for _ in range(rng.choice((1, 1, 2))):
+                content = damaged_json(content, rng)
+            path.write_text(json.dumps(content))
+        try:
+            si.build(self.corpus, folder / "index", tokenizer=str(path), progress=False)
+            with si.open(folder / "index", threads=2) as index:
+                index.count("row row")
+            si.verify(folder / "index", full=True)
+        except si.SuffixIndexError as error:
+            return f"refused: {type(error).__name__}", how
+        return "built", how
+
+
+class Queries(Target):
+    """Drawn arguments of every public method, of whole indexes."""
+
+    def prepare(self) -> None:
+        seeds.make_ours(self.folder)
+        self.indexes = [si.open(self.folder / kind, threads=2) for kind in seeds.OURS]
+
+    def attempt(self, seed: int) -> tuple[str, str]:
+        rng = Random(seed)
+        index = rng.choice(self.indexes)
+        answer = ask(index, drawn(rng, index))
+        return ("refused" if isinstance(answer, str) and answer.endswith("Error") else "answered"), index.path.name
+
+
+def _verify(path: Path) -> None:
+    try:
+        si.verify(path, full=True)
+    except si.SuffixIndexError:
+        return
+
+
+TARGETS: dict[str, Callable[[Path], Target]] = {
+    "index": Indexes,
+    "foreign": ForeignIndexes,
+    "manifest": Manifests,
+    "queries": Queries,
+    "jsonl": Builds,
+    "parquet": Parquets,
+    "tokenizer": Tokenizers,
+}
+NEEDS = {"parquet": "pyarrow", "tokenizer": "tokenizers"}
+"""Packages without which a target is left out."""
