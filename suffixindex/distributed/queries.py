@@ -24,7 +24,7 @@ from suffixindex.queries.shard_set import Clauses, Mask
 from suffixindex.results import NextTokens
 from suffixindex.storage.format import MANIFEST
 from suffixindex.storage.matches import Texts
-from suffixindex.storage.shard import merge_counts
+from suffixindex.storage.sparse import merge_counts
 from suffixindex.system.threads import ForkLock
 
 Answer = TypeVar("Answer")

@@ -10,7 +10,8 @@ from suffixindex.errors import QueryError
 from suffixindex.foreign.shard import StoredShard
 from suffixindex.ngrams import NgramBatch
 from suffixindex.storage.matches import LongestMatches, ShardMatches, Texts
-from suffixindex.storage.shard import Interval, merge_counts
+from suffixindex.storage.shard import Interval
+from suffixindex.storage.sparse import merge_counts
 
 SCANNED = 1 << 22  # occurrences whose neighbours are read at a time
 

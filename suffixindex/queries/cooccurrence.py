@@ -173,6 +173,41 @@ def count_together(
     return counts
 
 
+def documents_of_all(shard: Shard, clauses: Sequence[Sequence[Interval]]) -> NDArray[np.int64]:
+    """Ascending documents that hold an n-gram of every clause, which is the intervals of its n-grams."""
+    rarest, *others = sorted(clauses, key=lambda clause: sum(high - low for low, high in clause))
+    found = shard.documents(rarest)
+    for clause in others:
+        if not len(found):
+            break
+        found = found[np.isin(found, shard.documents(clause), assume_unique=True)]
+    return found
+
+
+def documents_within(
+    shard: Shard, clauses: Sequence[Sequence[Interval]], lengths: Sequence[Sequence[int]], window: int
+) -> NDArray[np.int64]:
+    """Ascending documents where some occurrence of every clause starts within ``window`` tokens of the others.
+
+    A clause is the intervals of its n-grams, and their lengths. The leftmost of such occurrences starts a span of at most
+    ``window``; so for each occurrence of any clause, the next occurrence of every clause from there on is looked up.
+    O(occurrences log occurrences).
+    """
+    starts = [shard.positions(clause, of_clause) for clause, of_clause in zip(clauses, lengths, strict=True)]
+    if any(not len(found) for found in starts):
+        return np.empty(0, np.int64)
+    candidates = np.unique(np.concatenate(starts))
+    reach = np.minimum(
+        candidates + min(window, shard.length), shard.document_offsets[shard.documents_at(candidates) + 1].astype(np.int64) - 1
+    )
+    ok = np.ones(len(candidates), bool)
+    for found in starts:
+        following = np.searchsorted(found, candidates)
+        ok &= following < len(found)
+        ok &= found[np.minimum(following, len(found) - 1)] <= reach
+    return np.unique(shard.documents_at(candidates[ok]))
+
+
 def count_within(
     shard: Shard, questions: Questions, low: NDArray[np.int64], high: NDArray[np.int64], window: int, pool: Executor
 ) -> NDArray[np.int64]:
@@ -182,7 +217,7 @@ def count_within(
 
     def one(numbers: Sequence[int]) -> int:
         rows = [questions.members[questions.offsets[number] : questions.offsets[number + 1]] for number in numbers]
-        return len(shard.documents_within(_intervals(low, high, rows), [lengths[of_one].tolist() for of_one in rows], window))
+        return len(documents_within(shard, _intervals(low, high, rows), [lengths[of_one].tolist() for of_one in rows], window))
 
     counts = np.zeros(questions.size, np.int64)
     asked = [*questions.longer, *zip(questions.pair_places.tolist(), questions.pairs.tolist(), strict=True)]

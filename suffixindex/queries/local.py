@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.ngrams import NgramBatch, join
-from suffixindex.queries.cooccurrence import Questions, count_one, count_together, count_within
+from suffixindex.queries.cooccurrence import Questions, count_one, count_together, count_within, documents_of_all, documents_within
 from suffixindex.queries.groups import DocumentGroups
 from suffixindex.queries.masked import count_kept, restrict
 from suffixindex.queries.matching import Matches
@@ -17,7 +17,8 @@ from suffixindex.queries.shard_set import Clauses, Mask
 from suffixindex.queries.stamps import Stamps
 from suffixindex.results import NextTokens
 from suffixindex.storage.matches import Texts
-from suffixindex.storage.shard import Interval, Shard, merge_counts
+from suffixindex.storage.shard import Interval, Shard
+from suffixindex.storage.sparse import merge_counts
 from suffixindex.system.parallel import in_pieces
 from suffixindex.system.threads import Threads
 
@@ -157,7 +158,7 @@ class LocalShards:
         of_shards = []
         for first, shard in zip(self.first_documents, self.shards, strict=False):
             intervals = [[shard.interval(ngram) for ngram in clause] for clause in clauses]
-            here = shard.documents_of_all(intervals) if window is None else shard.documents_within(intervals, lengths, window)
+            here = documents_of_all(shard, intervals) if window is None else documents_within(shard, intervals, lengths, window)
             of_shards.append(here + first)
         documents = np.concatenate(of_shards)
         return documents if mask is None else documents[mask[documents]]

@@ -29,6 +29,7 @@ from suffixindex.storage.format import (
 from suffixindex.storage.identity import IndexFiles
 from suffixindex.storage.matches import LongestMatches, ShardMatches, Texts
 from suffixindex.storage.metadata import MetadataLines, our_record
+from suffixindex.storage.sparse import merge_counts
 from suffixindex.storage.tables import SearchTree, document_blocks, search_tree
 
 if TYPE_CHECKING:
@@ -359,16 +360,6 @@ class Shard:
             self.run(mark_documents, self.postings, low, high, marks)
         return np.flatnonzero(marks)
 
-    def documents_of_all(self, clauses: Sequence[Sequence[Interval]]) -> NDArray[np.int64]:
-        """Ascending documents that hold an n-gram of every clause, which is the intervals of its n-grams."""
-        rarest, *others = sorted(clauses, key=lambda clause: sum(high - low for low, high in clause))
-        found = self.documents(rarest)
-        for clause in others:
-            if not len(found):
-                break
-            found = found[np.isin(found, self.documents(clause), assume_unique=True)]
-        return found
-
     def count_by(self, interval: Interval, codes: NDArray[np.int32], documents: bool, counts: NDArray[np.int64]) -> None:
         """Add to ``counts[codes[document]]`` the occurrences in each document, or one if it holds any."""
         low, high = interval
@@ -379,29 +370,6 @@ class Shard:
         from suffixindex.kernels.occurrences import count_by_group
 
         self.run(count_by_group, self.postings, low, high, codes, counts)
-
-    def documents_within(
-        self, clauses: Sequence[Sequence[Interval]], lengths: Sequence[Sequence[int]], window: int
-    ) -> NDArray[np.int64]:
-        """Ascending documents where some occurrence of every clause starts within ``window`` tokens of the others.
-
-        A clause is the intervals of its n-grams, and their lengths. The leftmost of such occurrences starts a span of at most
-        ``window``; so for each occurrence of any clause, the next occurrence of every clause from there on is looked up.
-        O(occurrences log occurrences).
-        """
-        starts = [self.positions(clause, of_clause) for clause, of_clause in zip(clauses, lengths, strict=True)]
-        if any(not len(found) for found in starts):
-            return np.empty(0, np.int64)
-        candidates = np.unique(np.concatenate(starts))
-        reach = np.minimum(
-            candidates + min(window, self.length), self.document_offsets[self.documents_at(candidates) + 1].astype(np.int64) - 1
-        )
-        ok = np.ones(len(candidates), bool)
-        for found in starts:
-            following = np.searchsorted(found, candidates)
-            ok &= following < len(found)
-            ok &= found[np.minimum(following, len(found) - 1)] <= reach
-        return np.unique(self.documents_at(candidates[ok]))
 
     def bounds(self, document: int) -> tuple[int, int]:
         """First position of a document, and that of its separator."""
@@ -428,11 +396,3 @@ class Shard:
     def metadata(self, document: int) -> dict[str, Any]:
         """The document's line of metadata; empty if none is kept."""
         return {} if self.metadata_path is None else self.metadata_lines.record(document)
-
-
-def merge_counts(ids: Sequence[NDArray[Any]], counts: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Add up sparse counts: ascending distinct ids and their sums."""
-    if len(ids) == 1:
-        return ids[0], counts[0]
-    distinct, place = np.unique(np.concatenate(ids), return_inverse=True)
-    return distinct, np.bincount(place, np.concatenate(counts), len(distinct)).astype(np.int64)

@@ -238,7 +238,7 @@ def test_documents_without_words(tmp_path: Path) -> None:
     report = build(corpus, tmp_path / "index", "words")
     assert (report.num_documents, report.num_tokens, report.token_type) == (3, 0, "u8")
     with si.open(tmp_path / "index") as index:
-        assert index.count("") == 0
+        assert index.count([]) == 0
         assert index.count("word") == 0
         assert index.documents("word") == []
 
