@@ -113,6 +113,7 @@ __all__ = [
     "export",
     "lm",
     "open",
+    "serve",
     "suffix_array",
     "verify",
 ]
@@ -185,8 +186,8 @@ def open(
 
 
 def __getattr__(name: str) -> Any:
-    if name == "lm":
-        return import_module("suffixindex.lm")
+    if name in ("lm", "serve"):
+        return import_module(f"suffixindex.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
