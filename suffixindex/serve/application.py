@@ -5,7 +5,6 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -19,29 +18,29 @@ from starlette.staticfiles import StaticFiles
 from suffixindex.errors import QueryError, SuffixIndexError
 from suffixindex.index import SuffixIndex
 from suffixindex.serve import problems
+from suffixindex.serve.compat.routes import attribution, health, indexes, root
 from suffixindex.serve.middleware import Guard
 from suffixindex.serve.settings import Settings
-from suffixindex.serve.state import State, state_of
+from suffixindex.serve.state import STATIC, State, state_of
 from suffixindex.serve.table import Table
 from suffixindex.serve.v1 import bulk, routes
 from suffixindex.serve.work import ClientGoneError
 
 logger = logging.getLogger("suffixindex.serve")
-STATIC = Path(__file__).parent / "static"
 
 
-def app(indexes: Mapping[str, "SuffixIndex | str | os.PathLike[str]"], settings: Settings | None = None, **changes: Any) -> FastAPI:
+def app(table: Mapping[str, "SuffixIndex | str | os.PathLike[str]"], settings: Settings | None = None, **changes: Any) -> FastAPI:
     """An ASGI application that answers for some indexes by name; run it with any ASGI server, one process of it.
 
     Parameters
     ----------
-    indexes
+    table
         Name -> an open index, or a path, which is opened. Several names may mean one index.
     settings
         Limits, see :class:`suffixindex.serve.settings.Settings`; ``changes`` are single ones of them (``budget=1.0``).
     """
     settings = replace(settings or Settings(), **changes)
-    state = State(Table(_opened(indexes)), settings)
+    state = State(Table(_opened(table)), settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -62,6 +61,10 @@ def app(indexes: Mapping[str, "SuffixIndex | str | os.PathLike[str]"], settings:
     application.include_router(bulk.router())
     application.include_router(routes.router())
     _add_operations(application)
+    application.add_route("/", root, ["GET", "POST", "OPTIONS"], include_in_schema=False)
+    application.add_route("/{index}/attribution", attribution, ["POST"], include_in_schema=False)
+    application.add_route("/health/", health, ["GET"], include_in_schema=False)
+    application.add_route("/indexes", indexes, ["GET"], include_in_schema=False)
     application.mount("/static", StaticFiles(directory=STATIC), name="static")
     for kind, handler in HANDLERS.items():
         application.add_exception_handler(kind, handler)
@@ -73,7 +76,7 @@ def app(indexes: Mapping[str, "SuffixIndex | str | os.PathLike[str]"], settings:
     return application
 
 
-def _opened(indexes: Mapping[str, Any]) -> dict[str, SuffixIndex]:
+def _opened(given: Mapping[str, Any]) -> dict[str, SuffixIndex]:
     """Open what is given as a path, each path once.
 
     Raises
@@ -81,11 +84,11 @@ def _opened(indexes: Mapping[str, Any]) -> dict[str, SuffixIndex]:
     QueryError
         No index, or a name that is no part of a path.
     """
-    if not indexes:
+    if not given:
         raise QueryError("no index was given to serve")
     paths: dict[str, SuffixIndex] = {}
     opened = {}
-    for name, index in indexes.items():
+    for name, index in given.items():
         if not name or name != name.strip() or set(name) & set("/?#%\\") or name in RESERVED:
             raise QueryError(f"an index cannot be served as {name!r}: expected a name without / ? # % \\, and none of {RESERVED}")
         if isinstance(index, (str, os.PathLike)):

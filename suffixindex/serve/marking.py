@@ -11,6 +11,9 @@ from suffixindex.index import SuffixIndex
 Segment = tuple[str, int | None]
 """Text, and the clause of which it is an occurrence."""
 
+CONTEXT = 4
+"""Tokens before a stretch on which its text may depend."""
+
 
 def mark(index: SuffixIndex, ids: NDArray[Any], clauses: Sequence[Sequence[NDArray[np.int64]]]) -> list[Segment]:
     """The text of ``ids`` in segments, which put together are the whole text.
@@ -44,14 +47,15 @@ def _cut(tokens: list[int], part: tuple[int, int, int | None], sought: list[int]
 
 
 def _texts(index: SuffixIndex, ids: NDArray[Any], parts: list[tuple[int, int, int | None]]) -> list[Segment]:
+    """Each part's text as it stands in the whole: decoded with what is before it, which is then left out."""
     segments: list[Segment] = []
-    spaced = index.tokenizer.kind in ("words", "none")  # words stand apart by a space that is part of none
     for start, stop, label in parts:
-        text = index.decode(ids[start:stop])
-        if spaced and start > 0:
-            if label is None:
-                text = f" {text}"
-            elif segments[-1][1] is None:
+        begin = max(0, start - CONTEXT)
+        before, both = index.decode(ids[begin:start]), index.decode(ids[begin:stop])
+        text = both[len(before) :] if both.startswith(before) else index.decode(ids[start:stop])
+        if index.tokenizer.kind == "words" and start > 0 and label is not None:  # the space before a word is no part of it
+            text = text.removeprefix(" ")
+            if segments[-1][1] is None:
                 segments[-1] = f"{segments[-1][0]} ", None
             else:
                 segments.append((" ", None))

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import orjson
@@ -15,6 +16,7 @@ from suffixindex.serve.work import Workers
 
 Answer = TypeVar("Answer")
 logger = logging.getLogger("suffixindex.serve")
+STATIC = Path(__file__).parent / "static"
 
 
 class State:
