@@ -53,7 +53,7 @@ def serve(
     logging.getLogger("suffixindex.serve").setLevel(logging.WARNING if quiet else logging.INFO)
     paths = parse_indexes(index)
     given = {"scheduler": scheduler} if scheduler else {"threads": threads}
-    opened = {path: suffixindex.open(path, **given) for path in dict.fromkeys(paths.values())}  # type: ignore[arg-type]
+    opened = {path: suffixindex.open(path, **given) for path in dict.fromkeys(paths.values())}
     application = app({name: opened[path] for name, path in paths.items()}, **settings)
     listening = listen(host, port)
     url = address(host, listening.getsockname()[1])

@@ -123,7 +123,7 @@ async def _whole_body(headers: Headers, receive: Receive, limit: int, seconds: f
     handed: list[Any] = gone or [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
     async def again() -> Message:
-        return handed.pop() if handed else await receive()  # type: ignore[no-any-return]
+        return handed.pop() if handed else await receive()
 
     return again
 

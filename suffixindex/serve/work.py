@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from suffixindex.serve import problems
 from suffixindex.serve.metrics import Metrics
@@ -169,15 +169,16 @@ class Workers:
         self.expensive.close()
 
 
-async def watched(future: "Future[Answer]", job: Job, watcher: "asyncio.Future[None] | None" = None) -> Answer:
+async def watched(future: "Future[Answer]", job: Job, watcher: "asyncio.Future[Any] | None" = None) -> Answer:
     """The result of some work, unless the client goes first."""
-    wrapped = asyncio.wrap_future(future)
+    wrapped: asyncio.Future[Any] = asyncio.wrap_future(future)
     try:
         if watcher is not None:
             await asyncio.wait([wrapped, watcher], return_when=asyncio.FIRST_COMPLETED)
             if not wrapped.done():
                 raise ClientGoneError
-        return await wrapped
+        answer: Answer = await wrapped
+        return answer
     except BaseException:
         job.cancel()
         if not wrapped.done():

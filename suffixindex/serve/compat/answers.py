@@ -3,7 +3,8 @@
 import json
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,8 @@ from suffixindex.storage.shard import Shard
 Answer = dict[str, Any]
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True)
+class Asked:
     """One question: the index, the query, the other fields, how often to look whether it is to go on, and what it may cost."""
 
     served: Served

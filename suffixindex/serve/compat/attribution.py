@@ -6,8 +6,9 @@ enough and lie in no earlier one; of these the best by rank, a share of the answ
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,8 @@ class AskAttribution(BaseModel):
     maximum_context_length_snippet: int = Field(40, ge=0, le=10_000)
 
 
-class Span(NamedTuple):
+@dataclass(frozen=True, order=True)
+class Span:
     """Tokens ``[start, stop)`` of the response."""
 
     start: int

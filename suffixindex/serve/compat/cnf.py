@@ -8,7 +8,7 @@ documents too, and then drops the range), and the rarest clause is that of the w
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,8 @@ SAMPLED = 2000
 """Occurrences from which a count is estimated where an exact one is too expensive."""
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True)
+class Found:
     """The ranges found, by their left ends in each shard; ``approx`` if they are those of a sample, and ``count`` an estimate."""
 
     count: int

@@ -1,6 +1,7 @@
 """A request of infini-gram's API, checked as its server checks it: in its order, with its limits and sentences."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,7 +70,8 @@ class Cnf(NamedTuple):
     clauses: list[list[list[int]]]
 
 
-class Routed(NamedTuple):
+@dataclass(frozen=True)
+class Routed:
     """What is asked of which index."""
 
     query_type: str

@@ -72,12 +72,14 @@ def _part(batch: Batch, first: int, last: int) -> NgramBatch:
 
 
 def _counts(asking: Asking, batch: Batch, first: int, last: int) -> Sequence[Any]:
-    return asking.index.counts(_part(batch, first, last), asking.mask(batch.options.where)).tolist()  # type: ignore[no-any-return]
+    found: list[int] = asking.index.counts(_part(batch, first, last), asking.mask(batch.options.where)).tolist()
+    return found
 
 
 def _document_counts(asking: Asking, batch: Batch, first: int, last: int) -> Sequence[Any]:
     mask = asking.mask(batch.options.where)
-    return asking.index.document_counts(_part(batch, first, last), mask).tolist()  # type: ignore[no-any-return]
+    found: list[int] = asking.index.document_counts(_part(batch, first, last), mask).tolist()
+    return found
 
 
 def _distributions(asking: Asking, batch: Batch, first: int, last: int) -> Sequence[Any]:
@@ -103,21 +105,21 @@ def _encode(asking: Asking, batch: Batch, first: int, last: int) -> Sequence[Any
 
 def _together(asking: Asking, batch: Batch, first: int, last: int) -> Sequence[Any]:
     mask, window = asking.mask(batch.options.where), batch.options.window
-    found = asking.index.cooccurrences(batch.questions[first:last], window=window, where=mask)
-    return found.tolist()  # type: ignore[no-any-return]
+    found: list[int] = asking.index.cooccurrences(batch.questions[first:last], window=window, where=mask).tolist()
+    return found
 
 
 def _price(per_occurrence: float) -> Callable[[Asking, Batch], float]:
     def price(asking: Asking, batch: Batch) -> float:
         where = batch.options.where
         each = per_occurrence + (pricing.FILTER if where else 0.0)
-        return asking.served.pricing.bulk(batch.ngrams, each) + asking.where_price(where)  # type: ignore[arg-type]
+        return asking.served.pricing.bulk(batch.ngrams, each) + asking.where_price(where)
 
     return price
 
 
 def _price_distributions(asking: Asking, batch: Batch) -> float:
-    return asking.served.pricing.bulk_following(batch.ngrams) + _price(0.0)(asking, batch)  # type: ignore[arg-type]
+    return asking.served.pricing.bulk_following(batch.ngrams) + _price(0.0)(asking, batch)
 
 
 def _price_texts(asking: Asking, batch: Batch) -> float:
@@ -269,7 +271,7 @@ async def answers(state: State, bulk: Bulk, asking: Asking, batch: Batch, price:
                     job.check()
                     return b"".join(to_json(one) + b"\n" for one in bulk.answer(asking, batch, first, last))
 
-                yield await watched(submit(answer), job)  # type: ignore[arg-type]
+                yield await watched(submit(answer), job)
     except problems.ProblemError as error:
         yield to_json({"error": error.content()}) + b"\n"
     except SuffixIndexError as error:

@@ -147,7 +147,7 @@ def _price_matrix(asking: Asking, asked: models.AskMatrix) -> float:
     counts = asking.index.counts([*asked.rows, *asked.columns]).tolist()
     rows, columns = sum(counts[: len(asked.rows)]), sum(counts[len(asked.rows) :])
     each = rows * len(asked.columns) + columns * len(asked.rows)
-    return pricing.SEARCH * len(asked.rows) * len(asked.columns) + pricing.STAMP * each + asking.where_price(asked.where)
+    return float(pricing.SEARCH * len(asked.rows) * len(asked.columns) + pricing.STAMP * each) + asking.where_price(asked.where)
 
 
 @question(models.AskMatrix, replies.Matrix, _price_matrix)

@@ -1,8 +1,12 @@
 """What the own API is asked, typed: each model is the body of one question, its fields those of the Python method of that name."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+from suffixindex.queries.documents import Unit
+from suffixindex.queries.duplicates import Order
+from suffixindex.queries.variants import DEFAULT_KINDS
 
 Ngram = StrictStr | list[StrictInt]
 """Text, which the index's tokenizer encodes, or token ids."""
@@ -80,7 +84,7 @@ class AskDocuments(OneNgram, Paged):
 
 
 class AskSample(OneNgram):
-    k: Page
+    k: Count
     seed: Count
     snippet: Count | None = None
     max_offsets: Count | None = None
@@ -99,7 +103,7 @@ class AskClauses(Filtered):
 
 
 class AskDocumentIds(AskClauses):
-    limit: Annotated[StrictInt, Field(ge=0, le=100_000)] = 1000
+    limit: Annotated[StrictInt, Field(ge=0, le=2_000_000)] = 1000
     offset: Count = 0
     cursor: str | None = None
 
@@ -122,7 +126,7 @@ class AskGroups(Model):
 
 class AskCountsBy(OneNgram):
     field: str
-    unit: Literal["occurrences", "documents"] = "occurrences"
+    unit: Unit = "occurrences"
 
 
 class AskMask(Model):
@@ -159,7 +163,7 @@ class AskNovelty(AskText):
 
 class AskVariants(Model):
     text: StrictStr
-    kinds: list[str] = ["space", "case"]
+    kinds: list[str] = list(DEFAULT_KINDS)
 
 
 class AskCountVariants(AskVariants, Filtered):
@@ -180,12 +184,12 @@ class AskTop(Model):
 
 
 class AskStatistics(Model):
-    max_n: Annotated[StrictInt, Field(le=1000)]
-    max_count: Annotated[StrictInt, Field(le=100_000)] = 1
+    max_n: StrictInt
+    max_count: StrictInt = 1
 
 
 class AskDuplicates(Model):
     min_length: StrictInt
     limit: Count | None = 20
-    order: Literal["saved", "length"] = "saved"
+    order: Order = "saved"
     max_documents: Count | None = 10

@@ -136,7 +136,7 @@ def top_ngrams(asking: Asking, asked: models.AskTop) -> Answer:
 @question(
     models.AskStatistics,
     replies.Statistics,
-    lambda asking, asked: asking.served.pricing.corpus(pricing.STATISTIC) + 1e-8 * asked.max_n * asked.max_count,
+    lambda asking, asked: asking.served.pricing.corpus(pricing.STATISTIC) + 1e-8 * abs(asked.max_n * asked.max_count),
 )
 def ngram_statistics(asking: Asking, asked: models.AskStatistics) -> Answer:
     """For n = 1 … max_n: how many n-grams, how many distinct, how many that occur c times, c up to max_count."""

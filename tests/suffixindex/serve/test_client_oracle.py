@@ -1,0 +1,81 @@
+"""The tests of the index itself, through a server: the same questions, held against the same oracle."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+import suffixindex as si
+from tests.helpers import building
+from tests.helpers.serving import LiveServer, listening
+from tests.suffixindex import test_index
+from tests.suffixindex.queries import test_groups, test_matching, test_queries, test_statistics
+
+PROFILE = "through a server"
+"""Fewer examples: the questions are tried out elsewhere, here it is the way there and back."""
+settings.register_profile(PROFILE, settings.default, max_examples=max(5, settings.default.max_examples // 10))
+THROUGH = {
+    test_queries: [
+        "test_counts",
+        "test_next_tokens",
+        "test_concordance",
+        "test_documents",
+        "test_documents_are_ten_unless_asked_for_more",
+        "test_documents_say_where_they_came_from",
+        "test_sampled_documents_hold_the_ngram",
+        "test_cooccurrence",
+        "test_cooccurrence_of_single_ngrams_and_aliases",
+        "test_documents_that_hold_something_restrict_any_question",
+        "test_bulk_next_tokens",
+        "test_a_bulk_call_is_many_single_calls",
+    ],
+    test_groups: ["test_counts_by", "test_where_is_the_corpus_of_these_documents", "test_conditions", "test_bad_fields_are_a_sentence"],
+    test_matching: ["test_whole_texts", "test_what_is_no_text_is_refused"],
+    test_statistics: [
+        "test_top_ngrams",
+        "test_ngram_statistics",
+        "test_novelty",
+        "test_duplicates",
+        "test_what_cannot_be_counted_is_refused_with_a_sentence",
+    ],
+    test_index: [
+        "test_many_kinds_of_ids_are_one_ngram",
+        "test_the_empty_ngram_occurs_at_every_token",
+        "test_rows_of_a_two_dimensional_array_are_ngrams",
+        "test_what_is_no_ngram_is_refused",
+        "test_a_separator_may_only_end_an_ngram",
+        "test_a_bad_ngram_of_a_batch_is_named",
+        "test_a_question_without_an_answer_is_refused",
+    ],
+}
+
+
+for _module, _names in THROUGH.items():
+    for _name in _names:
+        globals()[_name] = getattr(_module, _name)
+
+
+@pytest.fixture(scope="module")
+def server(tiny: si.SuffixIndex) -> Iterator[LiveServer]:
+    with listening(si.serve.app({"tiny": tiny})) as live:
+        yield live
+
+
+@pytest.fixture(autouse=True)
+def through_the_server(monkeypatch: pytest.MonkeyPatch, server: LiveServer) -> Iterator[None]:
+    """What a test writes as an index, it asks over HTTP."""
+    write_index = building.write_index
+    monkeypatch.setattr(building, "write_index", lambda *said, **more: server.connect(write_index(*said, **more)))
+    before = settings.get_current_profile_name()
+    settings.load_profile(PROFILE)
+    yield
+    settings.load_profile(before)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Any:
+    """As that of the tests of the index."""
+    documents = [[1, 2, 3], [1, 2], [], [2, 1, 2]]
+    return building.write_index(tmp_path / "index", documents, vocabulary_size=100, shards=2)
