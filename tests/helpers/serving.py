@@ -59,7 +59,9 @@ class LiveServer:
         name = f"index-{next(self._numbers)}"
         self._kept.append((name, index))
         self.state.table = Table(dict(self._kept))
-        return si.connect(self.url, name)
+        remote = si.connect(self.url, name)
+        remote.path = index.path  # type: ignore[attr-defined]  # tests open it again
+        return remote
 
     def ask(self, path: str, body: Any = None, method: str | None = None, **headers: str) -> Reply:
         """One request; ``body`` is bytes, or what goes as JSON."""
@@ -81,7 +83,7 @@ def _lower(headers: Any) -> dict[str, str]:
 @contextmanager
 def listening(application: FastAPI) -> Iterator[LiveServer]:
     """Serve an application until the block ends."""
-    with socket.socket() as opened:
+    with socket.socket(proto=socket.IPPROTO_TCP) as opened:  # else each answer waits for an acknowledgement
         opened.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(application, log_config=None, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})

@@ -7,7 +7,7 @@ import pytest
 
 import suffixindex as si
 from tests.helpers.building import write_index, write_jsonl
-from tests.helpers.serving import LiveServer, listening
+from tests.helpers.serving import LiveServer, Table, listening
 
 SENTENCES = ["the cat sat on the mat the cat slept", "the dog sat on the mat the cat did not"]
 
@@ -22,10 +22,22 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> si.SuffixIndex:
 
 
 @pytest.fixture(scope="session")
-def live(pets: si.SuffixIndex) -> Iterator[LiveServer]:
-    """A server that knows the pets as ``demo``, until a test makes it serve another index."""
-    with listening(si.serve.app({"demo": pets})) as server:
-        yield server
+def server(pets: si.SuffixIndex) -> Iterator[LiveServer]:
+    with listening(si.serve.app({"demo": pets})) as live:
+        yield live
+
+
+@pytest.fixture
+def live(server: LiveServer, pets: si.SuffixIndex) -> LiveServer:
+    """A server that knows the pets as ``demo``, until the test makes it serve another index."""
+    server.state.table = Table({"demo": pets})
+    return server
+
+
+@pytest.fixture(scope="session")
+def letters_server(letters: str) -> Iterator[LiveServer]:
+    with listening(si.serve.app({"demo": letters})) as live:
+        yield live
 
 
 @pytest.fixture(scope="session")

@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-import suffixindex as si
 from tests.helpers import building
-from tests.helpers.serving import LiveServer, listening
+from tests.helpers.serving import LiveServer
 from tests.suffixindex import test_index
 from tests.suffixindex.queries import test_groups, test_matching, test_queries, test_statistics
 
 PROFILE = "through a server"
 """Fewer examples: the questions are tried out elsewhere, here it is the way there and back."""
-settings.register_profile(PROFILE, settings.default, max_examples=max(5, settings.default.max_examples // 10))
+settings.register_profile(PROFILE, settings.default, max_examples=max(2, settings.default.max_examples // 40))
 THROUGH = {
     test_queries: [
         "test_counts",
@@ -31,7 +30,12 @@ THROUGH = {
         "test_bulk_next_tokens",
         "test_a_bulk_call_is_many_single_calls",
     ],
-    test_groups: ["test_counts_by", "test_where_is_the_corpus_of_these_documents", "test_conditions", "test_bad_fields_are_a_sentence"],
+    test_groups: [
+        "test_counts_by",
+        "test_where_is_the_corpus_of_these_documents",
+        "test_conditions",
+        "test_bad_fields_are_a_sentence",
+    ],
     test_matching: ["test_whole_texts", "test_what_is_no_text_is_refused"],
     test_statistics: [
         "test_top_ngrams",
@@ -55,12 +59,6 @@ THROUGH = {
 for _module, _names in THROUGH.items():
     for _name in _names:
         globals()[_name] = getattr(_module, _name)
-
-
-@pytest.fixture(scope="module")
-def server(tiny: si.SuffixIndex) -> Iterator[LiveServer]:
-    with listening(si.serve.app({"tiny": tiny})) as live:
-        yield live
 
 
 @pytest.fixture(autouse=True)
