@@ -16,7 +16,8 @@ from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
 from suffixindex.errors import QueryError, SuffixIndexError
-from suffixindex.ngrams import NgramBatch, NgramChecker, join
+from suffixindex.ngrams import NgramBatch, NgramChecker, aliases, join
+from suffixindex.queries.cooccurrence import NO_CLAUSE
 from suffixindex.serve import pricing, problems
 from suffixindex.serve.middleware import declared_length
 from suffixindex.serve.rendering import to_json
@@ -217,14 +218,15 @@ def _options(line: bytes) -> Options:
 
 def _clauses(one: Any, number: int) -> Any:
     try:
-        return CLAUSES.validate_python(one)
+        clauses = CLAUSES.validate_python(one)
     except ValidationError as error:
         raise problems.malformed(f"line {number}: expected a list of clauses: {error.errors()[0]['msg']}") from None
+    if not clauses or not all(map(_ngrams, clauses)):
+        raise QueryError(f"line {number}: {NO_CLAUSE}")
+    return clauses
 
 
 def _ngrams(clause: Any) -> list[Any]:
-    from suffixindex.ngrams import aliases
-
     return list(aliases(clause))
 
 

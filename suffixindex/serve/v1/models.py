@@ -110,7 +110,7 @@ class AskDocumentIds(AskClauses):
 
 class AskCooccurrences(Filtered):
     questions: list[list[Clause]] | None = Field(None, description="Pairs, or longer lists, of clauses.")
-    pairs: list[tuple[StrictInt, StrictInt]] | None = Field(None, description="Pairs of numbers of `ngrams`.")
+    pairs: list[tuple[Count, Count]] | None = Field(None, description="Pairs of numbers of `ngrams`.")
     ngrams: list[Ngram] | None = None
     window: Count | None = None
 
