@@ -55,7 +55,6 @@ def app(table: Mapping[str, "SuffixIndex | str | os.PathLike[str]"], settings: S
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        root_path=settings.root_path,
     )
     application.state.serving = state
     application.include_router(bulk.router())

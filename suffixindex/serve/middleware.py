@@ -35,6 +35,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _below(scope, self._state.settings.root_path)
         started, status = time.perf_counter(), 499
         metrics = self._state.metrics
         metrics.in_flight += 1
@@ -60,7 +61,11 @@ class Guard:
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, headers, settings = get_route_path(scope), Headers(scope=scope), self._state.settings
         try:
-            if settings.token is not None and not _is_open(path, scope["method"]) and not _has_token(headers, settings.token):
+            if (
+                settings.token is not None
+                and not _is_open(path, scope["method"], headers)
+                and not _has_token(headers, settings.token)
+            ):
                 raise problems.unauthorized()
             if scope["method"] == "POST" and "/bulk/" not in path:
                 receive = await _whole_body(headers, receive, settings.body_bytes, settings.body_seconds)
@@ -75,9 +80,25 @@ class Guard:
         await self._app(scope, receive, send)
 
 
-def _is_open(path: str, method: str) -> bool:
+def _below(scope: Scope, root: str) -> Scope:
+    """A request as one below the path under which a proxy shows the server, whether the proxy sends that path or not."""
+    root = "/" + root.strip("/")
+    if root == "/" or scope.get("root_path"):
+        return scope
+    path = scope["path"] if scope["path"] == root or scope["path"].startswith(root + "/") else root + scope["path"]
+    return {**scope, "root_path": root, "path": path}
+
+
+def _is_open(path: str, method: str, headers: Headers) -> bool:
     """Whether a path may be read without a token: the page itself asks with one."""
-    return method in ("GET", "HEAD", "OPTIONS") and (path == "/" or path in OPEN or path.startswith("/static/"))
+    if path == "/":
+        return method == "OPTIONS" or (method in ("GET", "HEAD") and prefers_page(headers.get("accept", "")))
+    return method in ("GET", "HEAD", "OPTIONS") and (path in OPEN or path.startswith("/static/"))
+
+
+def prefers_page(accept: str) -> bool:
+    """Whether HTML is asked for by name: of what clients of an API send, only browsers do so."""
+    return "text/html" in accept
 
 
 def _has_token(headers: Headers, token: str) -> bool:

@@ -64,7 +64,6 @@ def run(application: FastAPI, opened: socket.socket, trusted_proxies: tuple[str,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
-        root_path=application.root_path,
     )
     Server(config).run(sockets=[opened])
 

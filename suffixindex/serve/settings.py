@@ -16,7 +16,7 @@ class Settings:
     cheap: float = 0.02
     """What a question may cost and still go to the many cheap workers."""
     patience: float = 4.0
-    """How many times its budget a question may take before it is stopped between two blocks."""
+    """How many times its budget a question may take, and not less than ten seconds, before it is stopped between two blocks."""
     cheap_workers: int = 4
     expensive_workers: int = 2
     cheap_queue: int = 1024

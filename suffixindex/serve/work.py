@@ -13,6 +13,8 @@ from suffixindex.serve.metrics import Metrics
 from suffixindex.serve.settings import Settings
 
 Answer = TypeVar("Answer")
+LEAST_SECONDS = 10.0
+"""A question has before it is stopped: a busy machine is no reason to refuse a cheap one."""
 
 
 class ClientGoneError(Exception):
@@ -113,7 +115,7 @@ class Workers:
         self._metrics = metrics
 
     def job(self, budget: float) -> Job:
-        return Job(budget * self.settings.patience)
+        return Job(max(budget * self.settings.patience, LEAST_SECONDS))
 
     def refuse_expensive(self, cost: float, budget: float) -> None:
         """

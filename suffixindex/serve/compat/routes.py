@@ -15,6 +15,7 @@ from suffixindex.serve.compat.answers import ANSWERS, Answer, Asked, price
 from suffixindex.serve.compat.attribution import AskAttribution, attribute
 from suffixindex.serve.compat.attribution import price as attribution_price
 from suffixindex.serve.compat.requests import KNOWN, Query, RefusedError, Routed, WrongError, route
+from suffixindex.serve.middleware import prefers_page
 from suffixindex.serve.rendering import to_json
 from suffixindex.serve.state import STATIC, State, client_gone, state_of
 from suffixindex.serve.table import Served
@@ -43,11 +44,6 @@ async def root(request: Request) -> Response:
         return as_json({"error": str(error)}, 400)
     except problems.ProblemError as error:
         return as_json({"error": error.detail}, 200 if error.kind == "too-expensive" else error.status, error.headers())
-
-
-def prefers_page(accept: str) -> bool:
-    """Whether HTML is asked for by name: of what clients of an API send, only browsers do so."""
-    return "text/html" in accept
 
 
 def described(served: Served) -> str:
