@@ -1,11 +1,12 @@
 """Questions about documents: one, those that hold n-grams, those that hold several together, and groups of them."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from suffixindex.ngrams import Clause
+from suffixindex.queries.documents import Unit
 from suffixindex.queries.groups import Value
 from suffixindex.serve import pricing, problems
 from suffixindex.serve.marking import mark
@@ -187,7 +188,7 @@ def _price_by(asking: Asking, asked: models.AskCountsBy) -> float:
 @question(models.AskCountsBy, replies.GroupCounts, _price_by, rows="groups")
 def counts_by(asking: Asking, asked: models.AskCountsBy) -> Answer:
     """Occurrences of an n-gram, or documents that hold it, for each value of a field; largest first."""
-    found = asking.index.counts_by(asked.ngram, asked.field, asked.unit, asking.mask(asked.where))
+    found = asking.index.counts_by(asked.ngram, asked.field, cast(Unit, asked.unit), asking.mask(asked.where))
     asking.served.pricing.known_fields.add(asked.field)
     return _listed(asked.field, found)
 

@@ -4,8 +4,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from suffixindex.queries.documents import Unit
-from suffixindex.queries.duplicates import Order
 from suffixindex.queries.variants import DEFAULT_KINDS
 
 Ngram = StrictStr | list[StrictInt]
@@ -126,7 +124,7 @@ class AskGroups(Model):
 
 class AskCountsBy(OneNgram):
     field: str
-    unit: Unit = "occurrences"
+    unit: str = Field("occurrences", json_schema_extra={"enum": ["occurrences", "documents"]})
 
 
 class AskMask(Model):
@@ -191,5 +189,5 @@ class AskStatistics(Model):
 class AskDuplicates(Model):
     min_length: StrictInt
     limit: Count | None = 20
-    order: Order = "saved"
+    order: str = Field("saved", json_schema_extra={"enum": ["saved", "length"]})
     max_documents: Count | None = 10

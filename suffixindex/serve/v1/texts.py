@@ -1,9 +1,10 @@
 """Questions about whole texts, and about the whole corpus."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from suffixindex.queries.duplicates import Order
 from suffixindex.results import Scores, TextMatches
 from suffixindex.serve import pricing
 from suffixindex.serve.v1 import models, replies
@@ -158,7 +159,7 @@ def ngram_statistics(asking: Asking, asked: models.AskStatistics) -> Answer:
 def duplicates(asking: Asking, asked: models.AskDuplicates) -> Answer:
     """The maximal repeats of at least `min_length` tokens: how many, how much of the corpus they are, and the first of them."""
     index = asking.index
-    found = index.duplicates(asked.min_length, limit=asked.limit, order=asked.order, max_documents=asked.max_documents)
+    found = index.duplicates(asked.min_length, limit=asked.limit, order=cast(Order, asked.order), max_documents=asked.max_documents)
     return {
         "passages": [
             {

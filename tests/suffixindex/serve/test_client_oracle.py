@@ -23,27 +23,13 @@ THROUGH = {
         "test_documents",
         "test_documents_are_ten_unless_asked_for_more",
         "test_documents_say_where_they_came_from",
-        "test_sampled_documents_hold_the_ngram",
         "test_cooccurrence",
         "test_cooccurrence_of_single_ngrams_and_aliases",
         "test_documents_that_hold_something_restrict_any_question",
-        "test_bulk_next_tokens",
-        "test_a_bulk_call_is_many_single_calls",
     ],
-    test_groups: [
-        "test_counts_by",
-        "test_where_is_the_corpus_of_these_documents",
-        "test_conditions",
-        "test_bad_fields_are_a_sentence",
-    ],
-    test_matching: ["test_whole_texts", "test_what_is_no_text_is_refused"],
-    test_statistics: [
-        "test_top_ngrams",
-        "test_ngram_statistics",
-        "test_novelty",
-        "test_duplicates",
-        "test_what_cannot_be_counted_is_refused_with_a_sentence",
-    ],
+    test_groups: ["test_conditions", "test_bad_fields_are_a_sentence"],
+    test_matching: ["test_what_is_no_text_is_refused"],
+    test_statistics: ["test_top_ngrams", "test_ngram_statistics", "test_what_cannot_be_counted_is_refused_with_a_sentence"],
     test_index: [
         "test_many_kinds_of_ids_are_one_ngram",
         "test_the_empty_ngram_occurs_at_every_token",
@@ -54,7 +40,8 @@ THROUGH = {
         "test_a_question_without_an_answer_is_refused",
     ],
 }
-
+blocks = test_statistics.blocks
+"""A fixture of some of these tests."""
 
 for _module, _names in THROUGH.items():
     for _name in _names:

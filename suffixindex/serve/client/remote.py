@@ -17,7 +17,7 @@ from suffixindex.queries.documents import Unit
 from suffixindex.queries.duplicates import Order
 from suffixindex.queries.groups import Value, Where
 from suffixindex.queries.shard_set import Mask
-from suffixindex.queries.variants import DEFAULT_KINDS, KINDS
+from suffixindex.queries.variants import DEFAULT_KINDS
 from suffixindex.results import (
     Concordance,
     Document,
@@ -36,45 +36,15 @@ from suffixindex.results import (
     VariantCount,
     VariantCounts,
 )
-from suffixindex.serve import wire
-from suffixindex.serve.transport import Transport, to_json
+from suffixindex.serve.client import wire
+from suffixindex.serve.client.transport import Transport, to_json
 from suffixindex.storage.format import TOKEN_TYPES
 
 FEW, FEW_BYTES = 500, 1 << 18
 """Questions, and bytes of them, that go in one request; more go in bulk."""
-PORTION = 16 << 20
-"""Bytes of one bulk request."""
 PAGE = 1000
 IDS = 2_000_000
 """Ids of documents in one answer."""
-
-
-def connect(
-    url: str, index: str | None = None, *, token: str | None = None, timeout: float = 120.0, retries: int = 3
-) -> "RemoteIndex":
-    """An index that a server answers for: ``si.connect("http://localhost:8008", "pile")``.
-
-    Parameters
-    ----------
-    url
-        Of ``suffixindex serve``.
-    index
-        Its name there; the only one unless given.
-    token
-        What the server's ``--token`` wants.
-    timeout
-        Seconds to wait for an answer.
-    retries
-        How often a question is asked again if the server is too busy.
-
-    Raises
-    ------
-    ServerError
-        Nothing answers there, or not as a server of ours does.
-    QueryError
-        No such index, or several to choose from.
-    """
-    return RemoteIndex(Transport(url, token, timeout, retries), index)
 
 
 class RemoteIndex(OldNames):
@@ -141,7 +111,7 @@ class RemoteIndex(OldNames):
             return list(self._ask(question, **{field: asked}, **options)[key])
         options = {name: value for name, value in options.items() if value is not None}
         answers: list[Any] = []
-        for portion in _portions(lines):
+        for portion in wire.portions(lines):
             body = b"\n".join([to_json(options), *portion])
             answers += self._transport.ask_lines(body, len(portion), "v1", self.name, "bulk", question)
         return answers
@@ -298,10 +268,10 @@ class RemoteIndex(OldNames):
     # ---- groups of documents -----------------------------------------------------------------------------------------
 
     def groups(self, field: str) -> Counter[Value]:
-        return _counter(self._ask("groups", field=field))
+        return wire.read_counter(self._ask("groups", field=field))
 
     def counts_by(self, ngram: Ngram, field: str, unit: Unit = "occurrences", where: Where | None = None) -> Counter[Value]:
-        return _counter(self._ask("counts_by", ngram=self._ngram(ngram), field=field, unit=unit, where=self._where(where)))
+        return wire.read_counter(self._ask("counts_by", ngram=self._ngram(ngram), field=field, unit=unit, where=self._where(where)))
 
     def mask(self, where: Where) -> Mask:
         sent = self._where(where)
@@ -355,11 +325,11 @@ class RemoteIndex(OldNames):
     # ---- spellings ---------------------------------------------------------------------------------------------------
 
     def variants(self, text: str, kinds: Sequence[str] = DEFAULT_KINDS) -> list[Variant]:
-        found = self._ask("variants", text=_only_text(text), kinds=_kinds(kinds))["variants"]
+        found = self._ask("variants", text=wire.send_text(text), kinds=wire.send_kinds(kinds))["variants"]
         return [Variant(one["text"], tuple(one["token_ids"])) for one in found]
 
     def count_variants(self, text: str, kinds: Sequence[str] = DEFAULT_KINDS, where: Where | None = None) -> VariantCounts:
-        answer = self._ask("count_variants", text=_only_text(text), kinds=_kinds(kinds), where=self._where(where))
+        answer = self._ask("count_variants", text=wire.send_text(text), kinds=wire.send_kinds(kinds), where=self._where(where))
         each = [
             VariantCount(one["text"], tuple(one["token_ids"]), one["count"], one["num_documents"]) for one in answer["variants"]
         ]
@@ -398,34 +368,3 @@ class RemoteIndex(OldNames):
             for one in answer["passages"]
         ]
         return Duplicates(passages, answer["num_passages"], answer["num_tokens"])
-
-
-def _counter(answer: dict[str, Any]) -> Counter[Value]:
-    return Counter({group["value"]: group["count"] for group in answer["groups"]})
-
-
-def _only_text(text: str) -> str:
-    if not isinstance(text, str):
-        raise QueryError(f"only text has variants, found {type(text).__name__}")
-    wire.check_unicode(text)
-    return text
-
-
-def _kinds(kinds: Sequence[str]) -> list[str]:
-    if isinstance(kinds, str):
-        raise QueryError(f"kinds of variants are {kinds!r}: expected some of {', '.join(map(repr, KINDS))} in a list")
-    return list(kinds)
-
-
-def _portions(lines: list[bytes]) -> Iterator[list[bytes]]:
-    """Lines of about 16 MiB together."""
-    portion: list[bytes] = []
-    size = 0
-    for line in lines:
-        if portion and size + len(line) > PORTION:
-            yield portion
-            portion, size = [], 0
-        portion.append(line)
-        size += len(line) + 1
-    if portion:
-        yield portion

@@ -2,7 +2,8 @@
 
 import base64
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 from suffixindex.errors import QueryError
 from suffixindex.ngrams import Clause, Ngram, NgramChecker, aliases
 from suffixindex.queries.groups import Value, Where
+from suffixindex.queries.variants import KINDS
 from suffixindex.results import Concordance, DocumentMatch, NextTokens, Scores, TextMatches
 
 Sent = str | list[int]
 """An n-gram on the wire."""
+PORTION = 16 << 20
+"""Bytes of one bulk request."""
 
 
 def send_ngram(ngram: Ngram, check: Callable[[Ngram], NDArray[np.int64]]) -> Sent:
@@ -146,3 +150,34 @@ def read_scores(answer: Mapping[str, Any]) -> Scores:
 
 def read_matches(answer: Mapping[str, Any]) -> TextMatches:
     return TextMatches(integers(answer["lengths"]), integers(answer["counts"]))
+
+
+def read_counter(answer: dict[str, Any]) -> Counter[Value]:
+    return Counter({group["value"]: group["count"] for group in answer["groups"]})
+
+
+def send_text(text: str) -> str:
+    if not isinstance(text, str):
+        raise QueryError(f"only text has variants, found {type(text).__name__}")
+    check_unicode(text)
+    return text
+
+
+def send_kinds(kinds: Sequence[str]) -> list[str]:
+    if isinstance(kinds, str):
+        raise QueryError(f"kinds of variants are {kinds!r}: expected some of {', '.join(map(repr, KINDS))} in a list")
+    return list(kinds)
+
+
+def portions(lines: list[bytes]) -> Iterator[list[bytes]]:
+    """Lines of about 16 MiB together."""
+    portion: list[bytes] = []
+    size = 0
+    for line in lines:
+        if portion and size + len(line) > PORTION:
+            yield portion
+            portion, size = [], 0
+        portion.append(line)
+        size += len(line) + 1
+    if portion:
+        yield portion
