@@ -1,4 +1,5 @@
 # make demo    a first index, of this Python's own standard library, and what it answers
+# make serve   the same index asked over HTTP: a page in the browser, and an API
 # make lab     a small world, models trained on it, the whole study of them, its report: lab-run/study/report/report.html
 # make test    the tests      make lint    style, types, layers
 # make fuzz SECONDS=600       damaged, hostile and random input; exit 1 on a find, with the command that repeats it
@@ -10,10 +11,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 600
 
-.PHONY: demo lab test fuzz lint bench bench-build bench-gpu bench-queries clean
+.PHONY: demo serve lab test fuzz lint bench bench-build bench-gpu bench-queries clean
 
 demo: .venv/core
 	$(BIN)/suffixindex demo demo-index
+
+serve: .venv/serve
+	test -f demo-index/manifest.json || $(BIN)/suffixindex demo demo-index
+	$(BIN)/suffixindex serve demo=demo-index
 
 lab: .venv/dev
 	$(BIN)/python -m analysis lab lab-run --seed 0
@@ -52,6 +57,10 @@ clean:
 .venv/core: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
+
+.venv/serve: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[serve]'
+	@touch $@ .venv/core
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'

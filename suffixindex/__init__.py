@@ -21,6 +21,7 @@ from suffixindex.errors import (
     MissingDependencyError,
     NoIndexError,
     QueryError,
+    ServerError,
     SuffixIndexError,
     TokenizerError,
     UnaskableError,
@@ -28,7 +29,7 @@ from suffixindex.errors import (
 )
 
 if TYPE_CHECKING:
-    from suffixindex import lm
+    from suffixindex import lm, serve
     from suffixindex.building.publish import BuildReport
     from suffixindex.construct import build, estimate_build
     from suffixindex.corpus.doctor import check_corpus
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         VariantCount,
         VariantCounts,
     )
+    from suffixindex.serve.client import connect
     from suffixindex.suffix_sort import suffix_array
 
 __version__ = "0.1.0"
@@ -63,6 +65,7 @@ _LAZY = {
     "SuffixIndex": "index",
     "build": "construct",
     "check_corpus": "corpus.doctor",
+    "connect": "serve.client",
     "estimate_build": "construct",
     "export": "exporting",
     "suffix_array": "suffix_sort",
@@ -96,6 +99,7 @@ __all__ = [
     "Novelty",
     "QueryError",
     "Scores",
+    "ServerError",
     "Span",
     "SuffixIndex",
     "SuffixIndexError",
@@ -109,10 +113,12 @@ __all__ = [
     "VariantCounts",
     "build",
     "check_corpus",
+    "connect",
     "estimate_build",
     "export",
     "lm",
     "open",
+    "serve",
     "suffix_array",
     "verify",
 ]
@@ -185,8 +191,8 @@ def open(
 
 
 def __getattr__(name: str) -> Any:
-    if name == "lm":
-        return import_module("suffixindex.lm")
+    if name in ("lm", "serve"):
+        return import_module(f"suffixindex.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

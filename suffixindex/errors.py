@@ -36,6 +36,10 @@ class ClusterError(SuffixIndexError, RuntimeError):
     """A Dask cluster cannot be reached, or went away."""
 
 
+class ServerError(SuffixIndexError, RuntimeError):
+    """A server of indexes cannot be reached, or gives no answer: it is too busy, or finds the question too expensive."""
+
+
 class QueryError(SuffixIndexError, ValueError):
     """A question that has no exact answer: an id outside the vocabulary, a separator inside an n-gram."""
 

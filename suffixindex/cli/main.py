@@ -13,6 +13,7 @@ from suffixindex.cli.demo import demo
 from suffixindex.cli.documents import concordance, cooccur, docs
 from suffixindex.cli.foreign import adopt, export
 from suffixindex.cli.latency import bench
+from suffixindex.cli.serve import serve
 from suffixindex.cli.streams import Group
 from suffixindex.cli.texts import infgram, score, spans
 
@@ -21,7 +22,7 @@ IN_ORDER_OF_USE = (
     (count, next_command, docs, concordance, cooccur),
     (infgram, score, spans),
     (top, statistics, duplicates),
-    (export, adopt, bench, demo),
+    (serve, export, adopt, bench, demo),
 )
 
 

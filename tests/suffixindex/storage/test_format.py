@@ -58,8 +58,8 @@ def test_golden_words(version: int) -> None:
         "is but": 1,
         "οδυσσευς": 1,
         "fleet": 0,
-        "": 32,
     }
+    assert index.count([]) == 32
     assert {text: index.count(text) for text in counts} == counts
     following = index.next_distribution("row")
     assert dict(zip(index.pieces(following.token_ids), following.counts.tolist(), strict=True)) == {
@@ -80,7 +80,8 @@ def test_golden_words(version: int) -> None:
 def test_golden_bytes(version: int) -> None:
     index = si.open(GOLDEN / f"v{version}-bytes")
     assert (index.num_documents, index.num_tokens, len(index.shards), index.vocabulary_size) == (6, 217, 2, 255)
-    counts = {"row": 5, "Row": 1, "ow": 7, "erril": 4, "stream": 3, "Ὀδ": 1, "🚣": 1, "\n": 0, "": 217, "e": 15}
+    counts = {"row": 5, "Row": 1, "ow": 7, "erril": 4, "stream": 3, "Ὀδ": 1, "🚣": 1, "\n": 0, "e": 15}
+    assert index.count([]) == 217
     assert {text: index.count(text) for text in counts} == counts
     assert index.count([*b".", index.separator]) == 2
     assert [chr(token.token_id) for token in index.next_distribution("r").top(4)] == ["e", "o", "i", "r"]  # o and e five times

@@ -1,0 +1,83 @@
+"""The indexes that a server answers for, by name: a table fixed at start, of which alone a request may choose."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from suffixindex.errors import SuffixIndexError
+from suffixindex.index import SuffixIndex
+from suffixindex.serve import problems
+from suffixindex.serve.pricing import Pricing
+
+FIRST = 10
+"""Documents whose fields are listed."""
+
+
+class Served:
+    """One index, what its questions cost, and what is told of it."""
+
+    def __init__(self, index: SuffixIndex) -> None:
+        self.index = index
+        self.pricing = Pricing(index)
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """What the index holds; not where it lies, nor how it was made."""
+        index, said = self.index, self.index.info()
+        told = "kind tokenizer vocabulary_size token_type num_documents num_tokens num_shards num_bytes bytes_per_token skipped"
+        return {
+            **{name: said[name] for name in told.split()},
+            "separator": index.separator,
+            "stored_separator": index.checker.stored_separator,
+            "fields": list(self._fields()),
+        }
+
+    def _fields(self) -> dict[str, None]:
+        names: dict[str, None] = {}
+        for number in range(min(FIRST, self.index.num_documents)):
+            try:
+                document = self.index.document(number)
+            except (SuffixIndexError, OSError, ValueError):
+                break  # what cannot be read is no reason to list no index
+            if document.path is not None:
+                names["path"] = None
+            names.update(dict.fromkeys(_scalars(document.metadata)))
+        return names
+
+
+def _scalars(record: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Names of the fields that hold one value, inner ones as dotted paths."""
+    for name, value in record.items():
+        if isinstance(value, dict):
+            yield from _scalars(value, f"{prefix}{name}.")
+        elif not isinstance(value, list):
+            yield prefix + name
+
+
+class Table:
+    """Names and indexes; several names may mean one index."""
+
+    def __init__(self, indexes: Mapping[str, SuffixIndex]) -> None:
+        served = {id(index): Served(index) for index in indexes.values()}
+        self._served = {name: served[id(index)] for name, index in indexes.items()}
+
+    def __getitem__(self, name: str) -> Served:
+        """
+        Raises
+        ------
+        ProblemError
+            404.
+        """
+        try:
+            return self._served[name]
+        except KeyError:
+            raise problems.no_index(name) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._served
+
+    def names(self) -> list[str]:
+        return list(self._served)
+
+    def items(self) -> list[tuple[str, Served]]:
+        return list(self._served.items())
