@@ -8,6 +8,7 @@ from analysis.errors import TableError
 from analysis.report import ModelChoice, Origin, StudyChoices, Tables, TaskChoice, listings, rows_of, write_report
 from analysis.report.selection import Row
 from analysis.study.pipeline import Stage
+from analysis.study.plan.task_stages import metric_of
 from analysis.tables import provenance, versions
 
 
@@ -63,7 +64,7 @@ def _tasks(config: Config, finished: Sequence[Stage]) -> list[Row]:
             "num_pairs": rows.get(f"pairs {task.name}", 0),
             "num_distinct": rows.get(f"counts {task.name}", 0),
             "gamma": task.gamma,
-            "metric": task.metric,
+            "metric": metric_of(task),
         }
         for task in config.tasks
     ]

@@ -125,7 +125,7 @@ def scores_of_task(task: TaskStages) -> Iterator[Stage]:
 
 def new_ngrams(task: TaskStages) -> Iterator[Stage]:
     """What models write that the corpus does not hold."""
-    if not task.generations or task.config.metric == "accuracy":  # a choice is not the model's own words
+    if not task.generations or task.answers["metric"] == "accuracy":  # a choice is not the model's own words
         return
 
     def make(*, ns: Sequence[int], gammas: Mapping[int, float], **given: Any) -> pa.Table:

@@ -38,7 +38,7 @@ def score(task: TaskStages, model: Model, revision: str) -> Iterator[Stage]:
 
 def write(task: TaskStages, model: Model) -> Iterator[Stage]:
     """What the model answers, and its score."""
-    if not model.generate or task.config.metric == "":
+    if not model.generate or task.answers["metric"] == "":
         return
 
     def make(examples: pa.Table, *, metric: Metric, max_tokens: int, stop: tuple[str, ...], too_long: TooLong) -> pa.Table:

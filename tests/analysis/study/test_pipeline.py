@@ -159,6 +159,19 @@ def test_answers_end_as_the_kind_of_task_or_its_settings_say(tmp_path, kind, tex
     assert (stage.settings["max_tokens"], stage.settings["stop"]) == settings
 
 
+@pytest.mark.parametrize(
+    ("kind", "metric"),
+    [("triviaqa", "exact_match"), ("mmlu-reasoning", "accuracy"), ("gsm8k", "final_answer"), ("wmt09", "bleu"), ("jsonl", None)],
+)
+def test_answers_are_scored_as_the_kind_of_task_or_its_setting_says(tmp_path, kind, metric):
+    text = CONFIG.replace('kind = "jsonl"', f'kind = "{kind}"')
+    found = [stage for stage in planned(tmp_path, text.replace('metric = "METRIC"', "")) if stage.command == "generate"]
+    assert [stage.settings["metric"] for stage in found] == ([metric] if metric else [])
+    assert not [stage for stage in planned(tmp_path, text.replace("METRIC", "")) if stage.command == "generate"]
+    (chosen_metric,) = [stage for stage in planned(tmp_path, text.replace("METRIC", "bleu")) if stage.command == "generate"]
+    assert chosen_metric.settings["metric"] == "bleu"
+
+
 def test_every_interval_is_of_the_study_s_settings(tmp_path):
     """Influence had resamples and a confidence of its own, whatever the study said."""
     text = "[study]\nconfidence = 0.9\nresamples = 7\nseed = 5\n[dose]\nplanted = 'planted.parquet'\n[novelty]\nsimilar = true\n"
