@@ -1,7 +1,7 @@
 """Does memorization grow with the size of the model? A trend over models, with the uncertainty of the examples."""
 
 from collections.abc import Sequence
-from itertools import groupby, permutations
+from itertools import chain, groupby, permutations, product
 from math import factorial, nan
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.errors import ConfigError, MeasureError
-from analysis.measures.correlate import LEAST_PAIRS, Gammas, comparison, read_by_all, select
+from analysis.measures.chosen_pairs import LEAST_PAIRS, PAIR_SETS, Gammas, comparison, read_by_all, select
 from analysis.measures.modes import Mode, find_mode
 from analysis.measures.pair_arrays import arrays_of_corpus_scores, arrays_of_model_scores, arrays_of_pairs
 from analysis.schemas import SIZE_TRENDS
@@ -78,17 +78,18 @@ def size_trend(
     if not ladders:
         raise MeasureError(f"a trend needs models of at least {LEAST_MODELS} sizes at one revision: score more models")
     rows: list[dict[str, Any]] = []
-    for selection in select(of_pairs, arrays_of_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset):
-        for revision, some in ladders.items():
+    corpus = arrays_of_corpus_scores(pairs, corpus_scores)
+    for selection in chain.from_iterable(select(of_pairs, corpus, chosen_mode, gammas, by_subset)):
+        for (revision, some), pair_set in product(ladders.items(), PAIR_SETS):
             sizes = np.log10([model.columns["num_parameters"] for model in some])
-            of_all = read_by_all(selection, some)
+            of_all = read_by_all(selection.of(pair_set), some)
             compared = [comparison(of_pairs, of_all, model, chosen_mode) for model in some]
-            example = compared[0][1]
+            example = compared[0].example
             about = {column: getattr(selection, column) for column in ("task", "subset", "corpus_model", "n", "gamma")}
             about |= {"revision": revision, "mode": chosen_mode.name, "num_models": len(some)}
-            about |= {"num_pairs": len(example), "num_examples": len(np.unique(example))}
+            about |= {"pair_set": pair_set, **compared[0].size}
             for name in statistics:
-                used = [arrays if name == PARTIAL_SPEARMAN.name else arrays[:2] for arrays, _ in compared]
+                used = [each.arrays if name == PARTIAL_SPEARMAN.name else each.arrays[:2] for each in compared]
                 for trend in TRENDS:
                     interval, p_value = Interval(nan, nan, nan, confidence), nan
                     if len(example) >= LEAST_PAIRS:

@@ -183,8 +183,8 @@ def test_every_interval_is_of_the_study_s_settings(tmp_path):
         if "confidence" in stage.schema.names
     ]
     assert {stage.kind for stage in stages} == {
-        "contamination", "correlations", "size_trends", "performance", "task_scores", "novelty", "influence", "dose_response",
-        "dose_trends",
+        "contamination", "correlations", "differences", "size_trends", "performance", "task_scores", "novelty", "influence",
+        "dose_response", "dose_trends",
     }  # fmt: skip
     for stage in stages:
         assert stage.settings["confidence"] == 0.9, stage.name
