@@ -36,10 +36,12 @@ class TaskKind(NamedTuple):
     """Tokens that a right answer fits into."""
     metric: str = ""
     """How its answers are scored, a name of ``analysis.models.answer_scores``; "" where no one metric fits all such tasks."""
+    reading: int = 1
+    """Raised where the same records give other examples than before."""
 
 
 TASKS = {
-    "triviaqa": TaskKind(triviaqa, "question", "mandarjoshi/trivia_qa:rc.nocontext", None, metric="exact_match"),
+    "triviaqa": TaskKind(triviaqa, "question", "mandarjoshi/trivia_qa:rc.nocontext", None, metric="exact_match", reading=2),
     "mmlu": TaskKind(mmlu, "question", "cais/mmlu:all", (), metric="accuracy"),
     "mmlu-knowledge": TaskKind(mmlu, "question", "cais/mmlu:all", ("knowledge",), metric="accuracy"),
     "mmlu-reasoning": TaskKind(mmlu, "question", "cais/mmlu:all", ("reasoning",), metric="accuracy"),
