@@ -79,7 +79,11 @@ class Task:
     target: Literal["ngrams", "whole"] = setting("What of the answer is y: its n-grams, or all of it.", "ngrams")
     sensitivity: tuple[float, ...] = setting("Other γ at which correlations are computed too, for every n.", ())
     statistic: Statistic = setting("What the first figure shows of this task.", "spearman")
-    aliases: bool = setting("Documents that hold any alias of an answer hold the answer.", False)
+    aliases: bool = setting(
+        "Documents that hold any alias of a whole answer hold the answer, and models are scored on every alias of it; aliases "
+        "without a content word are left out and counted.",
+        False,
+    )
     metric: TaskMetric | None = setting(
         'How answers are scored: exact_match, accuracy, bleu, final_answer; "" generates nothing; left out, the kind\'s own: '
         "triviaqa exact_match, mmlu accuracy, gsm8k final_answer, wmt09 bleu, jsonl none.",

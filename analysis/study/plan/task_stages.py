@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from analysis.config import Config, Task
+from analysis.pairs import stop_words
 from analysis.study.pipeline import Stage
 from analysis.study.resources import Resources
 from analysis.tasks import find_kind
@@ -49,6 +50,11 @@ class TaskStages:
         config, (_, kind) = self.config, find_kind(self.kind)
         stop = kind.stop if config.stop is None else config.stop
         return {"metric": metric_of(config), "max_tokens": config.max_tokens or kind.max_tokens, "stop": stop}
+
+    @property
+    def aliases_known(self) -> dict[str, Any]:
+        """What a table also depends on where aliases stand for the answer: which of them count."""
+        return {"depends_on": {"names": f"with a content word by {stop_words.digest()}"}} if self.config.aliases else {}
 
     @property
     def index(self) -> dict[str, Path]:
