@@ -44,8 +44,9 @@ def correlations(task: TaskStages) -> Iterator[Stage]:
     def make(**given: Any) -> pa.Table:
         return whole_task(left_out(**given), keep_all=True)
 
-    about: Mapping[str, Any] = {"reads": task.reads("pairs", "counts", "corpus_scores"), "folder": "drops", "part": "correlate"}
-    yield task.stage("correlate", schemas.DROPS, make, settings={"mode": first, "gammas": main}, kind="left_out", **about)
+    about: dict[str, Any] = {"reads": task.reads("pairs", "counts", "corpus_scores"), "folder": "drops", "part": "correlate"}
+    about |= {"settings": {"mode": first, "gammas": main}, "depends_on": {"kept": "common pairs"}}
+    yield task.stage("correlate", schemas.DROPS, make, kind="left_out", **about)
 
 
 def differing(task: TaskStages) -> Iterator[Stage]:

@@ -100,6 +100,20 @@ def test_what_a_stage_is_called_with_is_what_its_provenance_says(tmp_path):
     assert not replace(stage, depends_on={"weights": "y"}).is_current()
 
 
+def test_a_table_of_other_columns_or_a_damaged_one_is_made_anew(tmp_path):
+    stage = Stage("a", "a", tmp_path / "a.parquet", SCHEMA, Called())
+    stage.run()
+    wider = pa.schema([*SCHEMA, ("more", pa.int64())])
+    later = replace(stage, schema=wider, make=lambda: pa.table({"value": [1], "more": [2]}, wider))
+    assert not later.is_current()
+    later.run()
+    assert later.read().num_columns == 2
+    later.output.write_bytes(b"PAR1")
+    assert not later.is_current()
+    later.run()
+    assert later.read().num_rows == 1
+
+
 def test_two_tables_of_one_computation():
     calls = []
     both = once(lambda **given: calls.append(given) or (1, 2))
