@@ -7,7 +7,7 @@ own pairs (``own``) stand beside that.
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,11 +59,20 @@ class Comparison(NamedTuple):
     """The model's and the corpus's log P, and the controls: documents that hold y, its tokens, documents that hold x."""
     example: NDArray[np.int64]
     """The example of each row."""
+    pair: NDArray[np.int64]
+    """The pair of each row, which rows of other examples may share: both ways rows depend on each other."""
+    weights: NDArray[np.float64]
+    """How much each row counts: 1, or where a pair counts once, one over the number of its rows."""
 
     @property
     def size(self) -> dict[str, int]:
         """The columns of tables that say how much an estimate rests on."""
-        return {"num_pairs": len(self.example), "num_examples": len(np.unique(self.example))}
+        return {"num_pairs": round(self.weights.sum()), "num_examples": len(np.unique(self.example))}
+
+    @property
+    def clusters(self) -> dict[str, Any]:
+        """What a bootstrap resamples."""
+        return {"clusters": self.example, "also": self.pair, "weights": self.weights}
 
 
 def select(
@@ -118,7 +127,16 @@ def comparison(of_pairs: PairArrays, selection: Selection, model: ModelScore, mo
         model.num_tokens[places].astype(np.float64),
         of_pairs.counts["x_documents"][places].astype(np.float64),
     ]
-    if not mode.average_by_target:
-        return Comparison(arrays, of_pairs.example[places])
-    _, first, group, sizes = np.unique(of_pairs.target[places], return_index=True, return_inverse=True, return_counts=True)
-    return Comparison([np.bincount(group, array) / sizes for array in arrays], of_pairs.example[places][first])
+    example, pair = of_pairs.example[places], of_pairs.pair[places]
+    if mode.average_by_target:
+        _, first, group = np.unique(of_pairs.target[places], return_index=True, return_inverse=True)
+        arrays, example, pair = [_means(array, group) for array in arrays], example[first], of_pairs.answer[places][first]
+    weights = np.ones(len(example))
+    if mode.distinct_pairs:
+        _, group, sizes = np.unique(pair, return_inverse=True, return_counts=True)
+        arrays, weights = [_means(array, group)[group] for array in arrays], 1 / sizes[group]
+    return Comparison(arrays, example, pair, weights)
+
+
+def _means(array: NDArray[np.float64], group: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.bincount(group, array) / np.bincount(group)

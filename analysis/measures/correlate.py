@@ -1,8 +1,8 @@
 """Distributional memorization: does a language model find likely what the corpus holds often? (arXiv 2407.14985, section 3)
 
 ``Mem_n`` is Spearman's ρ of log P(y | x) by a model of the corpus and by the language model, over the pairs of a task. Each
-estimate comes with the interval of a bootstrap over examples and the p-value of a permutation of examples; what is left of
-it when y's frequency and length and x's frequency are held fixed is ``partial_spearman``.
+estimate comes with the interval of a bootstrap over examples and pairs and the p-value of a permutation of examples; what is
+left of it when y's frequency and length and x's frequency are held fixed is ``partial_spearman``.
 """
 
 import logging
@@ -57,7 +57,7 @@ def correlate(
         Of ``spearman``, ``kendall_distance``, ``pearson``, ``partial_spearman``. The last is Spearman's with the documents
         that hold y, the tokens of y and the documents that hold x held fixed.
     confidence, resamples, seed
-        See :func:`analysis.stats.resampling.clustered_bootstrap`; examples are resampled whole.
+        See :func:`analysis.stats.resampling.clustered_bootstrap`; examples are resampled whole, and pairs that several hold.
     permutations
         See :func:`analysis.stats.resampling.permutation_p`: examples exchange the corpus's scores. None: as ``resamples``; 0: no
         test, nan.
@@ -117,10 +117,12 @@ def _estimate(
     """One statistic of some pairs."""
     statistic, interval, p_value = STATISTICS[name], Interval(nan, nan, nan, confidence), nan
     used = compared.arrays if statistic is PARTIAL_SPEARMAN else compared.arrays[:2]
-    if len(compared.example) >= LEAST_PAIRS:
-        interval = clustered_bootstrap(statistic, used, compared.example, resamples=resamples, confidence=confidence, seed=seed)
+    if compared.size["num_pairs"] >= LEAST_PAIRS:
+        how: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
+        interval = clustered_bootstrap(statistic, used, **compared.clusters, **how)
         if permutations:
-            p_value = permutation_p(statistic, used, compared.example, permutations=permutations, seed=seed)
+            exchanged: dict[str, Any] = {"weights": compared.weights, "permutations": permutations, "seed": seed}
+            p_value = permutation_p(statistic, used, compared.example, **exchanged)
     return {"statistic": name, "p_value": p_value, **interval._asdict(), **compared.size}
 
 

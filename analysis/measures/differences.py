@@ -72,9 +72,9 @@ def differences(
             for name in statistics:
                 arrays = [by_model, by_first, second.arrays[1], *(controls if name == PARTIAL_SPEARMAN.name else [])]
                 interval = Interval(nan, nan, nan, confidence)
-                if len(first.example) >= LEAST_PAIRS:
+                if first.size["num_pairs"] >= LEAST_PAIRS:
                     how: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
-                    interval = clustered_bootstrap(difference_of(STATISTICS[name]), arrays, first.example, **how)
+                    interval = clustered_bootstrap(difference_of(STATISTICS[name]), arrays, **first.clusters, **how)
                 rows.append(about | {"statistic": name, **interval._asdict()})
     return table_of(rows, DIFFERENCES)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from analysis.measures.modes import told
 from analysis.report import behaviour, causes, listings, memorization
 from analysis.report.listings import Listing
 from analysis.report.selection import Row, StudyChoices, Tables, distinct, final, picked, whole
@@ -83,15 +84,15 @@ def _memorization(tables: Tables, study: StudyChoices) -> Section:
         figures.append(
             Figure(
                 "memorization-modes",
-                "The same measure under other readings of the definitions: strict, as the paper words them (paper), and as its "
-                f"released code computes them (reference-code). {tail}",
+                f"The same measure under other readings of the definitions: {'; '.join(map(told, distinct(rows, 'mode')))}. {tail}",
                 lambda: memorization.by_mode(rows, study),
             )
         )
     text = (
         "Each estimate is a rank correlation over mined pairs (x, y) between log P(y | x) by the corpus and log P(y | prompt, x) "
         "by the model. Above zero, the model's answers follow the corpus. The Kendall distance is a half where they are "
-        "unrelated, and less where they agree."
+        f"unrelated, and less where they agree. Mode {told(study.mode)}. {study.mining} Intervals are of resamples of examples, "
+        "widened where several examples hold one pair; p-values are of exchanges of examples."
     )
     counted = {_without_pair_set(row): row["num_pairs"] for row in common}
     lists = [listings.correlations([*common, *(row for row in own if row["num_pairs"] != counted.get(_without_pair_set(row)))])]
