@@ -79,8 +79,16 @@ class Task:
     target: Literal["ngrams", "whole"] = setting("What of the answer is y: its n-grams, or all of it.", "ngrams")
     sensitivity: tuple[float, ...] = setting("Other γ at which correlations are computed too, for every n.", ())
     statistic: Statistic = setting("What the first figure shows of this task.", "spearman")
-    aliases: bool = setting("Documents that hold any alias of an answer hold the answer.", False)
-    metric: TaskMetric = setting('How answers are scored: exact_match, accuracy, bleu, final_answer; "" generates nothing.', "")
+    aliases: bool = setting(
+        "Documents that hold any alias of a whole answer hold the answer, and models are scored on every alias of it; aliases "
+        "without a content word are left out and counted.",
+        False,
+    )
+    metric: TaskMetric | None = setting(
+        'How answers are scored: exact_match, accuracy, bleu, final_answer; "" generates nothing; left out, the kind\'s own: '
+        "triviaqa exact_match, mmlu accuracy, gsm8k final_answer, wmt09 bleu, jsonl none.",
+        None,
+    )
     max_tokens: int = setting("Tokens that a model may write; 0 for the kind's own (gsm8k 256, wmt09 128, others 32).", 0)
     stop: tuple[str, ...] | None = setting(
         "Texts that end an answer, [] for none; left out, the kind's own: of gsm8k the next question, of others the line's end.",

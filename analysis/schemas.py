@@ -13,6 +13,7 @@ _pair = [("n", _int), ("x", _text), ("y", _text)]
 _model = [("model", _text), ("revision", _text), ("num_parameters", _int), ("step", _int)]  # step -1: unknown
 _interval = [("estimate", _real), ("low", _real), ("high", _real), ("confidence", _real)]
 _size = [("num_pairs", _int), ("num_examples", _int)]
+_pair_set = ("pair_set", _text)  # common: pairs that every model of the corpus scores; own: all that the row's scores
 
 
 def _schema(*columns: tuple[str, pa.DataType]) -> pa.Schema:
@@ -87,15 +88,23 @@ CORRELATIONS = _schema(
     ("gamma", _real),
     ("statistic", _text),  # spearman, pearson, kendall_distance, partial_spearman
     ("mode", _text),  # strict, paper, reference-code
+    _pair_set,
     *_interval,
     ("p_value", _real),
     *_size,
 )
 """Distributional memorization: log P of the corpus against log P of the model over the pairs, with its interval."""
 
+DIFFERENCES = _schema(
+    ("task", _text), ("subset", _text), *_model, ("corpus_model", _text), ("against", _text), ("n", _int), ("gamma", _real),
+    ("statistic", _text), ("mode", _text), *_interval, *_size,
+)  # fmt: skip
+"""The statistic of one model of the corpus less that of another (``against``) on the pairs that all models of the corpus
+score, with the interval of a paired bootstrap."""
+
 SIZE_TRENDS = _schema(
     ("task", _text), ("subset", _text), ("revision", _text), ("corpus_model", _text), ("n", _int), ("gamma", _real),
-    ("statistic", _text), ("mode", _text), ("trend", _text),  # slope (for ten times the parameters), correlation
+    ("statistic", _text), ("mode", _text), _pair_set, ("trend", _text),  # slope (for ten times the parameters), correlation
     *_interval, ("p_value", _real), ("num_models", _int), *_size,
 )  # fmt: skip
 """How a row's statistic in ``CORRELATIONS`` changes with the logarithm of the model's parameters, all else equal."""

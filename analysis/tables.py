@@ -53,7 +53,7 @@ def make_table(
         An input is missing, or the table has other columns.
     """
     known = _made_from(name, inputs, settings)
-    if _is_made_from(output, known):
+    if _is_made_from(output, known, schema):
         log.debug("%s: %s is up to date", name, output.name)
         return output
     started = time.perf_counter()
@@ -63,9 +63,9 @@ def make_table(
     return output
 
 
-def is_current(name: str, output: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any]) -> bool:
+def is_current(name: str, output: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], schema: pa.Schema) -> bool:
     """Whether :func:`make_table` would leave the table as it is. Errors as there."""
-    return _is_made_from(output, _made_from(name, inputs, settings))
+    return _is_made_from(output, _made_from(name, inputs, settings), schema)
 
 
 def write_table(path: Path, table: pa.Table, schema: pa.Schema, origin: Mapping[str, Any]) -> None:
@@ -142,8 +142,14 @@ def _made_from(name: str, inputs: Mapping[str, Path], settings: Mapping[str, Any
     return {"stage": name, "inputs": {role: fingerprint(path) for role, path in inputs.items()}, "settings": _plain(settings)}
 
 
-def _is_made_from(output: Path, known: Mapping[str, Any]) -> bool:
-    return provenance(output).get("made_from") == known and output.exists()
+def _is_made_from(output: Path, known: Mapping[str, Any], schema: pa.Schema) -> bool:
+    if provenance(output).get("made_from") != known or not output.exists():
+        return False
+    try:
+        columns = pq.read_schema(output).names
+    except (pa.ArrowInvalid, OSError):  # damaged: to be made anew
+        return False
+    return bool(columns == schema.names)  # else it is of a version whose tables had others
 
 
 def _plain(settings: Mapping[str, Any]) -> Any:

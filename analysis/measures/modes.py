@@ -1,9 +1,10 @@
 """Modes: what exactly is computed where the paper, its released code and sound practice differ. One switch for each difference.
 
 ``strict``
-    One unit, only probabilities that the counts support, every pair for itself. The default.
+    One unit, only probabilities that the counts support; a pair is a row for each example that holds it. The default.
 ``paper``
-    As arXiv 2407.14985 defines its measures.
+    As arXiv 2407.14985 defines its measures, of pairs as they were mined: the paper drops neither n-grams of stop words
+    (``stop_words = false`` in ``[mining]``) nor pairs of which one n-gram holds the other (``keep_nested = true``).
 ``reference-code``
     As the code that its authors released computes them, faults included, to compare with figures made by it.
 
@@ -54,6 +55,8 @@ class Mode:
 
     Asks for pairs that were mined with γ = 0.002 or less; where they were not, the pipeline turns this switch off, by name.
     """
+    distinct_pairs: bool = False
+    """[correlate] H_n is a set: a pair that several examples hold counts once, with the mean of the log-probabilities there."""
     mask_to_end: bool = False
     """[score] s^y is everything from its first match in the target to the end of the text, not the n-gram alone."""
 
@@ -72,7 +75,7 @@ MODES = {
     mode.name: mode
     for mode in (
         Mode("strict"),
-        Mode("paper", skip_zero_tokens=True, nonzero_pairs=True),
+        Mode("paper", skip_zero_tokens=True, nonzero_pairs=True, distinct_pairs=True),
         Mode(
             "reference-code",
             skip_zero_tokens=True,
@@ -85,7 +88,19 @@ MODES = {
         ),
     )
 }
+TOLD = {
+    "strict": "a pair is a row for each example that holds it, and only probabilities that the counts support are kept",
+    "paper": "as the paper words it: a pair counts once, tokens of probability zero are skipped, and pairs in no document dropped",
+    "reference-code": "as the released code computes it, faults included",
+}
+"""What a reader of the report is told of each mode."""
 SWITCHES = tuple(field.name for field in fields(Mode) if field.name != "name")
+
+
+def told(mode: str) -> str:
+    """A mode by its name, with what it does."""
+    base = max((name for name in MODES if mode.startswith(name)), key=len)
+    return f"{mode} ({TOLD[base]}{', with the switches that its name says' if mode != base else ''})"
 
 
 def find_mode(mode: str | Mode) -> Mode:

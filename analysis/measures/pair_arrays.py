@@ -41,6 +41,10 @@ class PairArrays(NamedTuple):
     """Numbers of the examples."""
     target: NDArray[np.int64]
     """Numbers of the distinct (example, n, y)."""
+    pair: NDArray[np.int64]
+    """Numbers of the distinct (n, x, y), which several examples may hold."""
+    answer: NDArray[np.int64]
+    """Numbers of the distinct (n, y)."""
     counts: dict[str, NDArray[np.int64]]
     """The columns of ``COUNTS``."""
 
@@ -74,14 +78,16 @@ def arrays_of_pairs(pairs: pa.Table, counts: pa.Table, examples: pa.Table | None
     counted = join_counts(pairs, counts)
     example = _numbers(pairs["example_id"])
     n = pairs["n"].to_numpy()
-    target = np.unique(np.stack([example, n, _numbers(pairs["y"])]), axis=1, return_inverse=True)[1].reshape(-1)
+    x, y = _numbers(pairs["x"]), _numbers(pairs["y"])
     return PairArrays(
         np.asarray(pairs["task"].to_pylist(), np.str_),
         np.asarray(pairs["subset"].to_pylist(), np.str_),
         n,
         pairs["similarity"].to_numpy().astype(np.float64),
         example,
-        target,
+        _distinct(example, n, y),
+        _distinct(n, x, y),
+        _distinct(n, y),
         counted,
     )
 
@@ -159,6 +165,11 @@ def _refuse(bad: NDArray[np.bool_], label: str, what: str) -> None:
             f"{np.count_nonzero(bad):,} of {len(bad):,} log-probabilities of {label} are {what}, the first of them in row "
             f"{int(bad.argmax()):,}: score again, or leave out those pairs"
         )
+
+
+def _distinct(*columns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The number of each row among the distinct rows."""
+    return np.asarray(np.unique(np.stack(columns), axis=1, return_inverse=True)[1].reshape(-1), np.int64)
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """Does memorization grow with the size of the model? A trend over models, with the uncertainty of the examples."""
 
 from collections.abc import Sequence
-from itertools import groupby, permutations
+from itertools import chain, groupby, permutations, product
 from math import factorial, nan
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.errors import ConfigError, MeasureError
-from analysis.measures.correlate import LEAST_PAIRS, Gammas, comparison, read_by_all, select
+from analysis.measures.chosen_pairs import LEAST_PAIRS, PAIR_SETS, Gammas, comparison, read_by_all, select
 from analysis.measures.modes import Mode, find_mode
 from analysis.measures.pair_arrays import arrays_of_corpus_scores, arrays_of_model_scores, arrays_of_pairs
 from analysis.schemas import SIZE_TRENDS
@@ -78,26 +78,25 @@ def size_trend(
     if not ladders:
         raise MeasureError(f"a trend needs models of at least {LEAST_MODELS} sizes at one revision: score more models")
     rows: list[dict[str, Any]] = []
-    for selection in select(of_pairs, arrays_of_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset):
-        for revision, some in ladders.items():
+    corpus = arrays_of_corpus_scores(pairs, corpus_scores)
+    for selection in chain.from_iterable(select(of_pairs, corpus, chosen_mode, gammas, by_subset)):
+        for (revision, some), pair_set in product(ladders.items(), PAIR_SETS):
             sizes = np.log10([model.columns["num_parameters"] for model in some])
-            of_all = read_by_all(selection, some)
+            of_all = read_by_all(selection.of(pair_set), some)
             compared = [comparison(of_pairs, of_all, model, chosen_mode) for model in some]
-            example = compared[0][1]
             about = {column: getattr(selection, column) for column in ("task", "subset", "corpus_model", "n", "gamma")}
             about |= {"revision": revision, "mode": chosen_mode.name, "num_models": len(some)}
-            about |= {"num_pairs": len(example), "num_examples": len(np.unique(example))}
+            about |= {"pair_set": pair_set, **compared[0].size}
             for name in statistics:
-                used = [arrays if name == PARTIAL_SPEARMAN.name else arrays[:2] for arrays, _ in compared]
+                used = [each.arrays if name == PARTIAL_SPEARMAN.name else each.arrays[:2] for each in compared]
                 for trend in TRENDS:
                     interval, p_value = Interval(nan, nan, nan, confidence), nan
-                    if len(example) >= LEAST_PAIRS:
+                    if compared[0].size["num_pairs"] >= LEAST_PAIRS:
                         over_models = trend_statistic(STATISTICS[name], sizes, len(used[0]), trend)
                         arrays = [array for of_model in used for array in of_model]
-                        interval = clustered_bootstrap(
-                            over_models, arrays, example, resamples=resamples, confidence=confidence, seed=seed
-                        )
-                        p_value = trend_p(values_of(STATISTICS[name], used), sizes, seed)
+                        how: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
+                        interval = clustered_bootstrap(over_models, arrays, **compared[0].clusters, **how)
+                        p_value = trend_p(values_of(STATISTICS[name], used, compared[0].weights), sizes, seed)
                     rows.append(about | {"statistic": name, "trend": trend, "p_value": p_value, **interval._asdict()})
     return table_of(rows, SIZE_TRENDS)
 
@@ -126,9 +125,11 @@ def trends(values: Reals, sizes: NDArray[np.float64], trend: Trend) -> Reals:
     return np.clip(r, -1.0, 1.0)
 
 
-def values_of(statistic: Statistic, arrays: Sequence[Sequence[NDArray[np.float64]]]) -> NDArray[np.float64]:
+def values_of(
+    statistic: Statistic, arrays: Sequence[Sequence[NDArray[np.float64]]], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """The statistic of each model."""
-    return np.array([statistic.compute(statistic.prepare(*of), np.ones((1, len(of[0]))))[0] for of in arrays])
+    return np.array([statistic.compute(statistic.prepare(*of), weights[None])[0] for of in arrays])
 
 
 def trend_p(values: NDArray[np.float64], sizes: NDArray[np.float64], seed: int) -> float:

@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +16,9 @@ from analysis.errors import ModelError, TableError
 from analysis.models.cache import Cache, key_of
 from analysis.models.forward import batches, token_log_probs
 from analysis.models.open import CausalModel
-from analysis.models.token_spans import Reading, Text, read_texts
+from analysis.models.token_spans import Reading, Text, narrow, read_texts
 from analysis.models.too_long import TooLong, fit_all
+from analysis.ngrams import word_spans
 from analysis.schemas import MODEL_SCORES
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ def score_spans(
     cache: Path | None = None,
     too_long: TooLong = "drop",
     to_end: bool = False,
+    aliases: Mapping[str, Sequence[str]] | None = None,
 ) -> pa.Table:
     """log P_LLM(s^y | s^x) = Σ_{t ∈ s^y} log P(t | u ⊕ x ⊕ y before it), of each pair's n-gram at its place in the target.
 
@@ -60,6 +63,10 @@ def score_spans(
         What to do with an example that is longer than the model's context: ``analysis.models.too_long``.
     to_end
         Count every token from s^y on to the end of the target: the loss mask of the paper's released code.
+    aliases
+        Other answers of examples, by id. Where s^y is the whole target, log P is then that of any answer: the log of the summed
+        probabilities of the target and its aliases, each up to its last word, of which none begins with the tokens of another.
+        ``num_tokens`` stays that of s^y.
 
     Returns
     -------
@@ -80,17 +87,30 @@ def score_spans(
     if missing := next((name for name in used if name not in texts), None):
         raise TableError(f"a pair is of the example {missing!r}, which the table of examples does not have: mine the pairs again")
     readings = dict(zip(texts, read_texts(model, list(texts.values())), strict=True))
+    others = _other_answers(model, texts, pairs, aliases or {})
     spans = list(zip(*(pairs[column].to_pylist() for column in ("example_id", "y_start", "y_stop")), strict=True))
     if to_end:
         spans = [(name, start, len(texts[name].target)) for name, start, _ in spans]
     inside = {span: _inside(readings[span[0]], texts[span[0]].target, *span[1:]) for span in dict.fromkeys(spans)}
-    fitted = fit_all(list(readings.values()), range(len(texts)), model, too_long)
-    scored = dict(zip(texts, _score(model, fitted, batch_tokens, cache), strict=True))
+    answers = [[readings[name], *others.get(name, ())] for name in texts]  # of one example cut alike
+    numbers = [number for number, some in enumerate(answers) for _ in some]
+    known = iter(_score(model, fit_all(list(chain.from_iterable(answers)), numbers, model, too_long), batch_tokens, cache))
+    scored = {name: [next(known) for _ in some] for name, some in zip(texts, answers, strict=True)}
     found: dict[tuple[str, int, int], tuple[float | None, int]] = {}
     for span, chosen in inside.items():
-        log_probs = scored[span[0]]
+        log_probs, *_ = scored[span[0]]
         found[span] = (None, 0) if log_probs is None else (math.fsum(log_probs[chosen]), int(chosen.sum()))
     rows = [found[span] for span in spans]
+    unions = {
+        name: _log_prob_of_any(some, scored[name], word_spans(texts[name].target).stops[-1])
+        for name, some in zip(texts, answers, strict=True)
+        if name in others
+    }
+    wholes = zip(pairs["example_id"].to_pylist(), pairs["y"].to_pylist(), strict=True)
+    rows = [
+        (unions[name], size) if name in unions and y == _words(texts[name].target) else (log_prob, size)
+        for (name, y), (log_prob, size) in zip(wholes, rows, strict=True)
+    ]
     table = {column: [value] * len(rows) for column, value in model.columns.items()}
     table |= {"row": pairs["row"].to_pylist(), "log_prob": [row[0] for row in rows], "num_tokens": [row[1] for row in rows]}
     return pa.table({name: table[name] for name in MODEL_SCORES.names}, MODEL_SCORES)
@@ -124,6 +144,42 @@ def score_targets(
     totals = [math.nan if log_probs is None else math.fsum(log_probs) for log_probs in scored]
     sizes = [0 if log_probs is None else len(log_probs) for log_probs in scored]
     return TargetScores(np.array(totals, np.float64), np.array(sizes, np.int64))
+
+
+def _other_answers(
+    model: CausalModel, texts: Mapping[str, Text], pairs: pa.Table, aliases: Mapping[str, Sequence[str]]
+) -> dict[str, list[Reading]]:
+    """Readings of the aliases of those examples that have a pair whose s^y is the whole target."""
+    whole = dict.fromkeys(
+        name
+        for name, y in zip(pairs["example_id"].to_pylist(), pairs["y"].to_pylist(), strict=True)
+        if aliases.get(name) and y == _words(texts[name].target)
+    )
+    written = [(name, text) for name in whole for text in aliases[name] if _words(text) and text != texts[name].target]
+    read = read_texts(model, [Text(f"an alias of {texts[name].name}", texts[name].prompt, text) for name, text in written])
+    found: dict[str, list[Reading]] = {name: [] for name in whole}
+    for (name, text), reading in zip(written, read, strict=True):
+        found[name].append(narrow(reading, 0, word_spans(text).stops[-1]))
+    return {name: readings for name, readings in found.items() if readings}
+
+
+def _log_prob_of_any(readings: Sequence[Reading], scored: Sequence[NDArray[np.float64] | None], stop: int) -> float | None:
+    """The log of the summed probabilities of answers of which none begins with the tokens of another; None if they are left out.
+
+    ``stop`` is where the last word of the first of them, the target, ends; the others end with their last word.
+    """
+    found: dict[tuple[int, ...], float] = {}
+    for place, (reading, log_probs) in enumerate(zip(readings, scored, strict=True)):
+        if log_probs is None:
+            return None
+        upto = int((reading.starts < stop).sum()) if place == 0 else len(log_probs)
+        found[tuple(reading.ids[reading.positions[:upto]].tolist())] = math.fsum(log_probs[:upto])
+    apart = [value for ids, value in found.items() if not any(ids[: len(other)] == other for other in found if other != ids)]
+    return float(np.logaddexp.reduce(apart))
+
+
+def _words(text: str) -> str:
+    return " ".join(word_spans(text).words)
 
 
 def _inside(reading: Reading, target: str, start: int, stop: int) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ put a pair that was never seen with a context of one document (α = 1/2: 1/4) ab
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +52,7 @@ def score_pairs(
     models: Sequence[str] = ("taskgram", "infgram", "unigram"),
     smoothing: float = 1.0,
     order: int = 5,
+    aliases: Mapping[str, Sequence[str]] | None = None,
 ) -> pa.Table:
     """The log-probability of each pair under each model: a table of ``CORPUS_SCORES``, model after model.
 
@@ -67,6 +68,10 @@ def score_pairs(
         α of ``taskgram_smoothed``, in documents.
     order
         Words of an n-gram of ``kneser_ney`` and ``stupid_backoff``.
+    aliases
+        As for :func:`analysis.pairs.counting.count_pairs`. Where y is a whole target, models of words then give the probability
+        that any of its names follows the prompt: the sum over names of which none begins with another. Names that hold a word of
+        probability zero are left out of the sum if there are others.
 
     Returns
     -------
@@ -96,7 +101,10 @@ def score_pairs(
         if model in ("taskgram", "taskgram_smoothed"):
             scored = taskgram(pairs, counts, index.num_documents, smoothing if model == "taskgram_smoothed" else 0.0)
         else:
-            scored = _of_words(pairs, examples, words, _word_model(model, index, order), skip=model == "infgram")
+            skip, of_texts = model == "infgram", _word_model(model, index, order)
+            scored = _of_words(pairs, examples, words, of_texts, skip)
+            if aliases:
+                scored = _of_any_name(pairs, examples, words, of_texts, skip, aliases, scored)
         zeros = int(scored[1].sum())
         log.info("%s: %s of %s pairs have a zero", model, f"{zeros:,}", f"{pairs.num_rows:,}")
         name = pa.array([model]).take(pa.array(np.zeros(pairs.num_rows, np.int64)))
@@ -177,3 +185,46 @@ def _of_words(pairs: pa.Table, examples: pa.Table, words: WordIds, model: WordMo
         sums[here] = np.where(lost < (last - first if skip else 1), total[last] - total[first], -np.inf)
         zero[here] = lost > 0
     return sums, zero
+
+
+def _of_any_name(
+    pairs: pa.Table,
+    examples: pa.Table,
+    words: WordIds,
+    model: WordModel,
+    skip: bool,
+    aliases: Mapping[str, Sequence[str]],
+    scored: Scored,
+) -> Scored:
+    """What ``scored`` says, and of pairs whose y is a target with other names the probability of any of these."""
+    prompts = {row["example_id"]: word_spans(row["prompt"]).words for row in examples.select(["example_id", "prompt"]).to_pylist()}
+    targets = {row["example_id"]: " ".join(word_spans(row["target"]).words) for row in examples.to_pylist()}
+    asked = [(name, y) for name, y in zip(pairs["example_id"].to_pylist(), pairs["y"].to_pylist(), strict=True)]
+    whole = {name: names_apart([y, *aliases[y]]) for name, y in dict.fromkeys(asked) if aliases.get(y) and targets[name] == y}
+    texts = [
+        WordText(np.array(words.ids([*prompts[name], *other.split()]), np.int64), len(prompts[name]))
+        for name, others in whole.items()
+        for other in others
+    ]
+    found = iter(model(texts))
+    unions = {name: _sum([next(found) for _ in others], skip) for name, others in whole.items()}
+    sums, zero = scored[0].copy(), scored[1].copy()
+    for row, (name, y) in enumerate(asked):
+        if name in unions and targets[name] == y:
+            sums[row], zero[row] = unions[name]
+    return sums, zero
+
+
+def names_apart(names: Sequence[str]) -> list[str]:
+    """Names, words joined by spaces, of which none begins with another: no text begins with two of those that are left."""
+    distinct = dict.fromkeys(names)
+    return [name for name in distinct if not any(f"{name} ".startswith(f"{other} ") for other in distinct if other != name)]
+
+
+def _sum(names: Sequence[NDArray[np.float64]], skip: bool) -> tuple[float, bool]:
+    """log of the summed probabilities of names, each given by its words', and whether every name has a word of probability zero."""
+    possible = [scores.sum() for scores in names if np.isfinite(scores).all()]
+    if possible:
+        return float(np.logaddexp.reduce(possible)), False
+    left = [scores[np.isfinite(scores)].sum() for scores in names if skip and np.isfinite(scores).any()]
+    return (float(np.logaddexp.reduce(left)) if left else -np.inf), True

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 import suffixindex as si
 from analysis.errors import TableError
-from analysis.ngrams import word_spans
 from analysis.pairs.drops import DropCounter
 from analysis.pairs.word_index import WordIds
 from analysis.schemas import COUNTS
@@ -39,7 +38,7 @@ def count_pairs(
     index
         Built with ``--tokenizer words``.
     aliases
-        y -> other names for it, all normalised; see :func:`aliases_of`. Documents then hold any of them, and occurrences
+        y -> other names for it, all normalised; see :mod:`analysis.pairs.aliases`. Documents then hold any of them, and occurrences
         are those of any, where one that holds another counts once.
     window
         Words: both must start within so many of each other; none: in the same document.
@@ -88,19 +87,6 @@ def number_values(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[Any]
     coded = pc.dictionary_encode(column)
     chunks = [chunk.indices.to_numpy() for chunk in coded.chunks]
     return np.concatenate([np.empty(0, np.int64), *chunks]), coded.chunk(0).dictionary.to_pylist() if coded.num_chunks else []
-
-
-def aliases_of(examples: pa.Table) -> dict[str, list[str]]:
-    """The other names of each whole target of ``EXAMPLES``, all as n-grams, for :func:`count_pairs`.
-
-    For tasks whose answers are mined whole and whose aliases are names of the same thing: TriviaQA, not GSM8K.
-    """
-    found: dict[str, dict[str, None]] = {}
-    for row in examples.select(["target", "aliases"]).to_pylist():
-        target, *others = [" ".join(word_spans(text).words) for text in (row["target"], *row["aliases"])]
-        names = found.setdefault(target, {})
-        names.update((name, None) for name in others if name and name != target)
-    return {target: list(names) for target, names in found.items() if target and names}
 
 
 def count_drops(pairs: pa.Table, counts: pa.Table) -> pa.Table:

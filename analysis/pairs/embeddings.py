@@ -8,6 +8,7 @@ a name or folder          any sentence-transformers or Hugging Face encoder (E5:
 """
 
 import hashlib
+import json
 import sqlite3
 import zlib
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ class Encoder(Protocol):
 
     @property
     def name(self) -> str:
-        """What the vectors depend on besides the text, for provenance and the cache."""
+        """What the vectors depend on besides the text, by content: the cache's key."""
 
     @property
     def dimension(self) -> int: ...
@@ -103,7 +104,7 @@ class SentenceEncoder:
             raise ModelError(f"the encoder {name} cannot be loaded: {error}") from error
         self._prefix = prefix
         self._batch_size = batch_size
-        self.name = f"{name}@{revision or ''} prefix={prefix!r} {precision} weights={_fingerprint(self._model)}"
+        self.name = f"{_fingerprint(self._model)} prefix={prefix!r} {precision}"  # by content: a path can be spelled in many ways
         self._model.to({"float32": torch.float32, "bfloat16": torch.bfloat16}[precision])
         self.dimension = int(self._model.encode(["a"], show_progress_bar=False, convert_to_tensor=True).shape[1])
 
@@ -132,11 +133,21 @@ def packaged_model() -> str:
 
 
 def _fingerprint(model: Any) -> str:
-    """What a model's weights are: a digest of the size and the sum of each tensor."""
+    """sha256 of all that a model's vectors depend on: weights with their types, modules with their settings, tokenizer."""
+    import torch
+
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {float(tensor.double().sum()):.6g}\n".encode())
-    return digest.hexdigest()[:KEY_BYTES]
+    for name, weights in sorted(model.state_dict().items()):
+        digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}\n".encode())
+        digest.update(weights.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    for module in model:
+        settings = module.get_config_dict() if hasattr(module, "get_config_dict") else {}
+        digest.update(f"{type(module).__name__} {json.dumps(settings, sort_keys=True, default=str)}\n".encode())
+    digest.update(f"reads {model.max_seq_length}\n".encode())
+    fast = getattr(model.tokenizer, "backend_tokenizer", None)
+    vocabulary = json.dumps(model.tokenizer.get_vocab(), sort_keys=True) if fast is None else fast.to_str()
+    digest.update(vocabulary.encode())
+    return digest.hexdigest()
 
 
 class HashingEncoder:

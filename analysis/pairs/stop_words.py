@@ -1,5 +1,6 @@
 """Which n-grams say something: those with a word of letters or digits that is no function word of its language."""
 
+import hashlib
 import tomllib
 from collections.abc import Sequence
 from functools import cache
@@ -12,8 +13,16 @@ from numpy.typing import NDArray
 @cache
 def stop_words() -> dict[str, frozenset[str]]:
     """Function words by language code."""
-    lists = tomllib.loads((files("analysis.pairs") / "stop_words.toml").read_text(encoding="utf-8"))
-    return {language: frozenset(words.split()) for language, words in lists.items()}
+    return {language: frozenset(words.split()) for language, words in tomllib.loads(_listed()).items()}
+
+
+def digest() -> str:
+    """What the lists are, for the provenance of what is dropped by them."""
+    return hashlib.sha256(_listed().encode()).hexdigest()[:16]
+
+
+def _listed() -> str:
+    return (files("analysis.pairs") / "stop_words.toml").read_text(encoding="utf-8")
 
 
 def languages(subset: str) -> tuple[str, str]:

@@ -9,6 +9,9 @@ from analysis.report.causes import GROUPS
 from analysis.report.selection import CORPUS_MODELS, METRICS, STATISTICS, Row, model_label, named, task_label
 from analysis.report.style import short
 
+PAIR_SETS = {"common": "all", "own": "its own"}
+"""Whose pairs an estimate is of: those that all models of the corpus score, or all that its own scores."""
+
 
 class Listing(NamedTuple):
     """A table as it is printed: all cells are text; ``numeric`` says which columns stand to the right."""
@@ -56,16 +59,21 @@ def listing(caption: str, columns: Sequence[Column], rows: Sequence[Row]) -> Lis
 
 def correlations(rows: Sequence[Row]) -> Listing:
     """Distributional memorization of each task and model."""
-    ordered = sorted(
-        rows, key=lambda row: (row["task"], row["n"], list(CORPUS_MODELS).index(row["corpus_model"]), row["num_parameters"])
-    )
+    models, sets = list(CORPUS_MODELS), list(PAIR_SETS)
+
+    def place(row: Row) -> tuple[Any, ...]:
+        return row["task"], row["n"], sets.index(row["pair_set"]), models.index(row["corpus_model"]), row["num_parameters"]
+
+    ordered = sorted(rows, key=place)
     return listing(
-        "Distributional memorization: estimate, interval, and p of no association.",
+        "Distributional memorization: estimate, interval, and p of no association. Models of the corpus can be compared on the "
+        "pairs that all of them score; a model's own pairs are listed where it scores others too.",
         [
             _TASK,
             _N,
             _column("γ", lambda row: number(row["gamma"]), True),
             _column("corpus model", lambda row: named(CORPUS_MODELS, row["corpus_model"])),
+            _column("pairs of", lambda row: PAIR_SETS[row["pair_set"]]),
             _MODEL,
             _SIZE,
             _column("statistic", lambda row: named(STATISTICS, row["statistic"])),
@@ -78,10 +86,30 @@ def correlations(rows: Sequence[Row]) -> Listing:
     )
 
 
+def differences(rows: Sequence[Row]) -> Listing:
+    """How much nearer the task-gram model is than another model of the corpus."""
+    return listing(
+        "The task-gram model's statistic less that of another model of the corpus, of the same pairs in the same resamples.",
+        [
+            _TASK,
+            _N,
+            _column("less that of", lambda row: named(CORPUS_MODELS, row["against"])),
+            _MODEL,
+            _SIZE,
+            _column("statistic", lambda row: named(STATISTICS, row["statistic"])),
+            _estimate("difference [interval]"),
+            _PAIRS,
+            _EXAMPLES,
+        ],
+        rows,
+    )
+
+
 def trends(rows: Sequence[Row]) -> Listing:
     """How memorization changes with size."""
     return listing(
-        "Change of the statistic for ten times the parameters, over all models; p by exchange of the models' sizes.",
+        "Change of the statistic for ten times the parameters, over all models, of the pairs that all models of the corpus score; "
+        "p by exchange of the models' sizes.",
         [
             _TASK,
             _N,

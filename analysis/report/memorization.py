@@ -36,7 +36,11 @@ from analysis.report.style import (
 
 
 def by_model_size(rows: Sequence[Row], study: StudyChoices) -> Any:
-    """A panel for each task and n: the main statistic against model size, a line for each model of the corpus."""
+    """A panel for each task and n: the main statistic against model size, a line for each model of the corpus.
+
+    All lines of a panel are of the same pairs, those that every model of the corpus scores.
+    """
+    rows = picked(rows, pair_set="common")
     wanted = [(task, n) for task in _tasks_of(rows, study) for n in task.gamma if picked(main_rows(rows, study, task), n=n)]
     figure, axes = panels(len(wanted), share_y=len({task.statistic for task, _ in wanted}) == 1)
     names = [name for name in CORPUS_MODELS if name in distinct(rows, "corpus_model")]
@@ -49,8 +53,25 @@ def by_model_size(rows: Sequence[Row], study: StudyChoices) -> Any:
     return figure
 
 
+def by_difference(rows: Sequence[Row], study: StudyChoices) -> Any:
+    """A panel for each task and n: the task-gram model's main statistic less each other's, against model size."""
+    shown = [row for task in _tasks_of(rows, study) for row in picked(at_gamma(rows, task), statistic=task.statistic)]
+    wanted = [(task, n) for task in _tasks_of(shown, study) for n in task.gamma if picked(shown, task=task.name, n=n)]
+    figure, axes = panels(len(wanted), share_y=False)
+    names = list(CORPUS_MODELS)
+    for axis, (task, n) in zip(axes, wanted, strict=True):
+        here = picked(shown, task=task.name, n=n)
+        for name in (name for name in names if name in distinct(shown, "against")):
+            i = names.index(name)
+            _draw(axis, picked(here, against=name), PALETTE[i], MARKERS[i], LINES[i % 4], f"less that of {CORPUS_MODELS[name]}")
+        _finish(axis, f"{task.name}, n = {n}", here, f"difference of {named(STATISTICS, task.statistic)}")
+    legend_below(figure, axes)
+    return figure
+
+
 def by_control(rows: Sequence[Row], study: StudyChoices) -> Any:
-    """A panel a task: each statistic of the task-gram model against size, at the task's first n."""
+    """A panel a task: each statistic of the task-gram model, of its own pairs, against size, at the task's first n."""
+    rows = picked(rows, pair_set="own")
     tasks = _tasks_of(rows, study)
     figure, axes = panels(len(tasks))
     names = [name for name in STATISTICS if name in distinct(rows, "statistic") and name != "kendall_distance"]
@@ -66,8 +87,10 @@ def by_control(rows: Sequence[Row], study: StudyChoices) -> Any:
 def by_mode(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel a task: the main statistic under each reading of the definitions, at the task's first n.
 
-    Modes after the first are computed at the study's γ only, and one that has a γ of its own says that instead.
+    Modes after the first are computed at the study's γ only, and one that has a γ of its own says that instead. The pairs are
+    the task-gram model's own, which differ between modes.
     """
+    rows = picked(rows, pair_set="own")
     tasks = _tasks_of(rows, study)
     figure, axes = panels(len(tasks), share_y=len({task.statistic for task in tasks}) == 1)
     modes = distinct(rows, "mode")
@@ -85,6 +108,7 @@ def by_mode(rows: Sequence[Row], study: StudyChoices) -> Any:
 
 def by_gamma(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel for each task and n: the main statistic against γ, a line a model; the study's γ is the upright line."""
+    rows = picked(rows, pair_set="own")
     shown = picked(final(whole(rows), study), mode=study.mode, corpus_model="taskgram")
     wanted = [
         (task, n)
@@ -107,7 +131,8 @@ def by_gamma(rows: Sequence[Row], study: StudyChoices) -> Any:
 
 
 def by_n(rows: Sequence[Row], study: StudyChoices) -> Any:
-    """A panel a task: the main statistic against n, a line a model; ∞-gram stands beside as dashes."""
+    """A panel a task: the task-gram model's main statistic, of its own pairs, against n, a line a model."""
+    rows = picked(rows, pair_set="own")
     tasks = [task for task in _tasks_of(rows, study) if len(task.gamma) > 1]
     figure, axes = panels(len(tasks), share_y=False)
     for axis, task in zip(axes, tasks, strict=True):
@@ -124,7 +149,8 @@ def by_n(rows: Sequence[Row], study: StudyChoices) -> Any:
 
 
 def by_step(rows: Sequence[Row], study: StudyChoices) -> Any:
-    """A panel a task: the main statistic along training, a line a model, at the task's first n."""
+    """A panel a task: the task-gram model's main statistic along training, a line a model, at the task's first n."""
+    rows = picked(rows, pair_set="own")
     tasks = _tasks_of(rows, study)
     figure, axes = panels(len(tasks), share_y=len({task.statistic for task in tasks}) == 1)
     models = [model for model in study.models if model.checkpoints]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from analysis.measures.modes import told
 from analysis.report import behaviour, causes, listings, memorization
 from analysis.report.listings import Listing
 from analysis.report.selection import Row, StudyChoices, Tables, distinct, final, picked, whole
@@ -29,7 +30,7 @@ class Section(NamedTuple):
 
 def sections(tables: Tables, study: StudyChoices) -> list[Section]:
     """All sections; one whose table this run has not is its title and a sentence."""
-    makers = [_memorization, _sensitivity, _training, _task_scores, _performance, _novelty]
+    makers = [_memorization, _differences, _sensitivity, _training, _task_scores, _performance, _novelty]
     makers += [_dose, _influence, _prompts, _contamination, _drops]
     return [make(tables, study) for make in makers]
 
@@ -59,12 +60,14 @@ def _memorization(tables: Tables, study: StudyChoices) -> Section:
     main = [row for task in study.tasks for row in memorization.main_rows(rows, study, task)]
     if not main:
         return _absent(title, "correlations at the study's γ")
-    tail = f"Mode {study.mode}. {_interval(study)} {_sizes(main)}"
+    common, own = picked(main, pair_set="common"), picked(main, pair_set="own")
+    tail = f"Of the task-gram model's own pairs. {_interval(study)} {_sizes(picked(own, corpus_model='taskgram'))}"
     figures = [
         Figure(
             "memorization-by-size",
             "What the corpus says against what the model says of the same pairs, by model size, for the task-gram model "
-            f"and beside it the other models of the corpus. {tail}",
+            "and beside it the other models of the corpus, all on the pairs that each of these gives a probability. "
+            f"Mode {study.mode}. {_interval(study)} {_sizes(common)}",
             lambda: memorization.by_model_size(rows, study),
         )
     ]
@@ -72,7 +75,8 @@ def _memorization(tables: Tables, study: StudyChoices) -> Section:
         figures.append(
             Figure(
                 "memorization-controls",
-                f"The task-gram model's correlation beside the partial one, which takes out how frequent and how long y is. {tail}",
+                "The task-gram model's correlation beside the partial one, which takes out how frequent x and y are and how long y "
+                f"is. Mode {study.mode}. {tail}",
                 lambda: memorization.by_control(rows, study),
             )
         )
@@ -80,20 +84,42 @@ def _memorization(tables: Tables, study: StudyChoices) -> Section:
         figures.append(
             Figure(
                 "memorization-modes",
-                "The same measure under the strict definitions, as the paper words them, and as its released code computes them. "
-                f"{_interval(study)}",
+                f"The same measure under other readings of the definitions: {'; '.join(map(told, distinct(rows, 'mode')))}. {tail}",
                 lambda: memorization.by_mode(rows, study),
             )
         )
     text = (
         "Each estimate is a rank correlation over mined pairs (x, y) between log P(y | x) by the corpus and log P(y | prompt, x) "
         "by the model. Above zero, the model's answers follow the corpus. The Kendall distance is a half where they are "
-        "unrelated, and less where they agree."
+        f"unrelated, and less where they agree. Mode {told(study.mode)}. {study.mining} Intervals are of resamples of examples, "
+        "widened where several examples hold one pair; p-values are of exchanges of examples."
     )
-    lists = [listings.correlations(main)]
-    if slopes := picked(whole(tables.get("size_trends", ())), trend="slope"):
+    counted = {_without_pair_set(row): row["num_pairs"] for row in common}
+    lists = [listings.correlations([*common, *(row for row in own if row["num_pairs"] != counted.get(_without_pair_set(row)))])]
+    if slopes := picked(whole(tables.get("size_trends", ())), trend="slope", pair_set="common"):
         lists.insert(0, listings.trends(slopes))
     return Section(title, text, figures, lists)
+
+
+def _differences(tables: Tables, study: StudyChoices) -> Section:
+    title = "The task-gram model against other models of the corpus"
+    rows = final(whole(tables.get("differences", ())), study)
+    if not rows:
+        return _absent(title, "differences between models of the corpus")
+    caption = (
+        "The task-gram model's statistic less that of another model of the corpus, by model size. Both are of the same pairs, "
+        f"and each resample draws both of the same examples. Mode {study.mode}. {_interval(study)} {_sizes(rows)}"
+    )
+    text = (
+        "Two intervals that overlap do not say that two correlations are equal: what the pairs have in common moves both. These "
+        "are intervals of the difference. Above zero, the model follows the task-gram model more; of the Kendall distance, below."
+    )
+    figures = [Figure("memorization-differences", caption, lambda: memorization.by_difference(rows, study))]
+    return Section(title, text, figures, [listings.differences(rows)])
+
+
+def _without_pair_set(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("task", "subset", "model", "revision", "corpus_model", "n"))
 
 
 def _sensitivity(tables: Tables, study: StudyChoices) -> Section:
@@ -104,8 +130,8 @@ def _sensitivity(tables: Tables, study: StudyChoices) -> Section:
         figures.append(
             Figure(
                 "sensitivity-gamma",
-                "The main statistic against the similarity γ that a pair must exceed; the dotted line is the study's γ. "
-                f"Mode {study.mode}. {_interval(study)}",
+                "The task-gram model's main statistic, of its own pairs, against the similarity γ that a pair must exceed; the "
+                f"dotted line is the study's γ. Mode {study.mode}. {_interval(study)}",
                 lambda: memorization.by_gamma(rows, study),
             )
         )
@@ -113,7 +139,8 @@ def _sensitivity(tables: Tables, study: StudyChoices) -> Section:
         figures.append(
             Figure(
                 "sensitivity-n",
-                f"The task-gram model's main statistic against n, at each n's own γ. Mode {study.mode}. {_interval(study)}",
+                "The task-gram model's main statistic, of its own pairs, against n, at each n's own γ. "
+                f"Mode {study.mode}. {_interval(study)}",
                 lambda: memorization.by_n(rows, study),
             )
         )
@@ -127,7 +154,10 @@ def _training(tables: Tables, study: StudyChoices) -> Section:
     states = {(model.name, revision) for model in paths for revision in model.checkpoints}
     if not any((row["model"], row["revision"]) in states for row in rows):
         return _absent(title, "correlations of earlier checkpoints")
-    caption = f"The main statistic of the task-gram model at the checkpoints of each model. Mode {study.mode}. {_interval(study)}"
+    caption = (
+        "The task-gram model's main statistic, of its own pairs, at the checkpoints of each model. "
+        f"Mode {study.mode}. {_interval(study)}"
+    )
     return Section(title, "", [Figure("memorization-by-step", caption, lambda: memorization.by_step(rows, study))])
 
 

@@ -35,6 +35,8 @@ class StudyChoices(NamedTuple):
     mode: str
     """Of the correlations in main figures."""
     confidence: float
+    mining: str = ""
+    """A sentence on which pairs were mined."""
 
 
 Tables = Mapping[str, Sequence[Row]]

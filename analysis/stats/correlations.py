@@ -139,13 +139,13 @@ def _partial_spearman(columns: Columns, weights: Reals) -> Reals:
     return _partial(tuple(_ranks(column, weights) for column in columns), weights)
 
 
-def _freedman_lane(columns: Columns) -> tuple[Statistic, Columns]:
+def _freedman_lane(columns: Columns, weights: Reals) -> tuple[Statistic, Columns]:
     """Ranks, and in place of b's what the controls leave of them: this is what may be exchanged under the null hypothesis."""
-    once = np.ones((1, len(columns[0])))
+    once, root = weights[None], np.sqrt(weights)
     a, b, *controls = (_centred(_ranks(column, once), once)[0][0] for column in columns)
     if controls:
         matrix = np.stack(controls, axis=1)
-        b = b - matrix @ np.linalg.lstsq(matrix, b, rcond=1e-5)[0]
+        b = b - matrix @ np.linalg.lstsq(matrix * root[:, None], b * root, rcond=1e-5)[0]
     return Statistic("partial", _as_they_are, _partial), (a, b, *controls)
 
 

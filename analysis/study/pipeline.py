@@ -63,7 +63,7 @@ class Stage:
 
     def is_current(self) -> bool:
         """Whether its table was made of the same inputs and settings."""
-        return is_current(self.name, self.output, self.inputs, self.provenance_settings)
+        return is_current(self.name, self.output, self.inputs, self.provenance_settings, self.schema)
 
     def run(self) -> None:
         """Make the table, unless it is up to date."""

@@ -8,6 +8,7 @@ from analysis.errors import TableError
 from analysis.report import ModelChoice, Origin, StudyChoices, Tables, TaskChoice, listings, rows_of, write_report
 from analysis.report.selection import Row
 from analysis.study.pipeline import Stage
+from analysis.study.plan.task_stages import metric_of
 from analysis.tables import provenance, versions
 
 
@@ -51,7 +52,24 @@ def study_of(config: Config) -> StudyChoices:
         tuple(ModelChoice(model.name, model.revision, model.checkpoints) for model in config.models),
         config.correlate.modes[0],
         config.study.confidence,
+        _mining(config),
     )
+
+
+def _mining(config: Config) -> str:
+    """Which pairs the study looks at, in a sentence."""
+    mining = config.mining
+    dropped = [
+        what
+        for what, so in (
+            ("n-grams of stop words alone", mining.stop_words),
+            ("pairs of which one n-gram holds the other", not mining.keep_nested),
+            ("pairs that share a word of the text with a more similar one", mining.disjoint),
+        )
+        if so
+    ]
+    named = f"{', '.join(dropped[:-1])} and {dropped[-1]}" if len(dropped) > 1 else "".join(dropped)
+    return f"Mining dropped identical n-grams{f', {named}' if len(dropped) > 1 else f' and {named}' if named else ''}."
 
 
 def _tasks(config: Config, finished: Sequence[Stage]) -> list[Row]:
@@ -63,7 +81,7 @@ def _tasks(config: Config, finished: Sequence[Stage]) -> list[Row]:
             "num_pairs": rows.get(f"pairs {task.name}", 0),
             "num_distinct": rows.get(f"counts {task.name}", 0),
             "gamma": task.gamma,
-            "metric": task.metric,
+            "metric": metric_of(task),
         }
         for task in config.tasks
     ]

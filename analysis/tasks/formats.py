@@ -5,18 +5,20 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from analysis.errors import TaskError
 from analysis.ngrams import word_spans
+from analysis.pairs.stop_words import content
 from analysis.tasks.parallel import sentence_pairs
 from analysis.tasks.records import Record, RecordError, is_absent, shown
 from analysis.tasks.sources import Entry, read_records
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 LANGUAGES = {"hu": "Hungarian", "cs": "Czech", "de": "German", "it": "Italian", "es": "Spanish", "fr": "French"}
+ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|\w\+\w|\.\+")
 CALCULATION = re.compile(r"<<[^>]*>>")
 MMLU_COLUMNS = ("question", "A", "B", "C", "D", "answer")
 
@@ -54,8 +56,8 @@ def _each(entries: Iterable[Entry], parse: Callable[[Record], Example | None]) -
 def triviaqa(source: Sequence[str | Path], split: str | None, subsets: Sequence[str]) -> Examples:
     """TriviaQA: the hub's records, the published JSON (``Data``, ``Answer.Value``), or a list of ``golden_answers``.
 
-    Where only a list of right answers is given, the target is the one that the most of them hold, as "Argentina" is held by
-    "República Argentina"; of equal ones the first. The others are aliases. A record without an id is called by its file and
+    Where only a list of right answers is given, the target is the name that the most of them hold, as "Argentina" is held by
+    "República Argentina": see :func:`most_held`. The others are aliases. A record without an id is called by its file and
     number. On the hub the split is ``validation``: the answers of ``test`` are kept back.
     """
 
@@ -80,10 +82,26 @@ def triviaqa(source: Sequence[str | Path], split: str | None, subsets: Sequence[
 
 
 def most_held(texts: Sequence[str]) -> str:
-    """The text that the most of the texts hold word for word; of equal ones the first."""
-    words = [f" {' '.join(word_spans(text).words)} " for text in texts]
-    held = [sum(one in other for other in words) if one.strip() else 0 for one in words]
-    return texts[held.index(max(held))]
+    """The name that the most of the names hold word for word; of equal ones the first.
+
+    Names of initials ("R. H. C. P."), names without a content word and those with the escapes of an address ("J.+M.+W.+Turner",
+    "%22Kenny%22") come into question only if all are such. Of the spellings of a name the first with the fewest capitals inside
+    words, but rather all in capitals ("US") than all in small letters.
+    """
+    names = [" ".join(word_spans(text).words) for text in texts]
+    spellings: dict[str, list[str]] = {}
+    for name, text in zip(names, texts, strict=True):
+        spellings.setdefault(name, []).append(text)
+    held = {name: sum(f" {name} " in f" {other} " for other in names) if name else 0 for name in spellings}
+    plain = [name for name, (text, *_) in spellings.items() if not ESCAPE.search(text) and _is_name(name)]
+    best = max(plain or spellings, key=lambda name: held[name])
+    return min(spellings[best], key=lambda text: (text.islower(), sum(b.isupper() and a.isalpha() for a, b in pairwise(text))))
+
+
+def _is_name(name: str) -> bool:
+    """Whether a name, words joined by spaces, says something and has at most one initial."""
+    initials = sum(len(word) == 1 and word.isalpha() for word in name.split())
+    return initials <= 1 and bool(content([name], "en")[0])
 
 
 @cache

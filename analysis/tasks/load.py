@@ -34,15 +34,21 @@ class TaskKind(NamedTuple):
     """Texts that end an answer; no right answer holds one of them."""
     max_tokens: int = 32
     """Tokens that a right answer fits into."""
+    metric: str = ""
+    """How its answers are scored, a name of ``analysis.models.answer_scores``; "" where no one metric fits all such tasks."""
+    reading: int = 1
+    """Raised where the same records give other examples than before."""
 
 
 TASKS = {
-    "triviaqa": TaskKind(triviaqa, "question", "mandarjoshi/trivia_qa:rc.nocontext", None),
-    "mmlu": TaskKind(mmlu, "question", "cais/mmlu:all", ()),
-    "mmlu-knowledge": TaskKind(mmlu, "question", "cais/mmlu:all", ("knowledge",)),
-    "mmlu-reasoning": TaskKind(mmlu, "question", "cais/mmlu:all", ("reasoning",)),
-    "gsm8k": TaskKind(gsm8k, "question", "openai/gsm8k:main", None, ("Question:",), 256),  # a solution has several lines
-    "wmt09": TaskKind(wmt09, "translation", "", (), max_tokens=128),
+    "triviaqa": TaskKind(triviaqa, "question", "mandarjoshi/trivia_qa:rc.nocontext", None, metric="exact_match", reading=2),
+    "mmlu": TaskKind(mmlu, "question", "cais/mmlu:all", (), metric="accuracy"),
+    "mmlu-knowledge": TaskKind(mmlu, "question", "cais/mmlu:all", ("knowledge",), metric="accuracy"),
+    "mmlu-reasoning": TaskKind(mmlu, "question", "cais/mmlu:all", ("reasoning",), metric="accuracy"),
+    "gsm8k": TaskKind(  # a solution has several lines
+        gsm8k, "question", "openai/gsm8k:main", None, ("Question:",), 256, "final_answer"
+    ),
+    "wmt09": TaskKind(wmt09, "translation", "", (), max_tokens=128, metric="bleu"),
 }
 
 

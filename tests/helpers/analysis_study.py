@@ -48,8 +48,9 @@ class Study:
         return table_of([{name: row[name] for name in PAIRS.names} for row in self.rows], PAIRS)
 
     def counts(self) -> pa.Table:
-        """Shuffled, as no order is promised."""
-        return table_of([{name: row[name] for name in COUNTS.names} for row in self.rows[::-1]], COUNTS)
+        """Of each distinct pair; shuffled, as no order is promised."""
+        distinct = {(row["n"], row["x"], row["y"]): {name: row[name] for name in COUNTS.names} for row in self.rows[::-1]}
+        return table_of(list(distinct.values()), COUNTS)
 
     def corpus_scores(self) -> pa.Table:
         rows = []

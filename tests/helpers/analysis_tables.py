@@ -38,9 +38,16 @@ def study_tables(seed: int = 0) -> dict[str, pa.Table]:
     measures = list(product(("spearman", "partial_spearman", "kendall_distance"), ("strict", "paper")))
     correlations = [
         {"task": task, "subset": "", **model_columns(*state), "corpus_model": corpus_model, "n": n, "gamma": gamma,
-         "statistic": statistic, "mode": mode, **about(-0.1, 0.5), "p_value": float(rng.choice([1e-5, 0.04, 0.5])), **size}
+         "statistic": statistic, "mode": mode, "pair_set": pair_set, **about(-0.1, 0.5),
+         "p_value": float(rng.choice([1e-5, 0.04, 0.5])), **size, "num_pairs": 1200 if pair_set == "common" else 1300}
         for task, n, main in pairs for gamma in (main, 0.5, 0.9) for state in states
-        for corpus_model in ("taskgram", "infgram", "unigram") for statistic, mode in measures
+        for corpus_model in ("taskgram", "infgram", "unigram") for statistic, mode in measures for pair_set in ("common", "own")
+    ]  # fmt: skip
+    differences = [
+        {"task": task, "subset": "", **model_columns(name), "corpus_model": "taskgram", "against": against, "n": n, "gamma": gamma,
+         "statistic": statistic, "mode": "strict", **about(-0.2, 0.4), **size}
+        for task, n, gamma in pairs for name in MODELS for against in ("infgram", "unigram")
+        for statistic in ("spearman", "partial_spearman", "kendall_distance")
     ]  # fmt: skip
     task_scores = [
         {"task": task, "subset": "", **model_columns(name), "metric": metric, **about(0.1, 0.9), "num_examples": 300}
@@ -82,6 +89,7 @@ def study_tables(seed: int = 0) -> dict[str, pa.Table]:
     ]  # fmt: skip
     made = {
         "correlations": (correlations, schemas.CORRELATIONS),
+        "differences": (differences, schemas.DIFFERENCES),
         "task_scores": (task_scores, schemas.TASK_SCORES),
         "performance": (performance, schemas.PERFORMANCE),
         "novelty": (novelty, schemas.NOVELTY),

@@ -34,6 +34,7 @@ def _stages(config: Config, tasks: list[TaskStages]) -> Iterator[Stage]:
     for measure in (
         measures.not_read,
         measures.correlations,
+        measures.differing,
         measures.trends,
         measures.scores_of_task,
         measures.scores_by_counts,

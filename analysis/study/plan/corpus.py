@@ -8,15 +8,17 @@ import pyarrow as pa
 
 from analysis import schemas
 from analysis.config import lowest_gammas
+from analysis.pairs import stop_words
+from analysis.pairs.aliases import aliases_of
 from analysis.pairs.contamination import contamination
 from analysis.pairs.corpus_models import score_pairs
-from analysis.pairs.counting import aliases_of, count_drops, count_pairs
+from analysis.pairs.counting import count_drops, count_pairs
 from analysis.pairs.drop_report import whole_task
 from analysis.pairs.given_pairs import find_pairs, read_given
 from analysis.pairs.mining import Mined, mine
 from analysis.study.pipeline import Stage, once
 from analysis.study.plan.task_stages import TaskStages
-from analysis.tasks import Loaded, read_task
+from analysis.tasks import Loaded, find_kind, read_task
 
 
 def load(task: TaskStages) -> Iterator[Stage]:
@@ -44,7 +46,9 @@ def _load(task: TaskStages, role: str, source: Sequence[str], split: str, limit:
     both = once(make)
 
     files = {f"source {i}": Path(place) for i, place in enumerate([*places, *shots_from]) if Path(place).exists()}
-    named = {"kind": task.kind, "source": source, "shots_from": config.shots_from}
+    named: dict[str, Any] = {"kind": task.kind, "source": source, "shots_from": config.shots_from}
+    if (reading := find_kind(task.kind)[1].reading) > 1:
+        named |= {"reading": reading}
     about: Mapping[str, Any] = {"files": files, "settings": settings, "depends_on": named}
     yield task.stage("tasks", schemas.EXAMPLES, lambda **given: both(**given).examples, folder=role, role=role, **about)
     if config.on_error == "skip":
@@ -76,8 +80,10 @@ def _mined(task: TaskStages) -> tuple[Callable[..., Mined], Mapping[str, Any]]:
         return mine(ns=tuple(gammas), gammas=gammas, encoder=task.resources.encoder(config), **given)
 
     reads = task.reads(*(role for role in ("examples", "mine_from") if role in task.by_role))
-    encoder = {"encoder": config.encoder or mining.encoder, "prefix": mining.prefix}
-    return make, {"reads": reads, "settings": settings, "depends_on": encoder}
+    known = {"encoder": config.encoder or mining.encoder, "prefix": mining.prefix}
+    if mining.stop_words:
+        known |= {"stop_word_lists": stop_words.digest()}
+    return make, {"reads": reads, "settings": settings, "depends_on": known}
 
 
 def _given(task: TaskStages) -> tuple[Callable[..., Mined], Mapping[str, Any]]:
@@ -93,15 +99,20 @@ def count(task: TaskStages) -> Iterator[Stage]:
     """How often the corpus holds each pair; which it does not; and what was dropped up to here."""
 
     def make(pairs: pa.Table, examples: pa.Table | None = None, *, window: int, aliases: bool) -> pa.Table:
-        names = aliases_of(examples) if aliases and examples is not None else None
+        names = aliases_of(examples).united if aliases and examples is not None else None
         return count_pairs(pairs, task.resources.index(), aliases=names, window=window or None)
 
+    def dropped(pairs: pa.Table, counts: pa.Table, examples: pa.Table | None = None) -> pa.Table:
+        found = count_drops(pairs, counts)
+        return found if examples is None else pa.concat_tables([aliases_of(examples).drops, found])
+
     settings = {"window": task.study.counting.window, "aliases": task.config.aliases}
-    reads = task.reads("pairs", "examples") if task.config.aliases else task.reads("pairs")
-    about: Mapping[str, Any] = {"reads": reads, "files": task.index, "settings": settings}
+    also = ("examples",) if task.config.aliases else ()
+    about: dict[str, Any] = {"reads": task.reads("pairs", *also), "files": task.index, "settings": settings}
+    about |= task.aliases_known
     yield task.stage("count", schemas.COUNTS, make, folder="counts", role="counts", **about)
-    drops: Mapping[str, Any] = {"folder": "drops", "part": "count", "role": "not counted"}
-    yield task.stage("count", schemas.DROPS, count_drops, reads=task.reads("pairs", "counts"), **drops)
+    about = {"reads": task.reads("pairs", "counts", *also), **task.aliases_known}
+    yield task.stage("count", schemas.DROPS, dropped, folder="drops", part="count", role="not counted", **about)
     skipped = [role for role in ("skipped examples",) if role in task.by_role]
     both = {"drops": list(task.reads(*skipped, "not mined", "not counted").values())}
     yield task.stage("count", schemas.DROPS, whole_task, folder="drops", part="all", reads=both, kind="drops")
@@ -113,9 +124,11 @@ def score(task: TaskStages) -> Iterator[Stage]:
     settings: dict[str, Any] = {"models": chosen.names, "smoothing": chosen.smoothing, "order": chosen.order}
 
     def make(pairs: pa.Table, counts: pa.Table, examples: pa.Table, **settings: Any) -> pa.Table:
-        return score_pairs(pairs, counts, examples, task.resources.index(), **settings)
+        names = aliases_of(examples).united if task.config.aliases else None
+        return score_pairs(pairs, counts, examples, task.resources.index(), aliases=names, **settings)
 
-    about: Mapping[str, Any] = {"reads": task.reads("pairs", "counts", "examples"), "files": task.index, "settings": settings}
+    about: dict[str, Any] = {"reads": task.reads("pairs", "counts", "examples"), "files": task.index, "settings": settings}
+    about |= task.aliases_known
     yield task.stage("corpus-models", schemas.CORPUS_SCORES, make, folder="corpus_scores", role="corpus_scores", **about)
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from analysis import schemas
 from analysis.measures.correlate import correlate, left_out
+from analysis.measures.differences import differences
 from analysis.measures.modes import find_mode
 from analysis.measures.novelty import novelty
 from analysis.measures.performance import performance
@@ -43,8 +44,22 @@ def correlations(task: TaskStages) -> Iterator[Stage]:
     def make(**given: Any) -> pa.Table:
         return whole_task(left_out(**given), keep_all=True)
 
-    about: Mapping[str, Any] = {"reads": task.reads("pairs", "counts", "corpus_scores"), "folder": "drops", "part": "correlate"}
-    yield task.stage("correlate", schemas.DROPS, make, settings={"mode": first, "gammas": main}, kind="left_out", **about)
+    about: dict[str, Any] = {"reads": task.reads("pairs", "counts", "corpus_scores"), "folder": "drops", "part": "correlate"}
+    about |= {"settings": {"mode": first, "gammas": main}, "depends_on": {"kept": "common pairs"}}
+    yield task.stage("correlate", schemas.DROPS, make, kind="left_out", **about)
+
+
+def differing(task: TaskStages) -> Iterator[Stage]:
+    """How much nearer to each language model the task-gram model is than the other models of the corpus, on the same pairs."""
+    config, chosen = task.config, task.study.correlate
+    mode = _of_pairs(task, chosen.modes[0])
+    statistics = tuple(dict.fromkeys([config.statistic, *chosen.statistics]))
+    settings: dict[str, Any] = {"mode": mode, "gammas": {n: [gamma] for n, gamma in config.gamma.items()}}
+    settings |= {"statistics": statistics, "by_subset": chosen.by_subset, **task.resampling}
+    last = _scores(task, mode, [(model.name, model.revision) for model in task.study.models])
+    reads = {**task.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": last}
+    about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "differences"}
+    yield task.stage("correlate", schemas.DIFFERENCES, differences, folder="differences", **about)
 
 
 def not_read(task: TaskStages) -> Iterator[Stage]:
@@ -125,7 +140,7 @@ def scores_of_task(task: TaskStages) -> Iterator[Stage]:
 
 def new_ngrams(task: TaskStages) -> Iterator[Stage]:
     """What models write that the corpus does not hold."""
-    if not task.generations or task.config.metric == "accuracy":  # a choice is not the model's own words
+    if not task.generations or task.answers["metric"] == "accuracy":  # a choice is not the model's own words
         return
 
     def make(*, ns: Sequence[int], gammas: Mapping[int, float], **given: Any) -> pa.Table:

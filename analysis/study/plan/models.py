@@ -13,6 +13,7 @@ from analysis.models.answer_scores import Metric, choice_accuracy, score_generat
 from analysis.models.generation import generate
 from analysis.models.scoring import score_spans
 from analysis.models.too_long import TooLong
+from analysis.pairs.aliases import aliases_of
 from analysis.study.pipeline import Stage
 from analysis.study.plan.task_stages import TaskStages
 from analysis.study.resources import weights_of
@@ -21,11 +22,13 @@ from analysis.study.resources import weights_of
 def score(task: TaskStages, model: Model, revision: str) -> Iterator[Stage]:
     """log P of each pair by one state of a model; and of all from s^y on, where a mode asks for that: the model reads once."""
 
-    def make(examples: pa.Table, pairs: pa.Table, *, too_long: TooLong, to_end: bool = False) -> pa.Table:
+    def make(examples: pa.Table, pairs: pa.Table, **settings: Any) -> pa.Table:
         opened, cache = task.resources.model(model, revision), task.resources.cache / "scores"
-        return score_spans(opened, examples, pairs, batch_tokens=model.batch_tokens, cache=cache, too_long=too_long, to_end=to_end)
+        names = aliases_of(examples).written if task.config.aliases else {}
+        return score_spans(opened, examples, pairs, aliases=names, batch_tokens=model.batch_tokens, cache=cache, **settings)
 
     name, state = state_name(model, revision), state_settings(task.study, model, revision)
+    state |= task.aliases_known.get("depends_on", {})
     about: dict[str, Any] = {"folder": "scores", "reads": task.reads("examples", "pairs"), "depends_on": state}
     settings: dict[str, Any] = {"too_long": model.too_long}
     task.scores[model.name, revision] = task.stage("score", schemas.MODEL_SCORES, make, part=name, settings=settings, **about)
@@ -38,7 +41,7 @@ def score(task: TaskStages, model: Model, revision: str) -> Iterator[Stage]:
 
 def write(task: TaskStages, model: Model) -> Iterator[Stage]:
     """What the model answers, and its score."""
-    if not model.generate or task.config.metric == "":
+    if not model.generate or task.answers["metric"] == "":
         return
 
     def make(examples: pa.Table, *, metric: Metric, max_tokens: int, stop: tuple[str, ...], too_long: TooLong) -> pa.Table:

@@ -7,9 +7,20 @@ from typing import Any
 import pyarrow as pa
 
 from analysis.config import Config, Task
+from analysis.pairs import stop_words
 from analysis.study.pipeline import Stage
 from analysis.study.resources import Resources
 from analysis.tasks import find_kind
+
+
+def kind_of(config: Task) -> str:
+    """The name by which a task's examples are read."""
+    return f"jsonl:{config.name}" if config.kind == "jsonl" else config.kind or config.name
+
+
+def metric_of(config: Task) -> str:
+    """How a task's answers are scored: its setting, and where that is left out the kind's own; "": it has none."""
+    return find_kind(kind_of(config))[1].metric if config.metric is None else config.metric
 
 
 class TaskStages:
@@ -31,14 +42,19 @@ class TaskStages:
     @property
     def kind(self) -> str:
         """The name by which its examples are read."""
-        return f"jsonl:{self.config.name}" if self.config.kind == "jsonl" else self.config.kind or self.config.name
+        return kind_of(self.config)
 
     @property
     def answers(self) -> dict[str, Any]:
         """How models write answers and how these are scored: the task's settings, and where they are left out the kind's own."""
         config, (_, kind) = self.config, find_kind(self.kind)
         stop = kind.stop if config.stop is None else config.stop
-        return {"metric": config.metric, "max_tokens": config.max_tokens or kind.max_tokens, "stop": stop}
+        return {"metric": metric_of(config), "max_tokens": config.max_tokens or kind.max_tokens, "stop": stop}
+
+    @property
+    def aliases_known(self) -> dict[str, Any]:
+        """What a table also depends on where aliases stand for the answer: which of them count."""
+        return {"depends_on": {"names": f"with a content word by {stop_words.digest()}"}} if self.config.aliases else {}
 
     @property
     def index(self) -> dict[str, Path]:

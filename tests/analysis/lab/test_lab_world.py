@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 import suffixindex as si
 from analysis.errors import ConfigError
 from analysis.lab import TEMPLATES, World, WorldFiles, load_preset, make_world
-from analysis.lab.arithmetic import Arithmetic
-from analysis.lab.facts import Facts
-from analysis.lab.filler import Filler
-from analysis.lab.translation import ADJECTIVES, NOUNS, VERBS, Translation
-from analysis.lab.words import coin, take
+from analysis.lab.world.arithmetic import Arithmetic
+from analysis.lab.world.facts import Facts
+from analysis.lab.world.filler import Filler
+from analysis.lab.world.translation import ADJECTIVES, NOUNS, VERBS, Translation
+from analysis.lab.world.words import coin, take
 
 
 @pytest.fixture(scope="module")

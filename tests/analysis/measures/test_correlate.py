@@ -10,9 +10,12 @@ from scipy import stats
 
 from analysis.errors import ConfigError, MeasureError, TableError
 from analysis.measures.correlate import correlate, left_out
+from analysis.measures.differences import difference_of, differences
 from analysis.measures.modes import MODES, SWITCHES, find_mode
 from analysis.measures.size_trend import size_trend
-from analysis.schemas import CORRELATIONS, DROPS, MODEL_SCORES, SIZE_TRENDS
+from analysis.schemas import CORRELATIONS, DIFFERENCES, DROPS, MODEL_SCORES, SIZE_TRENDS
+from analysis.stats.correlations import PARTIAL_SPEARMAN, STATISTICS
+from analysis.stats.resampling import cluster_weights
 from analysis.tables import table_of
 from tests.helpers.analysis_study import Study, model_columns
 
@@ -23,7 +26,15 @@ def tables(study: Study, **models: Any) -> list[pa.Table]:
     return [study.pairs(), study.counts(), study.corpus_scores(), study.model_scores(**models), study.examples()]
 
 
-def slow(study: Study, mode: str, task: str, n: int, gamma: float, corpus_model: str, place: int) -> dict[str, Any]:
+def scored(row: dict[str, Any], mode: str, corpus_model: str) -> bool:
+    """Whether a model of the corpus gives a pair a probability."""
+    pair = min(row["x_documents"], row["y_documents"]) if mode == "reference-code" else row["pair_documents"]
+    if pair == 0 and (mode != "strict" or corpus_model == "taskgram"):
+        return False
+    return not (corpus_model == "infgram" and row["skipped"] and mode == "strict")
+
+
+def slow(study: Study, mode: str, task: str, n: int, gamma: float, corpus_model: str, place: int, pair_set: str) -> dict[str, Any]:
     """One estimate from the definitions: a loop over the rows."""
     reference = mode == "reference-code"
     kept: list[tuple[Any, float, float, list[float]]] = []
@@ -32,11 +43,9 @@ def slow(study: Study, mode: str, task: str, n: int, gamma: float, corpus_model:
             continue
         if not (100 * row["similarity"] > 0.2 if reference else row["similarity"] > gamma):
             continue
+        if not all(scored(row, mode, name) for name in ([corpus_model] if pair_set == "own" else ["taskgram", "infgram"])):
+            continue
         pair = min(row["x_documents"], row["y_documents"]) if reference else row["pair_documents"]
-        if pair == 0 and (mode != "strict" or corpus_model == "taskgram"):
-            continue
-        if corpus_model == "infgram" and row["skipped"] and mode == "strict":
-            continue
         by_corpus = row["infgram"]
         if corpus_model == "taskgram":
             by_corpus = log(pair) - log(row["x_occurrences"] if reference else row["x_documents"])
@@ -66,16 +75,63 @@ def test_estimates(mode: str) -> None:
     study = Study(tasks=("qa", "mt"), ns=(2, 3))
     found = correlate(*tables(study), mode=mode, gammas=[0.2, 0.5], **FAST).to_pylist()
     gammas = [0.002] if mode == "reference-code" else [0.2, 0.5]
-    assert len(found) == 2 * 2 * len(gammas) * 2 * 2 * 4  # tasks, n, γ, corpus models, models, statistics
+    assert len(found) == 2 * 2 * len(gammas) * 2 * 2 * 4 * 2  # tasks, n, γ, corpus models, models, statistics, sets of pairs
     for row in found:
         place = ["small", "large"].index(row["model"])
-        expected = slow(study, mode, row["task"], row["n"], row["gamma"], row["corpus_model"], place)
+        expected = slow(study, mode, row["task"], row["n"], row["gamma"], row["corpus_model"], place, row["pair_set"])
         assert row["estimate"] == pytest.approx(expected[row["statistic"]], abs=1e-9), row
         assert (row["num_pairs"], row["num_examples"]) == (expected["num_pairs"], expected["num_examples"])
         assert row["low"] <= row["high"]
         assert 0.05 <= row["p_value"] <= 1
         assert (row["mode"], row["subset"], row["confidence"]) == (mode, "", 0.95)
         assert row["gamma"] in gammas
+
+
+def test_models_of_the_corpus_are_compared_on_the_same_pairs() -> None:
+    """A figure said "the same pairs" of lines that rested on 140 pairs and on 8: the rows of ``common`` are of the same ones."""
+    study = Study(num_examples=60)
+    given = tables(study)
+    found = [row for row in correlate(*given, statistics=["spearman"], **FAST).to_pylist() if row["model"] == "large"]
+    sizes = {(row["pair_set"], row["corpus_model"]): row["num_pairs"] for row in found}
+    own = {name: {row["row"] for row in study.rows if scored(row, "strict", name)} for name in ("taskgram", "infgram")}
+    assert sizes["own", "taskgram"] == len(own["taskgram"]) and sizes["own", "infgram"] == len(own["infgram"])
+    assert sizes["common", "taskgram"] == sizes["common", "infgram"] == len(own["taskgram"] & own["infgram"]) < len(own["taskgram"])
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_differences_are_of_the_same_pairs_and_the_same_resamples(name: str) -> None:
+    study = Study(num_examples=25)
+    found = differences(*tables(study), statistics=[name], resamples=30, seed=4)
+    assert found.schema.names == DIFFERENCES.names
+    rows = [row for row in study.rows if scored(row, "strict", "taskgram") and scored(row, "strict", "infgram")]
+    for place, row in enumerate(found.to_pylist()):
+        values = [slow(study, "strict", "qa", 2, -1.0, model, place, "common")[name] for model in ("taskgram", "infgram")]
+        assert row["estimate"] == pytest.approx(values[0] - values[1])
+        assert (row["corpus_model"], row["against"], row["num_pairs"]) == ("taskgram", "infgram", len(rows))
+        assert row["low"] < row["high"]
+    # one resample by hand: the rows of the drawn examples, copied as often as they were drawn
+    example = np.unique([row["example_id"] for row in rows], return_inverse=True)[1]
+    (weights,) = cluster_weights(np.random.default_rng(0), int(example.max()) + 1, 1)[:, example]
+    taskgram = [log(row["pair_documents"]) - log(row["x_documents"]) for row in rows]
+    arrays = [np.array(each) for each in ([study.log_prob(row, 1) for row in rows], taskgram, [row["infgram"] for row in rows])]
+    controls = [np.array([float(row["y_documents"]) for row in rows])] if name == PARTIAL_SPEARMAN.name else []
+    statistic, less = STATISTICS[name], difference_of(STATISTICS[name])
+    copied = [np.repeat(array, weights.astype(int)) for array in (*arrays, *controls)]
+    once = np.ones((1, len(copied[0])))
+    one, other = (statistic.compute(statistic.prepare(copied[0], copied[which], *copied[3:]), once)[0] for which in (1, 2))
+    assert less.compute(less.prepare(*arrays, *controls), weights[None])[0] == pytest.approx(one - other)
+
+
+def test_a_difference_is_known_better_than_what_it_is_of() -> None:
+    """Two models of the corpus that agree: their correlations are uncertain, their difference is not."""
+    study = Study(num_examples=40)
+    for row in study.rows:
+        row |= {"pair_documents": max(row["pair_documents"], 1), "skipped": False}
+        row["infgram"] = log(row["pair_documents"]) - log(row["x_documents"])
+    given = tables(study)
+    for row in differences(*given, resamples=50).to_pylist():
+        assert (row["estimate"], row["low"], row["high"]) == (0, 0, 0)
+    assert all(row["high"] - row["low"] > 0.1 for row in correlate(*given, statistics=["spearman"], **FAST).to_pylist())
 
 
 def test_subsets_and_gammas_of_each_n() -> None:
@@ -85,10 +141,10 @@ def test_subsets_and_gammas_of_each_n() -> None:
     ).to_pylist()
     keys = {(row["subset"], row["n"], row["gamma"]) for row in found}
     assert keys == {(subset, n, gamma) for subset in ("", "a", "b") for n, gamma in ((2, 0.3), (3, 0.1), (3, 0.6))}
-    sizes = {(row["subset"], row["n"], row["gamma"], row["corpus_model"]): row["num_pairs"] for row in found}
-    for (subset, n, gamma, name), size in sizes.items():
+    sizes = {(row["subset"], row["n"], row["gamma"], row["corpus_model"], row["pair_set"]): row["num_pairs"] for row in found}
+    for (subset, *others), size in sizes.items():
         if not subset:
-            assert size == sizes["a", n, gamma, name] + sizes["b", n, gamma, name]
+            assert size == sizes["a", *others] + sizes["b", *others]
     everything = correlate(*tables(study), statistics=["spearman"], **FAST)
     assert everything.schema.names == CORRELATIONS.names
     assert set(everything["gamma"].to_pylist()) == {-1.0}
@@ -103,7 +159,8 @@ def test_smoothing_keeps_pairs_that_no_document_holds() -> None:
     for mode in ("strict", "paper"):
         scores = pa.concat_tables([corpus_scores, smoothed])
         rows = correlate(pairs, counts, scores, *others, mode=mode, statistics=["spearman"], **FAST).to_pylist()
-        (found,) = (row for row in rows if row["corpus_model"] == "taskgram_smoothed" and row["model"] == "large")
+        named = ("taskgram_smoothed", "large", "own")
+        (found,) = (row for row in rows if (row["corpus_model"], row["model"], row["pair_set"]) == named)
         model = [study.log_prob(row, 1) for row in study.rows]
         assert found["num_pairs"] == len(study.rows) > rows[0]["num_pairs"]
         assert found["estimate"] == pytest.approx(stats.spearmanr(corpus, model).statistic)
@@ -124,7 +181,7 @@ def test_difficulty_is_no_memorization() -> None:
         study.pairs(), study.counts(), study.corpus_scores(), table_of(scores, MODEL_SCORES), study.examples(),
         statistics=["spearman", "partial_spearman"], resamples=200, permutations=99,
     ).to_pylist()  # fmt: skip
-    plain, partial = (row for row in found if row["corpus_model"] == "taskgram")
+    plain, partial = (row for row in found if row["corpus_model"] == "taskgram" and row["pair_set"] == "own")
     assert plain["estimate"] > 0.8
     assert plain["p_value"] == 0.01
     assert abs(partial["estimate"]) < 0.15
@@ -144,14 +201,49 @@ def test_drops_add_up(mode: str) -> None:
     for stage in {row["stage"] for row in rows}:
         for subset, n in ((subset, n) for subset in ("", "a", "b") for n in (2, 3)):
             some = [row for row in rows if (row["stage"], row["subset"], row["n"]) == (stage, subset, n)]
-            assert [row["reason"] for row in some] == ["below_gamma", "zero", "kept"]
+            assert [row["reason"] for row in some] == ["below_gamma", "zero", "not_common", "kept"]
             assert sum(row["num_pairs"] for row in some) == sum((row["subset"], row["n"]) == (subset, n) for row in study.rows)
     measured = correlate(*tables(study), mode=mode, gammas=[0.5], statistics=["spearman"], **FAST).to_pylist()
     for row in measured:
         stage = f"correlate {mode} γ={row['gamma']:g} {row['corpus_model']}"
-        about = (row["task"], row["n"], "kept", stage)
-        kept = [drop["num_pairs"] for drop in rows if (drop["task"], drop["n"], drop["reason"], drop["stage"]) == about]
-        assert sum(kept) == row["num_pairs"]
+        about = (row["task"], row["n"], stage)
+        reasons = {"kept"} if row["pair_set"] == "common" else {"kept", "not_common"}
+        of_row = [drop for drop in rows if (drop["task"], drop["n"], drop["stage"]) == about]
+        assert sum(drop["num_pairs"] for drop in of_row if drop["reason"] in reasons) == row["num_pairs"]
+
+
+def test_the_paper_s_pairs_are_a_set() -> None:
+    """By definition: the distinct (x, y), each with the mean over its examples of what a model says there."""
+    study = Study(num_examples=40, seed=2)
+    for place, row in enumerate(study.rows):  # every third pair is one of another example too
+        if place % 3 == 0 and place:
+            same = ("x", "y", *(name for name in row if name.endswith(("_documents", "_occurrences"))))
+            row |= {name: study.rows[place - 1][name] for name in same}
+    for mode in ("paper", "strict+distinct_pairs"):
+        found = correlate(*tables(study), mode=mode, statistics=list(STATISTICS), **FAST).to_pylist()
+        for row in (row for row in found if row["pair_set"] == "own"):
+            kept: dict[tuple[str, str], list[dict[str, Any]]] = {}
+            for each in study.rows:
+                if scored(each, mode.partition("+")[0], row["corpus_model"]):
+                    kept.setdefault((each["x"], each["y"]), []).append(each)
+            place = ["small", "large"].index(row["model"])
+            model = [np.mean([study.log_prob(each, place) for each in some]) for some in kept.values()]
+            corpus = [
+                np.mean([each["infgram"] for each in some])
+                if row["corpus_model"] == "infgram"
+                else log(some[0]["pair_documents"]) - log(some[0]["x_documents"])
+                for some in kept.values()
+            ]
+            assert row["num_pairs"] == len(kept)
+            assert row["num_examples"] == len({each["example_id"] for some in kept.values() for each in some})
+            if row["statistic"] == "spearman":
+                assert row["estimate"] == pytest.approx(stats.spearmanr(corpus, model).statistic)
+            elif row["statistic"] == "kendall_distance":
+                assert row["estimate"] == pytest.approx((1 - stats.kendalltau(corpus, model).statistic) / 2)
+            elif row["statistic"] == "pearson":
+                assert row["estimate"] == pytest.approx(stats.pearsonr(corpus, model).statistic)
+    strict = correlate(*tables(study), statistics=["spearman"], **FAST).to_pylist()
+    assert strict[1]["num_pairs"] > found[1]["num_pairs"]
 
 
 # ---- switches ----------------------------------------------------------------------------------------------------
@@ -159,7 +251,7 @@ def test_drops_add_up(mode: str) -> None:
 
 def two_pairs(mode: str) -> list[tuple[float, float]]:
     """Log P by corpus and model of the rows that a mode keeps of three pairs, two of which share their target."""
-    from analysis.measures.correlate import comparison, select
+    from analysis.measures.chosen_pairs import comparison, select
     from analysis.measures.pair_arrays import arrays_of_corpus_scores, arrays_of_model_scores, arrays_of_pairs
 
     study = Study(num_examples=1, seed=1)
@@ -170,9 +262,9 @@ def two_pairs(mode: str) -> list[tuple[float, float]]:
     pairs, counts, scores, model, _ = tables(study)
     of_pairs = arrays_of_pairs(pairs, counts)
     chosen = find_mode(mode)
-    selection = next(select(of_pairs, arrays_of_corpus_scores(pairs, scores), chosen, [0.4], False))
+    selection, *_ = next(select(of_pairs, arrays_of_corpus_scores(pairs, scores), chosen, [0.4], False))
     assert selection.corpus_model == "taskgram"
-    (by_model, by_corpus, *_), _ = comparison(of_pairs, selection, arrays_of_model_scores(pairs, model)[0], chosen)
+    by_model, by_corpus, *_ = comparison(of_pairs, selection, arrays_of_model_scores(pairs, model)[0], chosen).arrays
     assert len(by_model) == len(by_corpus)
     return sorted(np.exp(by_corpus).tolist())
 
@@ -198,7 +290,7 @@ def test_switches_by_hand(mode: str, expected: list[float]) -> None:
 def test_names_of_modes() -> None:
     assert find_mode("strict") is MODES["strict"]
     assert not any(getattr(MODES["strict"], switch) for switch in SWITCHES)
-    assert all(getattr(MODES["reference-code"], switch) for switch in SWITCHES)
+    assert {switch for switch in SWITCHES if not getattr(MODES["reference-code"], switch)} == {"distinct_pairs"}
     assert find_mode("paper+mask_to_end").mask_to_end
     assert find_mode("reference-code").threshold(0.8) == pytest.approx(0.002)
     assert find_mode("paper").threshold(0.8) == 0.8
@@ -273,14 +365,14 @@ def test_size_trend() -> None:
         values = [
             each["estimate"]
             for each in memorization
-            if (each["corpus_model"], each["statistic"]) == (row["corpus_model"], row["statistic"])
+            if all(each[name] == row[name] for name in ("corpus_model", "statistic", "pair_set"))
         ]
         fitted = stats.linregress(range(5), values)
         assert row["estimate"] == pytest.approx(fitted.slope if row["trend"] == "slope" else fitted.rvalue)
         exact = stats.permutation_test((values,), lambda x: stats.linregress(range(5), x).slope, permutation_type="pairings")
         assert row["p_value"] == pytest.approx(exact.pvalue)
         assert (row["num_models"], row["num_examples"] <= 80) == (5, True)
-        if (row["trend"], row["corpus_model"], row["statistic"]) == ("slope", "taskgram", "spearman"):
+        if (row["trend"], row["corpus_model"], row["statistic"], row["pair_set"]) == ("slope", "taskgram", "spearman", "own"):
             assert 0 < row["low"] < row["estimate"] < row["high"]
 
 
@@ -309,10 +401,11 @@ def test_pairs_that_a_model_did_not_read_are_left_out_of_its_rows_alone() -> Non
     ]
     given = [pairs, counts, corpus_scores, table_of(rows, MODEL_SCORES), examples]
     by_model = correlate(*given, statistics=["spearman"], **FAST).to_pylist()
-    found = {row["model"]: row for row in by_model if row["corpus_model"] == "taskgram"}
+    found = {row["model"]: row for row in by_model if row["corpus_model"] == "taskgram" and row["pair_set"] == "own"}
     study.rows = [row for row in study.rows if row["row"] not in lost]
     without = correlate(*tables(study, models=(("a", 10**6), ("b", 10**7))), statistics=["spearman"], **FAST).to_pylist()
-    (alone,) = [row for row in without if row["model"] == "b" and row["corpus_model"] == "taskgram"]
+    (alone,) = [row for row in without if (row["model"], row["corpus_model"], row["pair_set"]) == ("b", "taskgram", "own")]
     assert found["b"] == alone and found["a"]["num_pairs"] == found["c"]["num_pairs"] > alone["num_pairs"]
     trends = size_trend(*given, resamples=20).to_pylist()  # of one and the same pairs, those that every model has read
-    assert {row["num_pairs"] for row in trends if row["corpus_model"] == "taskgram"} == {alone["num_pairs"]}
+    own = {row["num_pairs"] for row in trends if (row["corpus_model"], row["pair_set"]) == ("taskgram", "own")}
+    assert own == {alone["num_pairs"]}

@@ -103,6 +103,36 @@ def test_a_character_and_its_accent_are_one(model: CausalModel) -> None:
     assert [model.tokenizer.decode(ids) for ids in pieces] == ["é", "é", "t"]
 
 
+# ---- answers by any of their names -------------------------------------------------------------------------------------
+
+
+def test_a_whole_target_is_scored_by_every_alias(model: CausalModel) -> None:
+    """By definition: the probability that what follows the prompt begins with one of the answers, summed over them."""
+    examples = examples_table(
+        {"prompt": "Question: What is the capital of France?\nAnswer: ", "target": "Paris"},
+        {"prompt": "the cat sat on ", "target": "the mat."},
+    )
+    pairs = pairs_table(examples, ("0", "", "paris"), ("1", "", "the mat"), ("1", "", "mat"))
+    aliases = {"0": ["the cat", "Paris", "Paris, the cat", "12", "!"], "1": ["the other mat", "the mat", "the mat, and"]}
+    found = score_spans(model, examples, pairs, aliases=aliases).to_pylist()
+    plain = score_spans(model, examples, pairs).to_pylist()
+    for place, answers in ((0, ["Paris", "the cat", "12"]), (1, ["the mat", "the other mat"])):
+        prompt = examples["prompt"][place].as_py()
+        single = [log_prob(model, prompt, text, 0, len(text))[0] for text in answers]
+        assert found[place]["log_prob"] == pytest.approx(math.log(math.fsum(map(math.exp, single))), abs=1e-4)
+        assert found[place]["log_prob"] > plain[place]["log_prob"]
+        assert found[place]["num_tokens"] == plain[place]["num_tokens"]
+    assert found[2] == plain[2]  # a part of an answer has no other name
+
+
+def test_an_example_is_left_out_where_an_alias_is_too_long(model: CausalModel) -> None:
+    examples = examples_table({"prompt": "the cat ", "target": "mat"})
+    pairs = pairs_table(examples, ("0", "", "mat"))
+    long = "the cat sat " * 60
+    assert score_spans(model, examples, pairs, aliases={"0": [long]})["log_prob"].to_pylist() == [None]
+    assert score_spans(model, examples, pairs, aliases={"0": [long]}, too_long="drop")["num_tokens"].to_pylist() == [0]
+
+
 # ---- log-probabilities -----------------------------------------------------------------------------------------------
 
 EXAMPLES = examples_table(

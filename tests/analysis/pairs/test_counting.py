@@ -10,9 +10,10 @@ from scipy.stats import norm
 
 import suffixindex as si
 from analysis.errors import ConfigError, TableError
+from analysis.pairs.aliases import aliases_of
 from analysis.pairs.contamination import contamination
-from analysis.pairs.corpus_models import MODELS, score_pairs
-from analysis.pairs.counting import aliases_of, count_drops, count_pairs
+from analysis.pairs.corpus_models import MODELS, names_apart, score_pairs
+from analysis.pairs.counting import count_drops, count_pairs
 from analysis.pairs.embeddings import open_encoder
 from analysis.pairs.mining import mine
 from analysis.schemas import CONTAMINATION, CORPUS_SCORES, COUNTS, DROPS, EXAMPLES, PAIRS
@@ -98,21 +99,33 @@ def test_counts_are_those_of_a_reading(pairs, index, window):
 
 def test_aliases_are_one_name(index):
     table = examples_of(
-        [("red cat", "Paris"), ("dog", "paris!"), ("mat", "zebra")], [["the", "of france", "The red", "?"], ["France"], []]
+        [("red cat", "Paris"), ("dog", "paris!"), ("mat", "zebra")], [["of france", "The red", "PARIS"], ["France"], []]
     )
-    names = aliases_of(table)
-    assert names == {"paris": ["the", "of france", "the red", "france"]}
+    names = aliases_of(table).united
+    assert names == {"paris": ["of france", "the red", "france"]}
     pairs = mine(table, ns=[1], gammas={1: -1}, encoder=open_encoder("hashing"), target="whole").pairs
-    union = ["paris", "the", "of france", "the red", "france"]
+    union = ["paris", "of france", "the red", "france"]
     for row in count_pairs(pairs, index, aliases=names).to_pylist():
         called = union if row["y"] == "paris" else [row["y"]]
         holding = [words for words in DOCUMENTS if any(places(words, name) for name in called)]
         assert row["y_documents"] == len(holding)
         assert row["pair_documents"] == sum(bool(places(words, row["x"])) for words in holding)
-        least = ["paris", "the", "france"] if row["y"] == "paris" else called  # the others hold one of these
+        least = ["paris", "the red", "france"] if row["y"] == "paris" else called  # the other holds one of these
         assert row["y_occurrences"] == sum(map(occurrences, least))
     within = count_pairs(pairs, index, aliases=names, window=1)["pair_documents"].to_numpy()
     assert (within <= count_pairs(pairs, index, aliases=names)["pair_documents"].to_numpy()).all()
+
+
+def test_aliases_without_a_content_word_are_dropped_and_counted():
+    """ "US" is no name of a country in an index without case: its documents are those of a pronoun."""
+    texts = [("Where?", "United States"), ("Who?", "united states!"), ("Lava?", "ʻAʻā")]
+    table = examples_of(texts, [["US", "The U.S.", "USA", "?"], ["America", "USA"], ["a a", "the"]])
+    found = aliases_of(table)
+    assert found.united == {"united states": ["the u s", "usa", "america"]}
+    assert found.written == {"0": ["The U.S.", "USA", "America"], "1": ["The U.S.", "USA", "America"]}
+    assert [(row["stage"], row["reason"], row["num_examples"]) for row in found.drops.to_pylist()] == [
+        ("count", "alias_without_content", 2)
+    ]
 
 
 def test_drops_are_counted_by_reason(pairs, index):
@@ -198,6 +211,33 @@ def test_models_of_words_by_definition(model, pairs, examples, index):
         seen.add((zero, math.isinf(log_prob)))
     assert (True, True) in seen and (False, False) in seen
     assert ((True, False) in seen) == (model == "infgram")  # left out words
+
+
+@pytest.mark.parametrize("model", ["infgram", "unigram", "stupid_backoff"])
+def test_models_of_words_give_the_probability_of_any_name(model, index):
+    table = examples_of(
+        [("red cat", "Paris"), ("dog", "cat sat"), ("mat", "zebra")],
+        [["paris france", "The red", "dog"], ["zebra dog", "zebra"], ["cat zebra"]],
+    )
+    pairs = mine(table, ns=[1], gammas={1: -1}, encoder=open_encoder("hashing"), target="whole", stop_words=False).pairs
+    names = aliases_of(table).united
+    scores = score_pairs(pairs, count_pairs(pairs, index), table, index, models=[model], order=3, aliases=names)
+    apart = {"paris": ["paris", "the red", "dog"], "cat sat": ["cat sat", "zebra"], "zebra": ["zebra", "cat zebra"]}
+    for row, scored in zip(pairs.to_pylist(), scores.to_pylist(), strict=True):
+        prompt = table["prompt"][int(row["example_id"])].as_py()
+        single = [
+            expected_score(model, {"y": name, "y_start": 0}, {"prompt": prompt, "target": name}, 3) for name in apart[row["y"]]
+        ]
+        if possible := [value for value, zero in single if not zero]:
+            assert scored["log_prob"] == pytest.approx(math.log(sum(map(math.exp, possible)))) and not scored["zero"]
+        else:
+            total = sum(math.exp(value) for value, _ in single)
+            assert scored["log_prob"] == (pytest.approx(math.log(total)) if total else -math.inf) and scored["zero"]
+    assert pairs.num_rows
+
+
+def test_names_of_which_none_begins_with_another():
+    assert names_apart(["mark twain", "mark", "twain", "marks", "twain mark", "twain"]) == ["mark", "twain", "marks"]
 
 
 def test_kneser_ney_is_the_index_s_model_in_context(pairs, examples, index):

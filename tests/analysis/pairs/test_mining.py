@@ -1,5 +1,6 @@
 """Mined pairs, from the definition: all pairs of n-grams of an example, by similarity, and what became of each."""
 
+import shutil
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -262,7 +263,7 @@ def small_model(tmp_path_factory) -> Path:
     return folder
 
 
-def test_an_encoder_is_the_mean_over_its_tokens(small_model):
+def test_an_encoder_is_the_mean_over_its_tokens(small_model, tmp_path):
     pytest.importorskip("sentence_transformers")
     import torch
     import transformers
@@ -281,6 +282,9 @@ def test_an_encoder_is_the_mean_over_its_tokens(small_model):
     encoder = open_encoder(str(small_model), prefix="query: ", batch_size=2)
     assert encoder.encode(texts) == pytest.approx(np.array(expected), abs=1e-5)
     assert encoder.dimension == 16 and encoder.encode([]).shape == (0, 16)
+    spelled = open_encoder(f"{small_model}/../{small_model.name}/", prefix="query: ")
+    copied = open_encoder(str(shutil.copytree(small_model, tmp_path / "copy")), prefix="query: ")
+    assert spelled.name == copied.name == encoder.name  # one content, one cache
     half = open_encoder(str(small_model), prefix="query: ", precision="bfloat16")
     assert half.name != encoder.name
     assert half.encode(texts) == pytest.approx(np.array(expected), abs=0.05)

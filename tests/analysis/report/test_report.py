@@ -25,8 +25,8 @@ STUDY = StudyChoices(
     0.95,
 )
 FIGURES = set(
-    "memorization-by-size memorization-controls memorization-modes memorization-by-step sensitivity-gamma sensitivity-n "
-    "score-by-size score-by-counts novelty-wmt09 dose-by-size dose-by-step influence drops".split()
+    "memorization-by-size memorization-differences memorization-controls memorization-modes memorization-by-step "
+    "sensitivity-gamma sensitivity-n score-by-size score-by-counts novelty-wmt09 dose-by-size dose-by-step influence drops".split()
 )
 
 

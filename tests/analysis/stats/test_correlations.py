@@ -20,7 +20,7 @@ from analysis.stats.correlations import (
     pearson,
     spearman,
 )
-from analysis.stats.resampling import Statistic, _Exchange, _strata, clustered_bootstrap, permutation_p
+from analysis.stats.resampling import Statistic, _Exchange, _strata, cluster_weights, clustered_bootstrap, permutation_p
 from tests.helpers import building
 
 ROWS = st.integers(3, 25).flatmap(
@@ -134,6 +134,73 @@ def test_bootstrap_is_of_clusters() -> None:
     alone = clustered_bootstrap(MEAN, ([1, 2, 3],), ["a"] * 3, seed=0)
     assert alone.estimate == 2
     assert np.isnan([alone.low, alone.high]).all()
+
+
+def crossed(rng: np.random.Generator, examples: int, pairs: int, rows: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Rows whose two values have an effect of their example and one of their pair; examples and pairs meet at random."""
+    example, pair = rng.integers(0, examples, rows), rng.integers(0, pairs, rows)
+    effects = rng.standard_normal((2, examples))[:, example] + 1.5 * rng.standard_normal((2, pairs))[:, pair]
+    return list(effects + 0.3 * rng.standard_normal((2, rows))), example, pair
+
+
+@pytest.mark.parametrize("statistic", [MEAN, SPEARMAN], ids=lambda statistic: statistic.name)
+def test_two_ways_of_clustering_by_definition(statistic: Statistic) -> None:
+    """The variance of resamples of examples, plus that of pairs, less that of both: rows copied as often as they are drawn."""
+    arrays, example, pair = crossed(np.random.default_rng(0), 9, 7, 60)
+    arrays = arrays[: 1 if statistic is MEAN else 2]
+    found = clustered_bootstrap(statistic, arrays, example, also=pair, resamples=60, seed=3)
+    alone = clustered_bootstrap(statistic, arrays, example, resamples=60, seed=3)
+
+    def resampled(labels: list[object], seed: object) -> float:
+        names = sorted(set(labels))
+        place = np.array([names.index(label) for label in labels])
+        weights = cluster_weights(np.random.default_rng(seed), len(names), 60).astype(int)
+        values = []
+        for counts in weights:
+            copied = [np.repeat(array, counts[place]) for array in arrays]
+            values.append(statistic.compute(statistic.prepare(*copied), np.ones((1, len(copied[0]))))[0])
+        return float(np.var(values))
+
+    both = list(zip(example.tolist(), pair.tolist(), strict=True))
+    by_example, by_pair, by_both = resampled(example.tolist(), 3), resampled(pair.tolist(), [3, 1]), resampled(both, [3, 2])
+    wider = np.sqrt(max(by_example, by_pair, by_example + by_pair - by_both) / by_example)
+    assert wider > 1
+    assert found.estimate == alone.estimate
+    assert found.low == pytest.approx(found.estimate - wider * (alone.estimate - alone.low))
+    assert found.high == pytest.approx(found.estimate + wider * (alone.high - alone.estimate))
+
+
+def test_pairs_of_one_example_each_change_nothing() -> None:
+    rng = np.random.default_rng(0)
+    a, b, pair = rng.standard_normal(40), rng.standard_normal(40), np.arange(40)
+    plain = clustered_bootstrap(SPEARMAN, (a, b), pair // 3, resamples=30, seed=1)
+    assert clustered_bootstrap(SPEARMAN, (a, b), pair // 3, also=pair, resamples=30, seed=1) == plain
+    assert clustered_bootstrap(SPEARMAN, (a, b), pair // 3, weights=np.ones(40), resamples=30, seed=1) == plain
+    with pytest.raises(MeasureError, match="expected a number above 0 for each row"):
+        clustered_bootstrap(SPEARMAN, (a, b), pair // 3, weights=np.zeros(40), seed=1)
+
+
+def test_intervals_of_both_ways_hold_the_truth() -> None:
+    """Of the mean of crossed effects, whose truth is 0; intervals that forget the pairs are far too narrow."""
+    held = {"both": 0, "examples": 0}
+    for seed in range(200):
+        (values, _), example, pair = crossed(np.random.default_rng(seed), 40, 30, 400)
+        for name, also in (("both", pair), ("examples", None)):
+            found = clustered_bootstrap(MEAN, (values,), example, also=also, resamples=100, seed=seed)
+            held[name] += found.low <= 0 <= found.high
+    assert 184 <= held["both"] <= 199
+    assert held["examples"] < 150
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_weights_that_share_a_row_are_that_row(name: str) -> None:
+    """A row split into two that count one half each: the same estimate and, the clusters kept, the same resamples."""
+    rng = np.random.default_rng(5)
+    arrays = rng.integers(0, 6, (4 if name == "partial_spearman" else 2, 24)).astype(float)
+    example, twice = np.arange(24) // 2, np.repeat(np.arange(24), 2)
+    whole = clustered_bootstrap(STATISTICS[name], arrays, example, resamples=40, seed=2)
+    halves = clustered_bootstrap(STATISTICS[name], arrays[:, twice], example[twice], weights=np.full(48, 0.5), resamples=40, seed=2)
+    np.testing.assert_allclose(halves, whole, atol=1e-9)
 
 
 def test_same_seed_same_answer() -> None:

@@ -100,6 +100,20 @@ def test_what_a_stage_is_called_with_is_what_its_provenance_says(tmp_path):
     assert not replace(stage, depends_on={"weights": "y"}).is_current()
 
 
+def test_a_table_of_other_columns_or_a_damaged_one_is_made_anew(tmp_path):
+    stage = Stage("a", "a", tmp_path / "a.parquet", SCHEMA, Called())
+    stage.run()
+    wider = pa.schema([*SCHEMA, ("more", pa.int64())])
+    later = replace(stage, schema=wider, make=lambda: pa.table({"value": [1], "more": [2]}, wider))
+    assert not later.is_current()
+    later.run()
+    assert later.read().num_columns == 2
+    later.output.write_bytes(b"PAR1")
+    assert not later.is_current()
+    later.run()
+    assert later.read().num_rows == 1
+
+
 def test_two_tables_of_one_computation():
     calls = []
     both = once(lambda **given: calls.append(given) or (1, 2))
@@ -159,6 +173,19 @@ def test_answers_end_as_the_kind_of_task_or_its_settings_say(tmp_path, kind, tex
     assert (stage.settings["max_tokens"], stage.settings["stop"]) == settings
 
 
+@pytest.mark.parametrize(
+    ("kind", "metric"),
+    [("triviaqa", "exact_match"), ("mmlu-reasoning", "accuracy"), ("gsm8k", "final_answer"), ("wmt09", "bleu"), ("jsonl", None)],
+)
+def test_answers_are_scored_as_the_kind_of_task_or_its_setting_says(tmp_path, kind, metric):
+    text = CONFIG.replace('kind = "jsonl"', f'kind = "{kind}"')
+    found = [stage for stage in planned(tmp_path, text.replace('metric = "METRIC"', "")) if stage.command == "generate"]
+    assert [stage.settings["metric"] for stage in found] == ([metric] if metric else [])
+    assert not [stage for stage in planned(tmp_path, text.replace("METRIC", "")) if stage.command == "generate"]
+    (chosen_metric,) = [stage for stage in planned(tmp_path, text.replace("METRIC", "bleu")) if stage.command == "generate"]
+    assert chosen_metric.settings["metric"] == "bleu"
+
+
 def test_every_interval_is_of_the_study_s_settings(tmp_path):
     """Influence had resamples and a confidence of its own, whatever the study said."""
     text = "[study]\nconfidence = 0.9\nresamples = 7\nseed = 5\n[dose]\nplanted = 'planted.parquet'\n[novelty]\nsimilar = true\n"
@@ -170,8 +197,8 @@ def test_every_interval_is_of_the_study_s_settings(tmp_path):
         if "confidence" in stage.schema.names
     ]
     assert {stage.kind for stage in stages} == {
-        "contamination", "correlations", "size_trends", "performance", "task_scores", "novelty", "influence", "dose_response",
-        "dose_trends",
+        "contamination", "correlations", "differences", "size_trends", "performance", "task_scores", "novelty", "influence",
+        "dose_response", "dose_trends",
     }  # fmt: skip
     for stage in stages:
         assert stage.settings["confidence"] == 0.9, stage.name

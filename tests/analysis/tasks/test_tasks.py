@@ -110,6 +110,23 @@ def test_the_answer_that_most_answers_hold():
     assert most_held(["!", "cat", "concatenate"]) == "cat"  # words, not letters
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["R. H. C. P.", "The R H C P", "R.H.C.P", "Red Hot Chili Peppers"], "Red Hot Chili Peppers"),  # initials are no name
+        (["J.+M.+W.+Turner", "J. M. W. Turner", "William Turner"], "William Turner"),
+        (["%22Kenny%22 Dalglish", "%22Kenny%22 Dalglish MBE", "Kenny Dalglish"], "Kenny Dalglish"),
+        (["DEAN MARTIN", "dean martin", "Dean Martin", "Dino"], "Dean Martin"),
+        (["us", "US", "U.S."], "US"),  # all are function words: one has to be the target
+        (["AUDI", "AUdi", "Audi"], "Audi"),
+        (["Malcolm X", "Malcolm X (minister)", "Malcolm Little"], "Malcolm X"),
+        (["X", "Y."], "X"),
+    ],
+)
+def test_odd_names_are_no_targets_where_there_are_others(names, expected):
+    assert most_held(names) == expected
+
+
 def test_gsm8k(tmp_path):
     rows = [{"question": "How many?", "answer": "2*3=<<2*3=6>>6\n#### 1,006"}]
     (row,) = load_task("gsm8k", [write(tmp_path / "test.jsonl", rows)]).to_pylist()

@@ -13,8 +13,8 @@ from random import Random
 from typing import NamedTuple
 
 from analysis.errors import ConfigError
-from analysis.lab.parts import Document, Part, Planted, Question
-from analysis.lab.words import take
+from analysis.lab.world.parts import Document, Part, Planted, Question
+from analysis.lab.world.words import take
 
 ADJECTIVES = "red old small green proud quiet young tired brave tall warm wild kind rich sad blue dark strange happy lame".split()
 NOUNS = "dog king horse child queen bird farmer cat doctor bear thief sister soldier fox baker wolf singer goat uncle judge".split()

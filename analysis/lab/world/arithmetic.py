@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from random import Random
 
 from analysis.errors import ConfigError
-from analysis.lab.parts import Document, Part, Question
+from analysis.lab.world.parts import Document, Part, Question
 
 PEOPLE = "Anna Ben Carla David Emma Frank Gina Henry Ida Jack Kate Leo".split()
 THINGS = "apples books coins eggs keys lamps nuts pens roses shells stamps toys".split()

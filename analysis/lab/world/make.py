@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from analysis.files import replacing
-from analysis.lab import arithmetic, facts, filler, translation
-from analysis.lab.arithmetic import Arithmetic, pose_problems
-from analysis.lab.facts import Facts, tell_facts
-from analysis.lab.filler import Filler, fill
-from analysis.lab.parts import Document, Part
-from analysis.lab.translation import Translation, translate
-from analysis.lab.words import coin
+from analysis.lab.world import arithmetic, facts, filler, translation
+from analysis.lab.world.arithmetic import Arithmetic, pose_problems
+from analysis.lab.world.facts import Facts, tell_facts
+from analysis.lab.world.filler import Filler, fill
+from analysis.lab.world.parts import Document, Part
+from analysis.lab.world.translation import Translation, translate
+from analysis.lab.world.words import coin
 from analysis.tables import provenance, write_table
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class WorldFiles(NamedTuple):
     """A world on disk."""
 
     corpus: Path
-    """JSON lines of :class:`analysis.lab.parts.Document`."""
+    """JSON lines of :class:`analysis.lab.world.parts.Document`."""
     tasks: dict[str, Path]
     """Task name -> JSON lines of examples: ``id``, ``input``, ``target``, ``aliases``."""
     planted: Path

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from random import Random
 
 from analysis.errors import ConfigError
-from analysis.lab.parts import Document, Part, Planted, Question
-from analysis.lab.words import take
+from analysis.lab.world.parts import Document, Part, Planted, Question
+from analysis.lab.world.words import take
 
 QUESTION = "What is the {relation} of {subject}?"
 TEMPLATE = "Question: {input}\nAnswer: "

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from analysis.lab.parts import Document, Part
-from analysis.lab.words import take, zipf
+from analysis.lab.world.parts import Document, Part
+from analysis.lab.world.words import take, zipf
 
 DETERMINERS = ("the", "the", "the", "a", "a", "this", "every", "some", "her", "his")
 PREPOSITIONS = ("in", "in", "on", "with", "from", "under", "near", "without")
