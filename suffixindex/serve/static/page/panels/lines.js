@@ -1,0 +1,95 @@
+/* Lines of a concordance: their order, and the tables they are shown in. */
+
+import { el, number, plural, valueOf } from "../dom.js";
+
+const order = new Intl.Collator("en", { sensitivity: "base", numeric: true });
+const words = (text) => text.split(/\s+/).filter(Boolean);
+
+/** Lines by the words before the phrase, nearest first, or by those after it; else as they are. */
+export function sorted(lines, sort) {
+  if (sort === "corpus") return lines;
+  const keyed = lines.map((line) => [sort === "left" ? words(line.left.text).reverse() : words(line.right.text), line]);
+  const compare = ([a], [b]) => {
+    for (let place = 0; place < Math.max(a.length, b.length); place++) {
+      const found = order.compare(a[place] ?? "", b[place] ?? "");
+      if (found) return found;
+    }
+    return 0;
+  };
+  return keyed.sort(compare).map(([, line]) => line);
+}
+
+/** What `search_docs` draws, as lines. */
+export function sampleLines(answer) {
+  return answer.documents.map((document) => {
+    const spans = document.spans;
+    const at = spans.findIndex(([, label]) => label !== null);
+    const text = (part) => ({ text: part.map(([piece]) => piece).join("") });
+    let told = {};
+    try {
+      told = JSON.parse(document.metadata);
+    } catch {
+      told = {}; // the index has none
+    }
+    return {
+      document_id: document.doc_ix, offset: null, path: told.path ?? null, line: told.linenum ?? null, metadata: told.metadata ?? {},
+      left: text(spans.slice(0, Math.max(0, at))), match: text(spans.slice(Math.max(0, at), at + 1)), right: text(spans.slice(at + 1)),
+    };
+  });
+}
+
+/** The value of a field that may lie inside others (`meta.source`), or the path. */
+function fieldValue(one, field) {
+  if (field === "path") return one.path;
+  const metadata = one.metadata ?? {};
+  if (field in metadata) return metadata[field];
+  return field.split(".").reduce((inner, name) => inner?.[name], metadata);
+}
+
+function source(one, field) {
+  const value = fieldValue(one, field);
+  return value === undefined || value === null ? "" : valueOf(value);
+}
+
+const opener = (one, at, open) => el("button", {
+  type: "button",
+  class: "open",
+  title: [one.path, one.line].filter((part) => part !== null && part !== undefined).join(":") || null,
+  "aria-label": `Open document ${one.document_id}`,
+  onclick: () => open(one.document_id, at),
+}, number(one.document_id));
+
+const head = (...names) => el("thead", {}, el("tr", {}, ...names.map(([name, kind]) => el("th", { scope: "col", class: kind }, name))));
+
+/** The concordance. Roles are told, for small screens show the rows as blocks. */
+export function lineRows(lines, field, open) {
+  const cell = (kind, ...content) => el("td", { class: kind, role: "cell" }, ...content);
+  const table = el("table", { class: "kwic", role: "table", "aria-label": "Lines" },
+    head(["Before", "left"], ["Phrase", "match"], ["After", "right"], ["Document", "doc"], [field, "source"]),
+    el("tbody", {}, ...lines.map((line) => el("tr", { role: "row", onclick: (event) => rowClick(event, () => open(line.document_id, line.offset)) },
+      cell("left", el("bdi", {}, line.left.text)),
+      cell("match", el("mark", {}, line.match.text)),
+      cell("right", el("bdi", {}, line.right.text)),
+      cell("doc", opener(line, line.offset, open)),
+      cell("source", source(line, field))))));
+  const longest = Math.max(1, ...lines.map((line) => line.match.text.length));
+  table.style.setProperty("--match", `${Math.min(22, 1.2 + 0.6 * longest)}rem`);
+  return table;
+}
+
+/** Documents that hold the phrase, the first place of each. */
+export function documentRows(documents, field, open) {
+  return el("table", { class: "documents", "aria-label": "Documents" },
+    head(["Document", "doc"], [field, "source"], ["Occurrences", "num"], ["First place", ""]),
+    el("tbody", {}, ...documents.map((one) => el("tr", { onclick: (event) => rowClick(event, () => open(one.document_id, one.offsets[0])) },
+      el("td", { class: "doc" }, opener(one, one.offsets[0], open)),
+      el("td", { class: "source" }, source(one, field)),
+      el("td", { class: "num", title: `in ${plural(one.num_tokens, "token")}` }, number(one.ngram_count)),
+      el("td", { class: "snippet" }, one.snippet ? [el("bdi", {}, one.snippet.left), " ", el("mark", {}, one.snippet.match), " ", el("bdi", {}, one.snippet.right)] : [])))));
+}
+
+/** A click on a row opens it, unless it meant a link, a button, or chose some text. */
+function rowClick(event, act) {
+  if (event.target.closest("a, button") || String(getSelection())) return;
+  act();
+}
