@@ -20,7 +20,7 @@ export const number = (value) => (value === null || value === undefined ? "–" 
 /** A rate: three significant digits, no exponent. */
 export function rate(value) {
   if (!Number.isFinite(value)) return "–";
-  return value.toLocaleString("en-US", { maximumSignificantDigits: value >= 1000 ? 6 : 3, maximumFractionDigits: value >= 100 ? 0 : 20 });
+  return value >= 1000 ? number(Math.round(value)) : value.toLocaleString("en-US", { maximumSignificantDigits: 3 });
 }
 
 export const percent = (share) =>

@@ -25,49 +25,51 @@ export function levels(spans, shade) {
 }
 
 /**
- * Where each piece begins in the text as it was pasted; one more for the end.
- * A tokenizer may have changed capitals or dropped white space: what cannot be placed begins where the next one does.
+ * Where each piece stands in the text as it was pasted: `starts` and `ends`.
+ * A tokenizer may have changed capitals or dropped white space; what cannot be placed stands between its neighbours.
  */
 export function align(text, pieces) {
   const lower = text.toLowerCase();
-  const same = lower.length === text.length ? lower : text; // some letters grow when they are made small
-  const places = [];
+  const folded = lower.length === text.length; // some letters grow when they are made small
+  const same = folded ? lower : text;
+  const starts = [];
+  const ends = [];
   let at = 0;
   for (const piece of pieces) {
-    const wanted = (same === lower ? piece.toLowerCase() : piece).trim();
+    const wanted = (folded ? piece.toLowerCase() : piece).trim();
     const found = wanted ? same.indexOf(wanted, at) : -1;
-    const between = found < 0 ? "" : text.slice(at, found);
-    const leading = piece.length - piece.trimStart().length;
-    if (found < 0 || (between.length > 12 && /\w{12}/.test(between))) {
-      places.push(null);
-      continue;
-    }
-    places.push(Math.max(at, found - leading));
-    at = found + wanted.length;
+    const placed = found >= 0 && !/\w{12}/.test(text.slice(at, found)); // a match beyond a long word is another one
+    starts.push(placed ? found : null);
+    ends.push(placed ? found + wanted.length : null);
+    if (placed) at = found + wanted.length;
   }
-  places.push(text.length);
-  for (let place = places.length - 2; place >= 0; place--) places[place] ??= places[place + 1];
-  return places;
+  for (let place = pieces.length - 1; place >= 0; place--) {
+    ends[place] ??= starts[place + 1] ?? text.length;
+    starts[place] ??= starts[place + 1] ?? text.length;
+  }
+  return { starts, ends };
 }
 
 /** The text cut where the owner changes: `{text, owner}`; white space at the ends of a span stands outside it. */
-export function segments(text, places, owners) {
+export function segments(text, { starts, ends }, owners) {
   const parts = [];
-  const put = (piece, owner) => {
-    if (!piece) return;
-    if (parts.length && parts.at(-1).owner === owner) parts.at(-1).text += piece;
-    else parts.push({ text: piece, owner });
+  let at = 0;
+  const put = (to, owner) => {
+    if (to <= at) return;
+    parts.push({ text: text.slice(at, to), owner });
+    at = to;
   };
-  put(text.slice(0, places[0]), -1);
   for (let first = 0; first < owners.length;) {
     let last = first + 1;
     while (last < owners.length && owners[last] === owners[first]) last += 1;
-    const whole = text.slice(places[first], places[last]);
-    const [, before, inner, after] = /^(\s*)([^]*?)(\s*)$/.exec(whole);
-    put(before, -1);
-    put(inner, owners[first]);
-    put(after, -1);
+    if (owners[first] >= 0) {
+      put(starts[first], -1);
+      const end = Math.max(at, ends[last - 1]);
+      const inner = text.slice(at, end);
+      put(at + inner.trimEnd().length, owners[first]);
+    }
     first = last;
   }
+  put(text.length, -1);
   return parts;
 }

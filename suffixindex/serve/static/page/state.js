@@ -83,9 +83,9 @@ export const sameValue = (a, b) => a === b || JSON.stringify(a) === JSON.stringi
 export function read(location) {
   const state = { ...DEFAULTS };
   for (const [name, text] of new URLSearchParams(location.search)) {
-    if (!(name in DEFAULTS) || name === "text") continue;
-    const value = name in readers ? readers[name](text) : text;
-    if (value === null || (name in CHOICES && !CHOICES[name].includes(value))) continue;
+    if (!Object.hasOwn(DEFAULTS, name) || name === "text") continue;
+    const value = Object.hasOwn(readers, name) ? readers[name](text) : text;
+    if (value === null || (Object.hasOwn(CHOICES, name) && !CHOICES[name].includes(value))) continue;
     state[name] = value;
   }
   state.text = new URLSearchParams(location.hash.slice(1)).get("text") ?? "";

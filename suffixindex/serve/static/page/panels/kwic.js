@@ -6,6 +6,7 @@ import { choices, Panel, press } from "../panel.js";
 import { documentRows, lineRows, sampleLines, sorted } from "./lines.js";
 import { fieldOf } from "./groups.js";
 
+const SMALL_PAGE = 15; // on a small screen, where the other panels stand below
 const PAGE = 50;
 const LARGE_PAGE = 500;
 
@@ -32,7 +33,7 @@ export class Kwic {
     else this.draw();
   }
 
-  ask(found, limit = PAGE) {
+  ask(found, limit = matchMedia("(max-width: 640px)").matches ? SMALL_PAGE : PAGE) {
     const { view, width } = this.app.state;
     this.found = found;
     this.lines = null;
