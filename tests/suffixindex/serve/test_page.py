@@ -259,7 +259,7 @@ def test_what_a_panel_shows_can_be_taken(watched: Watched, tmp_path: Path, serve
 def test_cells_that_a_spreadsheet_would_run_are_text(watched: Watched) -> None:
     page = watched.open()
     made = page.evaluate("import('./static/page/export.js').then((e) => e.csv([{a: '=SUM(A1)', b: -1, c: 'x\"y,z'}]))")
-    assert made == "a,b,c\r\n'=SUM(A1),-1,\"x\"\"y,z\"\r\n"
+    assert made == 'a,b,c\r\n\'=SUM(A1),-1,"x""y,z"\r\n'
 
 
 def test_what_never_occurs_offers_what_does(watched: Watched) -> None:
@@ -280,7 +280,9 @@ def test_a_panel_without_an_answer_says_why_and_leaves_the_others(watched: Watch
     once = iter([True])
     page.route(
         "**/counts_by",
-        lambda route: route.fulfill(status=503, json=busy, headers={"Retry-After": "1"}) if next(once, False) else route.continue_(),
+        lambda route: (
+            route.fulfill(status=503, json=busy, headers={"Retry-After": "1"}) if next(once, False) else route.continue_()
+        ),
     )
     watched.open("?q=the+cat")
     page.wait_for_selector("#concordance .problem")
@@ -333,7 +335,13 @@ def test_no_screen_is_too_small(watched: Watched, width: int) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser: Any, server: LiveServer, scheme: Any) -> None:
     page = browser.new_context(bypass_csp=True, color_scheme=scheme).new_page()
-    for address in ("", "?q=the+cat&near=mat", "?q=the+cat&doc=1&mark=1", "?mode=text#text=the+cat+sat+on+the+mat", "?mode=compare&q=cat"):
+    for address in (
+        "",
+        "?q=the+cat&near=mat",
+        "?q=the+cat&doc=1&mark=1",
+        "?mode=text#text=the+cat+sat+on+the+mat",
+        "?mode=compare&q=cat",
+    ):
         page.goto("about:blank")
         page.goto(f"{server.url}/{address}")
         page.wait_for_load_state("networkidle")
