@@ -359,10 +359,9 @@ class SuffixIndex(OldNames):
     def top_ngrams(self, n: int, k: int) -> list[NgramCount]:
         """The k most frequent n-grams of exactly n tokens, equal ones by ids; none holds a separator.
 
-        15 ns a token for n = 5; n is at most 10,000.
+        15 ns a token for n = 5. Where documents are that long, n is at most 10,000.
         """
-        check_range(1, LONGEST, n=n)
-        check_positive(k=k)
+        check_positive(n=n, k=k)
         return statistics.top_ngrams(self.local, n, k)
 
     def ngram_statistics(self, max_n: int, max_count: int = 1) -> NgramStatistics:

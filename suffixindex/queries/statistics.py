@@ -108,6 +108,7 @@ def top_ngrams(local: LocalShards, n: int, k: int) -> list[NgramCount]:
     shards, separator = local.shards, local.separator
     if n > longest_document(shards):
         return []
+    check_range(1, LONGEST, n=n)
     best, least = [Runs(np.empty((0, n), shards[0].tokens.dtype), np.empty(0, np.int64))], 1
     for runs in ngram_runs(local, n):
         chosen = np.flatnonzero((runs.prefixes[:, -1] != separator) & (runs.counts >= least))
