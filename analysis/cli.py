@@ -122,7 +122,7 @@ def index_command(config: Path) -> None:
 def _stage_command(name: str, text: str) -> Callable[..., None]:
     def command(config: Path) -> None:
         from analysis.config import check_inputs, load_config
-        from analysis.study.pipeline import chosen, run_stages
+        from analysis.study.pipeline import attempt_stages, chosen, raise_failed
         from analysis.study.plan import plan
         from analysis.study.resources import Resources
 
@@ -130,9 +130,12 @@ def _stage_command(name: str, text: str) -> Callable[..., None]:
         check_inputs(loaded)
         with Resources(loaded) as resources:
             stages = chosen(plan(loaded, resources), name)
-            run_stages(stages)
+            failures = attempt_stages(stages)
+        failed = {failure.stage for failure in failures}
         for stage in stages:
-            click.echo(stage.output)
+            if stage.name not in failed:
+                click.echo(stage.output)
+        raise_failed(failures)
 
     command.__doc__ = f"{text}\n\nReads what the stages before it wrote.\n\n\b\nExample:\n  python -m analysis {name} study.toml"
     return command
@@ -178,7 +181,7 @@ def settings() -> None:
 
 def _run(config: Path) -> None:
     from analysis.config import check_inputs, load_config
-    from analysis.study.pipeline import run_stages
+    from analysis.study.pipeline import attempt_stages, raise_failed
     from analysis.study.plan import plan
     from analysis.study.reporting import report_study
     from analysis.study.resources import Resources, build_index
@@ -188,5 +191,10 @@ def _run(config: Path) -> None:
     build_index(loaded)
     with Resources(loaded) as resources:
         stages = plan(loaded, resources)
-        run_stages(stages)
-        click.echo(report_study(loaded, stages, config.read_text(encoding="utf-8")))
+        failures = attempt_stages(stages)
+        try:
+            click.echo(report_study(loaded, stages, config.read_text(encoding="utf-8"), failures))
+        except AnalysisError:  # of a run that made nothing to show
+            raise_failed(failures)
+            raise
+    raise_failed(failures)

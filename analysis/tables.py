@@ -142,14 +142,16 @@ def _made_from(name: str, inputs: Mapping[str, Path], settings: Mapping[str, Any
     return {"stage": name, "inputs": {role: fingerprint(path) for role, path in inputs.items()}, "settings": _plain(settings)}
 
 
-def _is_made_from(output: Path, known: Mapping[str, Any], schema: pa.Schema) -> bool:
-    if provenance(output).get("made_from") != known or not output.exists():
-        return False
+def has_columns(path: Path, schema: pa.Schema) -> bool:
+    """Whether a table is there, is not damaged, and has the columns of ``schema``, not those of another version."""
     try:
-        columns = pq.read_schema(output).names
-    except (pa.ArrowInvalid, OSError):  # damaged: to be made anew
+        return bool(pq.read_schema(path).names == schema.names)
+    except (pa.ArrowInvalid, OSError):
         return False
-    return bool(columns == schema.names)  # else it is of a version whose tables had others
+
+
+def _is_made_from(output: Path, known: Mapping[str, Any], schema: pa.Schema) -> bool:
+    return provenance(output).get("made_from") == known and has_columns(output, schema)
 
 
 def _plain(settings: Mapping[str, Any]) -> Any:

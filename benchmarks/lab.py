@@ -32,10 +32,11 @@ def check_counts(lab: Path) -> int:
 
 
 def memorization(lab: Path) -> list[dict[str, Any]]:
-    """Spearman's ρ of the task-gram model and each model of the ladder."""
+    """Spearman's ρ of the task-gram model, of its own pairs, and each model of the ladder."""
     keys = ("task", "model", "num_parameters", "n", "estimate", "low", "high", "p_value", "num_pairs", "num_examples")
     found = [row for task in TASKS for row in rows_of(lab / "study" / "correlations" / task / "strict.parquet")]
-    chosen = [row for row in found if (row["statistic"], row["corpus_model"]) == ("spearman", "taskgram")]
+    wanted = ("spearman", "taskgram", "own")
+    chosen = [row for row in found if (row["statistic"], row["corpus_model"], row["pair_set"]) == wanted]
     return [{key: row[key] for key in keys} for row in chosen]
 
 
@@ -56,7 +57,7 @@ def monotone(of_lab: list[dict[str, Any]], model: str) -> bool:
 def trends(lab: Path) -> list[dict[str, Any]]:
     """How ρ of the task-gram model changes with ten times the parameters; nothing for a ladder of fewer than three models."""
     found = [row for path in sorted((lab / "study" / "trends").rglob("*.parquet")) for row in rows_of(path)]
-    return [row for row in found if row["corpus_model"] == "taskgram"]
+    return [row for row in found if (row["corpus_model"], row["pair_set"]) == ("taskgram", "own")]
 
 
 def main() -> None:

@@ -21,9 +21,10 @@ import pyarrow.compute as pc
 
 import suffixindex as si
 from analysis.ngrams import word_spans
+from analysis.pairs.aliases import aliases_of
 from analysis.pairs.contamination import contamination
 from analysis.pairs.corpus_models import score_pairs
-from analysis.pairs.counting import aliases_of, count_drops, count_pairs
+from analysis.pairs.counting import count_drops, count_pairs
 from analysis.pairs.embeddings import Encoder, open_encoder
 from analysis.pairs.mining import REASONS, mine
 from analysis.tasks import load_task
@@ -62,7 +63,7 @@ def measure(task: Task, n: int, examples: pa.Table, index: si.SuffixIndex, encod
     """Mine, count and score one task for one n."""
     target = "whole" if task.whole else "ngrams"
     mined, seconds = timed(lambda: mine(examples, ns=[n], gammas={n: gamma}, encoder=encoder, target=target))
-    aliases = aliases_of(examples) if task.whole else None
+    aliases = aliases_of(examples).united if task.whole else None
     first = mined.pairs.slice(0, 10)  # compiles what is timed
     score_pairs(first, count_pairs(first, index, aliases=aliases), examples, index)
     counts, counting = timed(lambda: count_pairs(mined.pairs, index, aliases=aliases))

@@ -57,6 +57,12 @@ def listing(caption: str, columns: Sequence[Column], rows: Sequence[Row]) -> Lis
     return Listing(caption, tuple(name for name, _, _ in columns), tuple(numeric for _, numeric, _ in columns), cells)
 
 
+def failures(found: Sequence[tuple[str, str, bool]]) -> Listing:
+    """Stages that failed or were left out, and why."""
+    body = [(stage, f"left out: {reason}" if left_out else reason) for stage, reason, left_out in found]
+    return Listing("Stages that failed, and those left out since they read such a table.", ("stage", "why"), (False, False), body)
+
+
 def correlations(rows: Sequence[Row]) -> Listing:
     """Distributional memorization of each task and model."""
     models, sets = list(CORPUS_MODELS), list(PAIR_SETS)

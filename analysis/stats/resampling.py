@@ -159,10 +159,16 @@ def _resampled(
     )
 
 
+def _variance(found: Reals) -> float:
+    """Of the resamples that have a value; 0 where none has."""
+    defined = found[~np.isnan(found)]
+    return float(defined.var()) if len(defined) else 0.0
+
+
 def _two_way(first: Reals, second: Reals, both: Reals) -> float:
     """By how much a deviation of both ways of clustering exceeds that of the first."""
-    of_first, of_second, of_both = (np.nanvar(found) for found in (first, second, both))
-    if not of_first > 0:
+    of_first, of_second, of_both = (_variance(found) for found in (first, second, both))
+    if of_first == 0:
         return 1.0
     return float(np.sqrt(max(of_first, of_second, of_first + of_second - of_both) / of_first))
 

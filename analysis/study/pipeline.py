@@ -1,16 +1,16 @@
-"""A study as a list of stages in order, each a table; finished ones are kept whatever happens to those after them."""
+"""A study as a list of stages in order, each a table; finished ones are kept whatever happens to others."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
 import suffixindex as si
 from analysis.errors import AnalysisError, ConfigError, StageError
-from analysis.tables import is_current, make_table, read_table
+from analysis.tables import has_columns, is_current, make_table, provenance, read_table
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,16 @@ class Stage:
         return {**self.files, **single, **several}
 
     @property
+    def all_reads(self) -> "list[Stage]":
+        """The stages whose tables it reads."""
+        return [stage for read in self.reads.values() for stage in ([read] if isinstance(read, Stage) else read)]
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its table is there, finished, and of its columns."""
+        return bool(provenance(self.output)) and has_columns(self.output, self.schema)
+
+    @property
     def provenance_settings(self) -> dict[str, Any]:
         """All that is kept beside the table, apart from its inputs."""
         assert not self.settings.keys() & self.depends_on.keys()
@@ -91,33 +101,65 @@ def concatenated(stages: Sequence[Stage]) -> pa.Table:
     return pa.concat_tables([stage.read() for stage in stages])
 
 
-def run_stages(stages: Sequence[Stage]) -> None:
-    """Run stages in order; those that are up to date pass at once.
+class Failure(NamedTuple):
+    """A stage that failed, and why; or one that was left out, since it reads what such a stage would have written."""
 
-    Raises
-    ------
-    StageError
-        One failed: it is named, and the tables before it are finished.
-    """
+    stage: str
+    reason: str
+    left_out: bool = False
+
+
+def attempt_stages(stages: Sequence[Stage]) -> list[Failure]:
+    """Run stages in order; those that are up to date pass at once. One that fails takes with it only those that read its table."""
     passed = 0
+    failures: list[Failure] = []
+    lost: set[Path] = set()
     for number, stage in enumerate(stages, 1):
+        if missing := next((read.name for read in stage.all_reads if read.output in lost), None):
+            failures.append(Failure(stage.name, f"it reads the table of {missing!r}", left_out=True))
+            lost.add(stage.output)
+            continue
         try:
             if stage.is_current():
                 passed += 1
                 continue
             log.info("[%d/%d] %s", number, len(stages), stage.name)
             stage.run()
+            continue
         except (AnalysisError, si.SuffixIndexError) as error:
-            raise StageError(_failed(stage, number, str(error))) from error
+            reason = str(error)
         except (MemoryError, OSError, RuntimeError, ValueError, ArithmeticError, LookupError, TypeError) as error:
             log.debug("%s failed", stage.name, exc_info=True)
-            raise StageError(_failed(stage, number, f"{type(error).__name__}: {error} (--debug shows where)")) from error
-    log.info("%d stages: %d made, %d were up to date", len(stages), len(stages) - passed, passed)
+            reason = f"{type(error).__name__}: {error} (--debug shows where)"
+        log.warning("stage %r failed, others go on: %s", stage.name, reason)
+        failures.append(Failure(stage.name, reason))
+        lost.add(stage.output)
+    made = len(stages) - passed - len(failures)
+    lacking = f", {len(failures)} failed or left out" if failures else ""
+    log.info("%d stages: %d made, %d were up to date%s", len(stages), made, passed, lacking)
+    return failures
 
 
-def _failed(stage: Stage, number: int, reason: str) -> str:
-    kept = {1: "", 2: "; the stage before it is kept"}.get(number, f"; the {number - 1} stages before it are kept")
-    return f"stage {stage.name!r} failed: {reason}{kept}; the same command goes on from there"
+def run_stages(stages: Sequence[Stage]) -> None:
+    """:func:`attempt_stages`, and an error at the end if any failed.
+
+    Raises
+    ------
+    StageError
+        Names those that failed; all other tables are finished.
+    """
+    raise_failed(attempt_stages(stages))
+
+
+def raise_failed(failures: Sequence[Failure]) -> None:
+    """Say which stages failed, if any did: :class:`StageError`."""
+    failed = [failure for failure in failures if not failure.left_out]
+    if not failed:
+        return
+    left_out = len(failures) - len(failed)
+    told = "; ".join(f"stage {failure.stage!r} failed: {failure.reason}" for failure in failed)
+    others = f"; {left_out} that read such a table were left out" if left_out else ""
+    raise StageError(f"{told}{others}; all other stages are finished and kept; the same command goes on from there")
 
 
 def chosen(stages: Sequence[Stage], command: str) -> list[Stage]:

@@ -7,25 +7,28 @@ from analysis.config import Config
 from analysis.errors import TableError
 from analysis.report import ModelChoice, Origin, StudyChoices, Tables, TaskChoice, listings, rows_of, write_report
 from analysis.report.selection import Row
-from analysis.study.pipeline import Stage
+from analysis.study.pipeline import Failure, Stage
 from analysis.study.plan.task_stages import metric_of
 from analysis.tables import provenance, versions
 
 
-def report_study(config: Config, stages: Sequence[Stage], settings: str) -> Path:
+def report_study(config: Config, stages: Sequence[Stage], settings: str, failures: Sequence[Failure] = ()) -> Path:
     """Write the report of the stages that are finished; return the page's path.
 
     Parameters
     ----------
     settings
         The configuration's text, printed as it is.
+    failures
+        Stages that failed: what an earlier run left of them is not shown, and the page says why.
 
     Raises
     ------
     TableError
         No stage that the report shows is finished.
     """
-    finished = [stage for stage in stages if provenance(stage.output) and stage.output.exists()]
+    failed = {failure.stage for failure in failures}
+    finished = [stage for stage in stages if stage.is_readable and stage.name not in failed]
     tables: dict[str, list[Row]] = {}
     for stage in finished:
         if stage.kind:
@@ -36,7 +39,11 @@ def report_study(config: Config, stages: Sequence[Stage], settings: str) -> Path
         tables,
         study_of(config),
         config.folder / "report",
-        overview=[listings.tasks(_tasks(config, finished)), listings.models(_models(config, tables))],
+        overview=[
+            *([listings.failures(failures)] if failures else []),
+            listings.tasks(_tasks(config, finished)),
+            listings.models(_models(config, tables)),
+        ],
         origins=[_origin(stage, config.folder) for stage in finished],
         inputs=_inputs(finished, config),
         versions=list(versions().items()),

@@ -192,6 +192,11 @@ def test_intervals_of_both_ways_hold_the_truth() -> None:
     assert held["examples"] < 150
 
 
+def test_resamples_without_a_value_widen_nothing() -> None:
+    found = clustered_bootstrap(SPEARMAN, ([1, 2, 3, 4], [1, 1, 1, 1]), [0, 0, 1, 1], also=[0, 1, 0, 1], resamples=20, seed=0)
+    assert np.isnan(found[:3]).all()
+
+
 @pytest.mark.parametrize("name", STATISTICS)
 def test_weights_that_share_a_row_are_that_row(name: str) -> None:
     """A row split into two that count one half each: the same estimate and, the clusters kept, the same resamples."""

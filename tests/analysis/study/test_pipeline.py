@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from analysis.cli import main
 from analysis.config import load_config
 from analysis.errors import ConfigError, MeasureError, StageError
-from analysis.study.pipeline import Stage, chosen, concatenated, once, run_stages
+from analysis.study.pipeline import Stage, attempt_stages, chosen, concatenated, once, run_stages
 from analysis.study.plan import plan
 from analysis.study.resources import Resources
 from analysis.tables import provenance
@@ -64,11 +64,27 @@ def test_each_stage_runs_once(study):
 )
 def test_a_failure_names_its_stage_and_loses_nothing(study, error, told):
     study.fails["c"] = error
-    with pytest.raises(StageError, match=rf"stage 'c' failed: {told}.*; the 2 stages before it are kept; the same command goes on"):
+    with pytest.raises(StageError, match=rf"stage 'c' failed: {told}.*; all other stages are finished and kept; the same command"):
         run_stages(study.stages)
     study.fails.clear()
     run_stages(study.stages)
     assert study.made == ["a", "b", "c", "c"]
+
+
+def test_a_failure_takes_only_the_stages_that_read_it(tmp_path):
+    """One task without pairs ended the run of all others."""
+    one, other = Counter(tmp_path / "one"), Counter(tmp_path / "other")
+    one.fails["a"] = MeasureError("no pair is left")
+    several = Stage("d", "d", tmp_path / "d.parquet", SCHEMA, Called(), {"all": [one.stages[1], other.stages[1]]})
+    stages = [stage for both in zip(one.stages, other.stages, strict=True) for stage in both]
+    failures = attempt_stages([*stages, several])
+    assert one.made == ["a"] and other.made == ["a", "b", "c"]
+    assert [(failure.stage, failure.left_out) for failure in failures] == [("a", False), ("b", True), ("c", True), ("d", True)]
+    with pytest.raises(StageError, match="stage 'a' failed: no pair is left; 3 that read such a table were left out"):
+        run_stages([*stages, several])
+    one.fails.clear()
+    run_stages([*stages, several])
+    assert one.made == ["a", "a", "a", "b", "c"] and other.made == ["a", "b", "c"]
 
 
 def test_a_stage_alone_needs_those_before_it(study):

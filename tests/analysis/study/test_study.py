@@ -129,7 +129,7 @@ def test_a_stage_that_fails_says_so_and_the_others_stay(study, tmp_path):
     (copy / "ladder" / "45k" / "model.safetensors").write_bytes(b"")
     told = run("-q", "score", str(copy / study.name), code=1).stderr
     assert "stage 'scores facts/45k@last' failed: the model" in told
-    assert "stages before it are kept" in told
+    assert "all other stages are finished and kept" in told
     assert "without index.sources" in run("run", str(copy / study.name), code=1).stderr  # its corpus stands elsewhere now
     (copy / "world" / "tasks" / "facts.jsonl").unlink()
     assert "task facts: world/tasks/facts.jsonl" in run("run", str(copy / study.name), code=1).stderr
