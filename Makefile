@@ -1,7 +1,7 @@
 # make demo    a first index, of this Python's own standard library, and what it answers
 # make serve   the same index asked over HTTP: a page in the browser, and an API
 # make lab     a small world, models trained on it, the whole study of them, its report: lab-run/study/report/report.html
-# make test    the tests      make lint    style, types, layers
+# make test    the tests      make test-long    what takes long      make lint    style, types, layers
 # make fuzz SECONDS=600       damaged, hostile and random input; exit 1 on a find, with the command that repeats it
 # make bench CORPUS=…         what an index of your corpus costs
 # make bench-queries TOKENS=….u16 PEERS=…/bin/python    questions against the peers
@@ -11,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 600
 
-.PHONY: demo serve lab test fuzz lint bench bench-build bench-gpu bench-queries clean
+.PHONY: demo serve lab test test-long fuzz lint bench bench-build bench-gpu bench-queries clean
 
 demo: .venv/core
 	$(BIN)/suffixindex demo demo-index
@@ -25,6 +25,9 @@ lab: .venv/dev
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n logical
+
+test-long: .venv/dev
+	$(BIN)/python -m pytest -n logical -m long
 
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED))

@@ -59,7 +59,7 @@ def listing(caption: str, columns: Sequence[Column], rows: Sequence[Row]) -> Lis
 
 def failures(found: Sequence[tuple[str, str, bool]]) -> Listing:
     """Stages that failed or were left out, and why."""
-    body = [(stage, f"left out: {reason}" if left_out else reason) for stage, reason, left_out in found]
+    body: list[tuple[str, ...]] = [(stage, f"left out: {reason}" if left_out else reason) for stage, reason, left_out in found]
     return Listing("Stages that failed, and those left out since they read such a table.", ("stage", "why"), (False, False), body)
 
 

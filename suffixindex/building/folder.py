@@ -116,7 +116,8 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         make_folder(folder)
     except (FileExistsError, NotADirectoryError):
-        raise BuildError(f"{folder} is a file: an index is a folder, choose another path") from None
+        file = next(path for path in (folder, *folder.parents) if path.exists())
+        raise BuildError(f"{file} is a file: an index is a folder, choose another path") from None
     except OSError as error:
         raise BuildError(f"{folder} cannot be made: {error.strerror}") from error
     lock = FileLock(folder / LOCK, timeout=0)

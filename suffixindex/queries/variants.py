@@ -8,11 +8,12 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from suffixindex.errors import QueryError
+from suffixindex.errors import QueryError, UnaskableError
 from suffixindex.results import Variant
 
 Encode = Callable[[str], NDArray[Any]]
@@ -35,9 +36,10 @@ def find_variants(text: str, kinds: Sequence[str], encode: Encode) -> list[Varia
     spaced = [other for one in cased for other in (_spaces(one) if "space" in kinds else [one])]
     if "unicode" in kinds:
         spaced = [form for one in spaced for form in unicode_forms(one)]
-    found: dict[tuple[int, ...], str] = {}
+    found = {tuple(encode(text).tolist()): text}
     for spelling in spaced:
-        found.setdefault(tuple(encode(spelling).tolist()), spelling)
+        with suppress(UnaskableError):  # that of one space without it has no token
+            found.setdefault(tuple(encode(spelling).tolist()), spelling)
     return [Variant(spelling, ids) for ids, spelling in found.items()]
 
 

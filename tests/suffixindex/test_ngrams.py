@@ -24,7 +24,7 @@ SHAPES = [
     np.array,
     lambda ids: [np.int16(i) for i in ids],
     lambda ids: np.array(ids, np.uint64),
-    lambda ids: "".join(chr(ord("a") + i) for i in ids),
+    lambda ids: "".join(chr(ord("a") + i) for i in ids) or [],  # of no ids, text is no n-gram
 ]
 
 

@@ -25,7 +25,7 @@ HEAVY = ("numba", "torch", "transformers", "pyarrow", "datasets", "tokenizers", 
 def test_there_are_the_commands_that_these_files_test() -> None:
     queries = {"count", "next", "docs", "concordance", "cooccur", "top", "statistics", "duplicates"}
     queries |= {"infgram", "score", "spans", "bench"}
-    assert set(main.commands) == {"check", "build", "info", "verify", "demo", "adopt", "export", *queries}
+    assert set(main.commands) == {"serve", "check", "build", "info", "verify", "demo", "adopt", "export", *queries}
 
 
 def test_commands_are_listed_in_the_order_of_use_with_helps_that_are_whole() -> None:

@@ -60,7 +60,7 @@ def test_many_tiny_records_are_parsed_some_at_a_time(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("kind", ["gz", "zst", "zst of one frame"])
-@pytest.mark.parametrize("content", ["one line", "a text", "many lines"])
+@pytest.mark.parametrize("content", ["one line", "a text", pytest.param("many lines", marks=pytest.mark.long)])
 def test_a_bomb_is_unpacked_in_steps(tmp_path: Path, kind: str, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
     size = 64 << 20
     unit = b'{"text": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}\n' if content == "many lines" else b"a" * 64

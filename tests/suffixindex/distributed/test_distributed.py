@@ -159,8 +159,15 @@ def test_a_cluster_of_this_machine(tmp_path: Path) -> None:
 # ---- what is wrong with the input -----------------------------------------------------------------------------------
 
 
+def test_a_document_that_no_shard_holds(tmp_path: Path, address: str) -> None:
+    corpus = tmp_path / "long.jsonl"
+    corpus.write_text(json.dumps({"text": "a " * 50}) + "\n")
+    for where in ({}, {"scheduler": address}):
+        with pytest.raises(si.SuffixIndexError, match=r"a document of 50 tokens .*--shard-tokens"):
+            build(corpus, tmp_path / f"index-{len(where)}", shard_tokens=10, on_error="raise", **where)
+
+
 def test_bad_input_is_the_sentence_of_one_machine(tmp_path: Path, address: str) -> None:
-    corpus = write_corpus(tmp_path / "corpus", 24)
     empty = tmp_path / "empty.jsonl"
     empty.write_text('{"no": "text"}\n')
     lame = tmp_path / "lame"  # one bad record: of several, a cluster names the first that any worker finds
@@ -169,7 +176,6 @@ def test_bad_input_is_the_sentence_of_one_machine(tmp_path: Path, address: str) 
         (lame / f"{number}.jsonl").write_text('{"text": "a b c"}\n' * 30 + '{"no": "text"}\n' * (number == 2))
     wrong: list[tuple[Any, dict[str, Any]]] = [
         (lame, {"on_error": "raise"}),
-        (corpus, {"shard_tokens": 10}),
         (empty, {}),
     ]
     for case, (inputs, options) in enumerate(wrong):

@@ -156,6 +156,7 @@ def hosts() -> Iterator[list[tuple[str, str]]]:
         yield made
 
 
+@pytest.mark.long  # waits until a scheduler gives up a host
 def test_a_host_that_is_cut_off_in_mid_shard(tmp_path: Path, hosts: list[tuple[str, str]]) -> None:
     corpus, index = write_corpus(tmp_path / "corpus", 60), tmp_path / "many"
     expected = build_here(corpus, tmp_path / "one", "words")

@@ -37,7 +37,7 @@ def same(found: Any, expected: Any) -> bool:
     return bool(found == expected)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.data())
 def test_the_answers_of_the_index_itself(new_folder: Callable[[], Path], address: str, data: st.DataObject) -> None:
     corpus: Corpus = data.draw(corpora())

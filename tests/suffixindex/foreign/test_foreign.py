@@ -110,6 +110,7 @@ def with_degenerate(test: Callable[..., None]) -> Callable[..., None]:
 
 
 @with_degenerate
+@settings(max_examples=FEWER)
 @given(drawn=asked())
 def test_occurrences(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]]) -> None:
     corpus, ngrams = drawn
@@ -142,6 +143,7 @@ def test_occurrences(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]]) 
                     assert following.token_ids.tolist() == sorted(answer)
 
 
+@settings(max_examples=FEWER)
 @given(drawn=corpora(), data=st.data())
 def test_together(new_folder: Folder, drawn: Corpus, data: st.DataObject) -> None:
     index = opened(new_folder(), drawn)

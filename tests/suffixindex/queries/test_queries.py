@@ -122,7 +122,7 @@ def test_concordance(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], 
 
         def lines(ngram: list[int] = ngram, width: int = width, **page: int | None) -> list[tuple[object, ...]]:
             found = index.concordance(ngram, width, **page)  # type: ignore[arg-type]
-            return [(line[0], line[1], *(part.tolist() for part in line[2:])) for line in found]
+            return [(one.document_id, one.offset, *(part.tolist() for part in (one.left, one.match, one.right))) for one in found]
 
         assert lines(limit=None) == expected
         assert lines() == expected[:10]

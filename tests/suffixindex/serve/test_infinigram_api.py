@@ -3,8 +3,10 @@
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 from hypothesis import example, given, settings
@@ -164,7 +166,11 @@ def test_errors(live: LiveServer, question: dict[str, Any], status: int, sentenc
     ],
 )
 def test_what_is_no_request(live: LiveServer, body: bytes, kind: str, status: int) -> None:
-    assert live.ask("/", body, Content_Type=kind).status == status
+    for _ in range(5):
+        with suppress(URLError):  # the server may close while much of a body is still to come
+            assert live.ask("/", body, Content_Type=kind).status == status
+            return
+    pytest.fail("no answer")
 
 
 def test_methods_and_the_list_of_indexes(live: LiveServer) -> None:

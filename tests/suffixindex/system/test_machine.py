@@ -37,6 +37,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 @pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
+@pytest.mark.long  # compiles every kernel of a build and of its questions anew
 def test_kernels_that_can_be_kept_nowhere_are_kept_until_the_process_ends(tmp_path: Path, corpus: Path) -> None:
     """As where the package's folder is read-only and there is no home."""
     (tmp_path / "tmp").mkdir()
