@@ -95,7 +95,7 @@ def test_a_search_counts_and_fills_every_panel(watched: Watched) -> None:
     tokens = sum(len(re.findall(r"\w+|[^\w\s]", text)) for text in TEXTS)
     assert figures.nth(1).inner_text() == "2"
     assert float(figures.nth(2).inner_text().replace(",", "")) == pytest.approx(3e6 / tokens, rel=0.2)
-    assert [(row[0], row[2]) for row in rows(page, "next")] == [("did", "1"), ("sat", "1"), ("slept", "1")]
+    assert sorted((row[0], row[2]) for row in rows(page, "next")) == [("did", "1"), ("sat", "1"), ("slept", "1")]
     assert [row[1] for row in rows(page, "concordance")] == ["the cat"] * 3
     assert [(row[0], row[2]) for row in rows(page, "groups")] == [("story", "3")]
     assert rows(page, "spellings")[0] == ["the cat", "3", "2"]
@@ -105,7 +105,7 @@ def test_a_search_counts_and_fills_every_panel(watched: Watched) -> None:
 
 def test_a_click_on_a_next_token_extends_the_phrase(watched: Watched) -> None:
     page = watched.open("?q=the+cat")
-    settled(page, "next").locator("button.extend:text-is('sat')").click()
+    settled(page, "next").get_by_role("button", name="sat", exact=True).click()
     page.wait_for_selector("#count:text-is('1')")
     assert page.input_value("#query") == "the cat sat"
     page.go_back()
@@ -140,7 +140,7 @@ def test_a_document_opens_with_its_phrase_marked_and_closes(watched: Watched) ->
 
 def test_a_value_restricts_and_its_chip_frees(watched: Watched) -> None:
     page = watched.open("?q=mat")
-    settled(page, "groups").locator("button.extend:text-is('note')").click()
+    settled(page, "groups").get_by_role("button", name="note", exact=True).click()
     page.wait_for_selector("#count:text-is('2')")
     page.click(".chip button")
     page.wait_for_selector("#count:text-is('4')")
@@ -154,7 +154,7 @@ def test_a_value_restricts_and_its_chip_frees(watched: Watched) -> None:
 
 def test_two_phrases_together(watched: Watched) -> None:
     page = watched.open("?q=dog&near=mat&window=3")
-    assert [row[1] for row in rows(page, "together")] == ["1", "2", "4"]
+    assert [row[1] for row in rows(page, "together")] == ["0", "2", "4"]
     page.fill("#together input[type=number]", "")
     page.press("#together input[type=search]", "Enter")
     page.wait_for_selector("#together .note:text('2 together')")

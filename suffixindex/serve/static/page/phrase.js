@@ -9,7 +9,7 @@ import { Kwic } from "./panels/kwic.js";
 import { Next } from "./panels/next.js";
 import { Spellings } from "./panels/spellings.js";
 import { Together } from "./panels/together.js";
-import { SearchBox } from "./search.js";
+import { idsOnly, SearchBox, typedIds } from "./search.js";
 import { phraseOf } from "./state.js";
 import { whereBar } from "./where.js";
 
@@ -40,8 +40,9 @@ export class Phrase {
     const { state } = this.app;
     // the text of ids, sent again as it is, is still those ids
     const same = state.ids !== null && q === this.shownIds;
-    const asked = same ? { ids: state.ids } : { q, ids: null };
-    if (same || q === state.q) this.update(new Set(["q"]));
+    const ids = typedIds(this.app.info(), q);
+    const asked = ids ? { ids, q: "" } : { q, ids: null };
+    if (same || (q === state.q && !ids)) this.update(new Set(["q"]));
     else this.app.set({ ...asked, doc: null, at: null, mark: null }, { push: true });
   }
 
@@ -74,14 +75,14 @@ export class Phrase {
       for (const other of this.others) other.panel.hide();
       return;
     }
-    for (const other of this.others) other.wait?.();
     this.counts.ask(phrase, (found) => {
       this.found = found;
       this.columns.classList.toggle("zero", found.count === 0);
-      this.shownIds = state.ids ? found.ngram.text : null;
-      this.box.fill(found.ngram.text);
+      const text = idsOnly(this.app.info()) ? found.ngram.token_ids.join(" ") : found.ngram.text;
+      this.shownIds = state.ids ? text : null;
+      this.box.fill(text);
       for (const other of this.others) {
-        if (found.count > 0 || other === this.spellings) other.ask(found);
+        if (other === this.spellings ? !idsOnly(this.app.info()) : found.count > 0) other.ask(found);
         else other.panel.hide();
       }
     }, () => {

@@ -24,24 +24,43 @@ export function levels(spans, shade) {
   return sizes.map((one) => (range ? 1 + Math.round(((one - least) / range) * 4) : 3));
 }
 
+/** A text as its UTF-8 bytes, each a character below 256, so that `indexOf` finds parts of characters. */
+const bytesOf = (text) => Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
+
+/** For each byte of a text, and one more, the character that it belongs to. */
+function charactersOf(text) {
+  const places = [];
+  let place = 0;
+  for (const character of text) {
+    for (let left = new TextEncoder().encode(character).length; left > 0; left--) places.push(place);
+    place += character.length;
+  }
+  return [...places, place];
+}
+
+const unescaped = (piece) => bytesOf(piece).replace(/\\x([0-9a-f]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+
 /**
  * Where each piece stands in the text as it was pasted: `starts` and `ends`.
- * A tokenizer may have changed capitals or dropped white space; what cannot be placed stands between its neighbours.
+ * A piece may be part of a character (`\xe2`); a tokenizer may have changed capitals or dropped white space. What cannot be
+ * placed stands between its neighbours.
  */
 export function align(text, pieces) {
   const lower = text.toLowerCase();
-  const folded = lower.length === text.length; // some letters grow when they are made small
-  const same = folded ? lower : text;
+  const folded = lower.length === text.length ? lower : text; // some letters grow when they are made small
+  const bytes = bytesOf(folded);
+  const characters = charactersOf(folded);
   const starts = [];
   const ends = [];
   let at = 0;
   for (const piece of pieces) {
-    const wanted = (folded ? piece.toLowerCase() : piece).trim();
-    const found = wanted ? same.indexOf(wanted, at) : -1;
-    const placed = found >= 0 && !/\w{12}/.test(text.slice(at, found)); // a match beyond a long word is another one
-    starts.push(placed ? found : null);
-    ends.push(placed ? found + wanted.length : null);
+    const literal = bytesOf(folded === lower ? piece.toLowerCase() : piece).trim();
+    const wanted = [literal, unescaped(piece)].find((one) => one && bytes.startsWith(one, at + /^\s*/.exec(bytes.slice(at, at + 99))[0].length)) ?? literal;
+    const found = wanted ? bytes.indexOf(wanted, at) : -1;
+    const placed = found >= 0 && !/\w{12}/.test(bytes.slice(at, found)); // a match beyond a long word is another one
     if (placed) at = found + wanted.length;
+    starts.push(placed ? characters[found] : null);
+    ends.push(placed ? characters[at - 1] + String.fromCodePoint(folded.codePointAt(characters[at - 1])).length : null);
   }
   for (let place = pieces.length - 1; place >= 0; place--) {
     ends[place] ??= starts[place + 1] ?? text.length;

@@ -6,7 +6,7 @@ import { step } from "./keys.js";
 import { choices, Panel, press } from "./panel.js";
 import { documentRows } from "./panels/lines.js";
 import { fieldOf } from "./panels/groups.js";
-import { indexChoice } from "./search.js";
+import { idsOnly, indexChoice, typedIds } from "./search.js";
 import { align, kept, levels, longest, segments } from "./spans.js";
 
 const COUNTS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 1e4, 1e5, 1e6, 1e9, 0];
@@ -70,17 +70,19 @@ export class Text {
       this.traced.hide();
       return;
     }
-    const body = { text, min_length: 1, limit: 0 };
+    const info = this.app.info();
+    const body = { text: typedIds(info, text) ?? text, min_length: 1, limit: 0 };
     this.traced.load((signal) => ask(index, "spans", body, signal), (answer) => {
       this.answer = answer;
-      this.places = align(text, answer.pieces);
+      this.text = idsOnly(info) ? answer.pieces.join(" ") : text;
+      this.places = align(this.text, answer.pieces);
       this.question = { index, question: "spans", body };
       this.draw();
     });
   }
 
   draw() {
-    const { text, min, max, shade } = this.app.state;
+    const { min, max, shade } = this.app.state;
     this.min.value = String(min);
     this.minShown.textContent = plural(min, "token");
     const place = COUNTS.findIndex((count) => count >= max && max);
@@ -93,7 +95,7 @@ export class Text {
     const shading = levels(this.shown, shade);
     const covered = owners.filter((owner) => owner >= 0).length;
     this.traced.body.replaceChildren(
-      el("p", { class: "text traced-text" }, ...segments(text, this.places, owners).map(({ text: part, owner }) =>
+      el("p", { class: "text traced-text" }, ...segments(this.text, this.places, owners).map(({ text: part, owner }) =>
         owner < 0 ? part : this.segment(part, owner, shading[owner]))),
       el("p", { class: "legend" }, "Shade: ", ...[1, 2, 3, 4, 5].map((level) => el("mark", { class: `span level-${level}` }, level === 1 ? (shade === "length" ? "short" : "frequent") : level === 5 ? (shade === "length" ? "long" : "rare") : " · ")),
         " The mark of a token is that of the longest span it lies in."));

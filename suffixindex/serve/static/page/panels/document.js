@@ -66,11 +66,12 @@ export class DocumentView {
       el("div", { class: "controls" },
         el("span", { class: "note" }, `tokens ${number(Math.min(start + 1, stop))} to ${number(stop)} of ${number(size)}`),
         go("Earlier", Math.max(0, start - STRETCH), start > 0), go("Later", stop, stop < size),
-        el("button", { type: "button", onclick: () => this.step(-1) }, "Mark before"),
+        el("button", { type: "button", onclick: () => this.step(-1) }, "Previous mark"),
         el("button", { type: "button", onclick: () => this.step(1) }, "Next mark")),
       text);
     this.tools.append(menu("document", "Document", { questions: [question], answer, rows: () => [
       { document_id: answer.document_id, start, stop, text: answer.text, path: answer.path, line: answer.line, ...answer.metadata }] }));
+    text.focus({ preventScroll: true });
     this.marks = [...text.querySelectorAll("mark")];
     this.current = -1;
     const wanted = at === null ? 0 : this.marks.findIndex((mark) => startOf(answer, this.marks.indexOf(mark), question) >= at);

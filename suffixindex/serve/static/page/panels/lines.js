@@ -1,6 +1,6 @@
 /* Lines of a concordance: their order, and the tables they are shown in. */
 
-import { el, number, plural, valueOf } from "../dom.js";
+import { el, number, pieceOf, plural, valueOf } from "../dom.js";
 
 const order = new Intl.Collator("en", { sensitivity: "base", numeric: true });
 const words = (text) => text.split(/\s+/).filter(Boolean);
@@ -68,13 +68,19 @@ export function lineRows(lines, field, open) {
     head(["Before", "left"], ["Phrase", "match"], ["After", "right"], ["Document", "doc"], [field, "source"]),
     el("tbody", {}, ...lines.map((line) => el("tr", { role: "row", onclick: (event) => rowClick(event, () => open(line.document_id, line.offset)) },
       cell("left", el("bdi", {}, line.left.text)),
-      cell("match", el("mark", {}, line.match.text)),
+      cell("match", ...marked(line.match.text)),
       cell("right", el("bdi", {}, line.right.text)),
       cell("doc", opener(line, line.offset, open)),
       cell("source", source(line, field))))));
   const longest = Math.max(1, ...lines.map((line) => line.match.text.length));
   table.style.setProperty("--match", `${Math.min(22, 1.2 + 0.6 * longest)}rem`);
   return table;
+}
+
+/** The phrase marked, the white space at its ends not. */
+function marked(text) {
+  const inner = text.trim();
+  return inner ? [/^\s/.test(text) ? " " : "", el("mark", {}, inner), /\s$/.test(text) ? " " : ""] : [el("mark", {}, pieceOf(text))];
 }
 
 /** Documents that hold the phrase, the first place of each. */
