@@ -21,7 +21,10 @@ class App {
     this.bar = document.getElementById("ask");
     this.document = new DocumentView(this);
     this.mode = null;
-    window.addEventListener("popstate", () => this.show(this.settled(read(location))));
+    window.addEventListener("popstate", () => {
+      clearTimeout(this.writing);
+      this.show(this.settled(read(location)));
+    });
     listen(() => this.mode);
   }
 
@@ -36,11 +39,16 @@ class App {
     return this.infos.get(name);
   }
 
-  /** Change the state; `push` makes a step to which the browser's Back returns. */
-  set(changes, { push = false } = {}) {
+  /**
+   * Change the state; `push` makes a step to which the browser's Back returns. `lazy` is for what changes many times a second: browsers
+   * refuse an address that is written that often.
+   */
+  set(changes, { push = false, lazy = false } = {}) {
     const state = this.settled({ ...this.state, ...changes });
     const shown = { ...state, index: this.infos.size > 1 ? state.index : "", index2: state.mode === "compare" ? state.index2 : "" };
-    history[push ? "pushState" : "replaceState"](null, "", write(shown));
+    clearTimeout(this.writing);
+    if (lazy) this.writing = setTimeout(() => history.replaceState(null, "", write(shown)), 250);
+    else history[push ? "pushState" : "replaceState"](null, "", write(shown));
     this.show(state);
   }
 

@@ -68,6 +68,13 @@ export class Panel {
     this.note.textContent = sentence;
   }
 
+  /** What is shown answers an older question: pale until the new one is asked. */
+  stale() {
+    this.controller?.abort();
+    this.asked += 1;
+    if (!this.element.hidden) this.element.setAttribute("aria-busy", "true");
+  }
+
   hide() {
     this.controller?.abort();
     this.asked += 1;

@@ -70,11 +70,12 @@ export class Phrase {
     this.box.fill(state.ids ? "" : state.q);
     const blank = phrase.length === 0;
     this.empty.replaceChildren(...(blank ? examples(this.app) : []));
-    this.counts.panel.hide();
     if (blank) {
+      this.counts.panel.hide();
       for (const other of this.others) other.panel.hide();
       return;
     }
+    for (const other of this.others) other.panel.stale();
     this.counts.ask(phrase, (found) => {
       this.found = found;
       this.columns.classList.toggle("zero", found.count === 0);

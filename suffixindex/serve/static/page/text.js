@@ -37,8 +37,8 @@ export class Text {
 
   makeControls() {
     const { app } = this;
-    this.min = el("input", { type: "range", min: "1", max: "40", "aria-label": "Minimum length in tokens", oninput: () => app.set({ min: Number(this.min.value) }) });
-    this.max = el("input", { type: "range", min: "0", max: String(COUNTS.length - 1), "aria-label": "Maximum count", oninput: () => app.set({ max: COUNTS[Number(this.max.value)] }) });
+    this.min = el("input", { type: "range", min: "1", max: "40", "aria-label": "Minimum length in tokens", oninput: () => app.set({ min: Number(this.min.value) }, { lazy: true }) });
+    this.max = el("input", { type: "range", min: "0", max: String(COUNTS.length - 1), "aria-label": "Maximum count", oninput: () => app.set({ max: COUNTS[Number(this.max.value)] }, { lazy: true }) });
     this.minShown = el("output", {});
     this.maxShown = el("output", {});
     this.shade = choices("Shade by", [["length", "Length"], ["rarity", "Rarity"]], "", (shade) => app.set({ shade }));
