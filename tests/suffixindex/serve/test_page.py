@@ -19,6 +19,8 @@ from tests.helpers.browser import Watched, chromium
 from tests.helpers.building import write_jsonl
 from tests.helpers.serving import LiveServer, listening
 
+pytestmark = pytest.mark.long  # drives a browser, which few machines have
+
 TEXTS = [
     "the cat sat on the mat the cat slept",
     "the dog sat on the mat the cat did not",

@@ -10,6 +10,8 @@ from tests.helpers.browser import Watched, chromium
 from tests.helpers.building import write_jsonl
 from tests.helpers.serving import LiveServer, listening
 
+pytestmark = pytest.mark.long  # drives a browser, which few machines have
+
 RUN = "window.ran=1"
 HOSTILE = [
     f"<script>{RUN}</script>",
