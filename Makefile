@@ -27,7 +27,7 @@ test: .venv/dev
 	$(BIN)/python -m pytest -n logical
 
 test-long: .venv/dev
-	$(BIN)/python -m pytest -n logical -m long
+	$(BIN)/python -m pytest -n logical -m 'long or not long' --hypothesis-profile=long
 
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED))

@@ -13,7 +13,8 @@ from tests.helpers import building
 from tests.helpers.shell import RECORDS
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
-settings.register_profile("compiled", max_examples=120, **COMMON)
+settings.register_profile("compiled", max_examples=50, **COMMON)
+settings.register_profile("long", max_examples=120, **COMMON)  # make test-long
 settings.register_profile("interpreted", max_examples=30, **COMMON)  # NUMBA_DISABLE_JIT=1: kernels run as plain Python
 settings.register_profile("thorough", max_examples=1000, **COMMON)  # pytest --hypothesis-profile=thorough
 settings.load_profile("compiled" if building.COMPILED else "interpreted")
