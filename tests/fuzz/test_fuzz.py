@@ -12,7 +12,7 @@ from tests.fuzz import __main__ as runner
 from tests.fuzz.targets import NEEDS, TARGETS, Find, Target
 from tests.helpers.building import COMPILED
 
-INPUTS = 10 if COMPILED else 2
+INPUTS = 5 if COMPILED else 2
 
 
 @pytest.mark.usefixtures("no_fsync")

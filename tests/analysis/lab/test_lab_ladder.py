@@ -172,6 +172,7 @@ def test_a_finished_model_is_left_and_another_seed_trained_anew(lab: Path, strea
     assert weights(tmp_path) != first and finished(tmp_path)["settings"]["seed"] == 1
 
 
+@pytest.mark.long  # trains a ladder twice, in processes of its own
 def test_processes_train_what_one_does(lab: Path, tmp_path: Path) -> None:
     sizes = [SMALL, replace(SMALL, name="wide", width=16)]
     settings = {"sizes": sizes, "recipe": replace(RECIPE, epochs=0.01), "seed": 0}

@@ -191,7 +191,7 @@ SHORT_TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("text", SHORT_TEXTS)
+@pytest.mark.parametrize("text", [pytest.param(SHORT_TEXTS[0], marks=pytest.mark.long), *SHORT_TEXTS[1:]])
 def test_a_lack_of_memory_at_any_call(text: tuple[Text, int | None, Plan]) -> None:
     """The first time and the last time that a line calls a function of torch."""
     tokens, separator, plan = text

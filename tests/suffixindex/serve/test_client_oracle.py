@@ -19,7 +19,6 @@ THROUGH = {
     test_queries: [
         "test_counts",
         "test_next_tokens",
-        "test_documents",
         "test_documents_are_ten_unless_asked_for_more",
         "test_documents_say_where_they_came_from",
         "test_cooccurrence_of_single_ngrams_and_aliases",
