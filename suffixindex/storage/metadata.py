@@ -28,7 +28,7 @@ def our_record(value: Any) -> Record:
         It is none.
     """
     fields = {"path": (str, NoneType), "line": (int, NoneType), "metadata": (dict,)}
-    if not isinstance(value, dict) or not all(isinstance(value.get(name), types) for name, types in fields.items()):
+    if not isinstance(value, dict) or not all(isinstance(value.get(name, ...), types) for name, types in fields.items()):
         raise ValueError("no record")
     return value
 
