@@ -104,13 +104,12 @@ def next_command(
 
 def counted(index: "SuffixIndex", ngrams: "Sequence[Ngram]", documents: bool, where: "Mask") -> list[dict[str, Any]]:
     """A record for each n-gram; 0 for one that cannot be looked up."""
-    places = askable(index, ngrams)
-    asked = [ngrams[place] for place in places]
+    asked = askable(index, ngrams)
     records = [{**described(index, ngram), "count": 0, **({"documents": 0} if documents else {})} for ngram in ngrams]
-    for place, count in zip(places, index.counts(asked, where).tolist(), strict=True):
+    for place, count in zip(asked, index.counts(asked.values(), where).tolist(), strict=True):
         records[place]["count"] = count
     if documents:
-        for place, number in zip(places, index.document_counts(asked, where).tolist(), strict=True):
+        for place, number in zip(asked, index.document_counts(asked.values(), where).tolist(), strict=True):
             records[place]["documents"] = number
     return records
 
@@ -118,10 +117,10 @@ def counted(index: "SuffixIndex", ngrams: "Sequence[Ngram]", documents: bool, wh
 def counted_by(index: "SuffixIndex", ngrams: "Sequence[Ngram]", field: str, documents: bool, where: "Mask") -> list[dict[str, Any]]:
     """A record for each n-gram and value of a field under which it occurs."""
     records = []
-    for ngram in [ngrams[place] for place in askable(index, ngrams)]:
-        counts = index.counts_by(ngram, field, where=where)
-        holding = index.counts_by(ngram, field, "documents", where) if documents else {}
-        asked = {**described(index, ngram), "field": field}
+    for place, token_ids in askable(index, ngrams).items():
+        counts = index.counts_by(token_ids, field, where=where)
+        holding = index.counts_by(token_ids, field, "documents", where) if documents else {}
+        asked = {**described(index, ngrams[place]), "field": field}
         records += [
             {**asked, "value": value, "count": count, **({"documents": holding[value]} if documents else {})}
             for value, count in counts.items()
@@ -136,9 +135,9 @@ def counted_variants(
     if not all(isinstance(text, str) for text in ngrams):
         raise QueryError("--variants takes text: token ids have no spellings")
     records = []
-    places = askable(index, ngrams)
+    asked = askable(index, ngrams)
     for place, text in enumerate(ngrams):
-        if place not in places:
+        if place not in asked:
             records.append({**described(index, text), "variant": None, "count": 0, **({"documents": 0} if documents else {})})
             continue
         assert isinstance(text, str)

@@ -165,17 +165,15 @@ def warn_of_spellings(index: "SuffixIndex", ngrams: "Iterable[Ngram]") -> None:
                     click.echo(f"note: {same}: count --variants unicode counts both", err=True)
 
 
-def askable(index: "SuffixIndex", ngrams: "Sequence[Ngram]") -> list[int]:
-    """Places of the n-grams that can be looked up; says why the others cannot, which count 0."""
-    places = []
+def askable(index: "SuffixIndex", ngrams: "Sequence[Ngram]") -> "dict[int, NDArray[np.int64]]":
+    """The ids of the n-grams that can be looked up, by their places; says why the others cannot, which count 0."""
+    asked = {}
     for place, ngram in enumerate(ngrams):
         try:
-            index.checker.ngram(ngram)
+            asked[place] = index.checker.ngram(ngram)
         except UnaskableError as error:
             click.echo(f"note: {error}", err=True)
-        else:
-            places.append(place)
-    return places
+    return asked
 
 
 def typed(ngrams: Sequence[str], file: IO[bytes] | None, ids: bool) -> Sequence[str]:
