@@ -40,7 +40,6 @@ USES = {
     "get_doc_by_ptr": ("max_disp_len",),
 }
 """The query types, and the optional fields that each heeds."""
-OF_CNF_ALONE = ("max_clause_freq", "max_diff_tokens")
 WITHOUT_QUERY = ("get_doc_by_rank", "get_doc_by_ptr")
 """Asked by clients that have no query to highlight."""
 KNOWN = {"query_type", "corpus", "index", "engine", "source", "timestamp", "query", "query_ids", "s", "rank", "ptr", *LIMITS}

@@ -60,9 +60,6 @@ class Terms:
                     return int(found)
         return 65535 if self._index.vocabulary_size <= 65535 else self._index.separator
 
-    def end_token(self) -> str:
-        return self.tokens([self.end])[0]
-
     def warning(self, term: str) -> str | None:
         """What a term says that its author may not have meant, if the ids show it."""
         stripped = term.strip()
