@@ -20,7 +20,7 @@ def _run(start, token):
 
 @helper
 def _token(tokens, suffix_array, rank, length):
-    return np.int64(tokens[inside(np.int64(suffix_array[rank]) + length, len(tokens))])
+    return np.int64(tokens[np.uint64(inside(np.int64(suffix_array[np.uint64(rank)]) + length, len(tokens)))])
 
 
 @kernel
@@ -77,11 +77,11 @@ def halve_runs(tokens, suffix_array, low, high, length, runs):
             prefetch(suffix_array, (left[taken] + right[taken]) >> 1)
             taken += 1
         for i in range(taken):
-            at[i] = inside(np.int64(suffix_array[(left[i] + right[i]) >> 1]) + length, len(tokens))
+            at[i] = inside(np.int64(suffix_array[np.uint64((left[i] + right[i]) >> 1)]) + length, len(tokens))
             prefetch(tokens, at[i])
         for i in range(taken - 1, -1, -1):  # so that smaller stretches stay on top
             middle = (left[i] + right[i]) >> 1
-            token = np.int64(tokens[at[i]])
+            token = np.int64(tokens[np.uint64(at[i])])
             first_rank[waiting], last_rank[waiting] = left[i], middle
             first_token[waiting], last_token[waiting] = left_token[i], token
             waiting += 1
@@ -104,9 +104,11 @@ def read_before(tokens, suffix_array, low, out):
 def count_runs(runs, size, vocabulary_size, separator, ids, counts):
     """Split sorted ``runs`` of ``size`` ranks into token ids and how long each run is; raises DamageError for an unknown id."""
     low_half = np.uint64(2**32 - 1)
+    unknown = np.int64(0)
     for i in range(len(runs)):
         ids[i] = np.int64(runs[i] & low_half)
-        if ids[i] >= vocabulary_size and ids[i] != separator:
-            raise DamageError
+        unknown += np.int64(ids[i] >= vocabulary_size) & np.int64(ids[i] != separator)
         end = np.int64(runs[i + 1] >> np.uint64(32)) if i + 1 < len(runs) else size
         counts[i] = end - np.int64(runs[i] >> np.uint64(32))
+    if unknown:
+        raise DamageError

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.kernels import BLOCK_SHIFT
-from suffixindex.kernels.guarded import position_at
+from suffixindex.kernels.guarded import BLOCK, check_block, position_at
 from suffixindex.kernels.jit import helper, kernel, prefetch
 
 AHEAD = 32
@@ -45,16 +45,17 @@ class Lists(NamedTuple):
 @helper
 def _document(position, blocks, offsets):
     """The document that holds a position, which is one: O(documents that begin in its block)."""
-    document = np.int64(blocks[position >> BLOCK_SHIFT])
-    while np.int64(offsets[document + 1]) <= position:
-        document += 1
+    at = np.uint64(position)
+    document = np.uint64(blocks[at >> np.uint64(BLOCK_SHIFT)])
+    while offsets[document + np.uint64(1)] <= at:
+        document += np.uint64(1)
     return document
 
 
 @helper
 def _look_ahead(suffix_array, blocks, rank):
     """Ask for the block that a later occurrence lies in."""
-    prefetch(blocks, np.int64(suffix_array[min(rank + AHEAD, len(suffix_array) - 1)]) >> BLOCK_SHIFT)
+    prefetch(blocks, np.int64(suffix_array[np.uint64(min(rank + AHEAD, len(suffix_array) - 1))]) >> BLOCK_SHIFT)
 
 
 @kernel
@@ -160,8 +161,9 @@ def count_pairs(postings, clauses, frequent, groups, partners, lists, first, las
     for group in range(first, last):
         met = np.int32(stamp + group - first)
         for interval in range(of_clauses[frequent[group]], of_clauses[frequent[group] + 1]):
-            for rank in range(lows[interval], highs[interval]):
-                stamps[_document(position_at(suffix_array, rank, size), blocks, offsets)] = met
+            for block in range(lows[interval], highs[interval], BLOCK):
+                for rank in range(block, check_block(suffix_array, block, highs[interval], size)):
+                    stamps[_document(suffix_array[np.uint64(rank)], blocks, offsets)] = met
         for pair in range(groups[group], groups[group + 1]):
             together = np.int64(0)
             for i in range(starts[partners[pair]], stops[partners[pair]]):

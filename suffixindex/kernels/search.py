@@ -8,12 +8,10 @@ bound that the tree gave, the suffix beyond is compared too: a damaged tree is n
 import numpy as np
 
 from suffixindex.kernels import FANOUT, DamageError
-from suffixindex.kernels.guarded import position_at
+from suffixindex.kernels.guarded import LINE, position_at
 from suffixindex.kernels.jit import helper, kernel, prefetch
 from suffixindex.kernels.stored import place
 
-LINE = 16
-"""Ranks in a cache line of the suffix array."""
 ABREAST = 32
 """Queries that a bulk search takes through the tree together, so that their cache misses overlap."""
 
@@ -108,12 +106,11 @@ def _bisect(tokens, suffix_array, ngram, length, low, high, beyond):
 @helper
 def _check_bounds(tokens, suffix_array, ngrams, start, stop, found, least, most, beyond):
     """Raise DamageError where a search ended at a bound that the tree gave, and the suffix on the other side says otherwise."""
-    if found <= least and found > 0:
-        if _compare(tokens, position_at(suffix_array, found - 1, len(tokens)), ngrams, start, stop) >= beyond:
-            raise DamageError
-    if found >= most and found < len(suffix_array):
-        if _compare(tokens, position_at(suffix_array, found, len(tokens)), ngrams, start, stop) < beyond:
-            raise DamageError
+    if found <= least or found >= most:  # seldom: one in 64
+        for rank in range(max(found - np.int64(found <= least), 0), min(found + np.int64(found >= most), len(suffix_array))):
+            order = _compare(tokens, position_at(suffix_array, rank, len(tokens)), ngrams, start, stop)
+            if (order < beyond) != (rank < found):
+                raise DamageError
 
 
 @kernel
@@ -150,6 +147,24 @@ def find_interval(tokens, suffix_array, keys, levels, spacing, bits, limit, ngra
     if high > low or high >= high_to:  # else its bound was compared just now
         _check_bounds(tokens, suffix_array, ngram, 0, length, high, most, high_to, 1)
     return low, high
+
+
+@kernel
+def _check_bounds_of_all(tokens, suffix_array, ids, starts, stops, begin, end, found, least, most):
+    """``_check_bounds`` of 32 queries, whose cache misses overlap too; apart from their search, which it would slow down."""
+    at_bounds = np.empty(2 * ABREAST, np.int64)
+    count = 0
+    for search in range(2 * (end - begin)):
+        at_bounds[count] = search
+        count += np.int64(found[search] <= least[search] or found[search] >= most[search])
+    for i in range(count):
+        search = at_bounds[i]
+        rank = found[search] - np.int64(found[search] <= least[search])
+        prefetch(tokens, np.int64(suffix_array[min(max(rank, 0), len(suffix_array) - 1)]))
+    for i in range(count):
+        search = at_bounds[i]
+        q = begin + (search >> 1)
+        _check_bounds(tokens, suffix_array, ids, starts[q], stops[q], found[search], least[search], most[search], search & 1)
 
 
 @kernel
@@ -219,10 +234,6 @@ def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids
         for q in range(begin, end):
             search = 2 * (q - begin)
             low[q], high[q] = below[search], below[search + 1]
-            for beyond in range(2):
-                found = below[search + beyond]
-                _check_bounds(
-                    tokens, suffix_array, ids, starts[q], stops[q], found, least[search + beyond], most[search + beyond], beyond
-                )
             if high[q] < low[q]:
                 raise DamageError
+        _check_bounds_of_all(tokens, suffix_array, ids, starts, stops, begin, end, below, least, most)
