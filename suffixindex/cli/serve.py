@@ -4,7 +4,6 @@ import logging
 import os
 import re
 import sys
-import webbrowser
 from typing import Any
 
 import click
@@ -59,6 +58,8 @@ def serve(
     url = address(host, listening.getsockname()[1])
     click.echo(f"Serving {', '.join(paths)} at {url} (stop with Ctrl-C)", err=True)
     if show or (show is None and on_desktop()):
+        import webbrowser
+
         webbrowser.open(url)
     run(application, listening, trusted_proxy)
     leave(application)

@@ -413,19 +413,31 @@ def test_a_malformed_file(tmp_path: Path, content: str) -> None:
         BatchTokenizer.load(str(file))
 
 
-@pytest.mark.parametrize("number", [2**31, 2**32 - 1, 2**32, 2**63, 10**30, -1, 1.5, "7", None, 2**24])
-@pytest.mark.parametrize("where", ["vocabulary", "added tokens"])
-def test_an_absurd_id_is_refused_before_an_engine_takes_memory_for_it(
-    monkeypatch: pytest.MonkeyPatch, number: Any, where: str
-) -> None:
+def with_id(where: str, number: Any) -> dict[str, Any]:
     pipeline = byte_level()
     if where == "vocabulary":
         pipeline["model"]["vocab"]["zzzz"] = number
     else:
         pipeline["added_tokens"][0]["id"] = number
+    return pipeline
+
+
+@pytest.mark.parametrize("number", [2**31, 2**32 - 1, 2**32, 2**63, 10**30, 2**24])
+@pytest.mark.parametrize("where", ["vocabulary", "added tokens"])
+@pytest.mark.parametrize("indent", [None, "\t"])
+def test_an_absurd_id_is_refused_before_an_engine_takes_memory_for_it(
+    monkeypatch: pytest.MonkeyPatch, number: int, where: str, indent: str | None
+) -> None:
     monkeypatch.setattr(tokenizers.Tokenizer, "from_str", lambda text: pytest.fail("the engine saw the file"))
     with pytest.raises(TokenizerError, match=r"has the id .*, expected one from 0 to 1,0\d\d,\d\d\d, as there are"):
-        BatchTokenizer.from_json(json.dumps(pipeline)).encode("a")
+        BatchTokenizer.from_json(json.dumps(with_id(where, number), indent=indent)).encode("a")
+
+
+@pytest.mark.parametrize("number", [-1, 1.5, "7", None])
+@pytest.mark.parametrize("where", ["vocabulary", "added tokens"])
+def test_an_id_that_is_no_number_of_a_vocabulary(number: Any, where: str) -> None:
+    with pytest.raises(TokenizerError, match=r"is no tokenizer\.json that tokenizers .* can read"):
+        BatchTokenizer.from_json(json.dumps(with_id(where, number))).encode("a")
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
