@@ -1,9 +1,12 @@
 """Shared by all tests: how much hypothesis tries, and a fresh folder for each of its examples."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: as many workers as cores, and each one's threads would wait for cores
 
 import pytest
 from hypothesis import HealthCheck, settings
