@@ -24,6 +24,6 @@ def read_record(path: Path) -> dict[str, Any]:
     """A JSON object; empty if there is none, or none that was finished."""
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -137,7 +137,7 @@ class EndpointProposer:
         answer = self._ask(json.dumps(asked).encode())
         try:
             return cleaned(str(json.loads(answer)["choices"][0]["message"]["content"] or ""))
-        except (ValueError, KeyError, IndexError, TypeError) as error:
+        except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
             shown = answer[:200].decode(errors="replace")
             raise ModelError(f"{self._url} answered what is no chat completion: {shown!r}; check base_url and model") from error
 

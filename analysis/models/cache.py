@@ -47,7 +47,7 @@ class Cache:
         for line in content.splitlines():
             try:
                 key, answer = json.loads(line)
-            except ValueError:  # the last line of a run that was killed
+            except (ValueError, TypeError, RecursionError):  # the last line of a run that was killed
                 log.info("%s: passed over a line that was cut short", path.name)
                 continue
             self._known[key] = answer

@@ -128,7 +128,7 @@ def _values(text: str) -> list[Any]:
         return [range(int(match[1]), int(match[2]))]
     try:
         value = exact.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [text]
     return [value] if isinstance(value, str) else [text] if isinstance(value, (list, dict)) else [value, text]
 
@@ -199,8 +199,9 @@ def _json_lines(file: IO[bytes]) -> Iterator[Any]:
     for number, line in text_lines(file, name, QueryError):
         try:
             yield json.loads(line)
-        except ValueError as error:
-            raise QueryError(f"{name}, line {number}: malformed JSON ({error})") from error
+        except (ValueError, RecursionError) as error:
+            what = "nested too deeply" if isinstance(error, RecursionError) else error
+            raise QueryError(f"{name}, line {number}: malformed JSON ({what})") from error
 
 
 def as_ngrams(texts: Sequence[str], ids: bool) -> "list[Ngram]":

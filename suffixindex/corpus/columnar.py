@@ -174,7 +174,7 @@ def saved_dataset(folder: str) -> list[str] | None:
         with open(os.path.join(folder, _SAVED[1]), "rb") as file:
             state = json.load(file)
         paths = [os.path.join(folder, entry["filename"]) for entry in state["_data_files"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorpusError(
             f"{folder} looks like a dataset of save_to_disk, but its JSON files are damaged; save it again"
         ) from error

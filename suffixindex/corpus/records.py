@@ -19,6 +19,9 @@ HUGGING_FACE = "hf:"
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 RECORD_BYTES = 1 << 30
 """A record that is larger is an error, unless a budget says otherwise."""
+DEEPEST = 500
+"""Levels of a record's fields that are kept; Python's parser and its recursion limit end at about twice as many."""
+DEEPEST_SAID = f"expected at most {DEEPEST} levels"
 
 
 @dataclass(frozen=True)
@@ -212,9 +215,12 @@ def exact_fields(record: dict[str, Any], name: str, text: str) -> dict[str, Any]
                 fields = exact.loads_as_written(before + b'""' + after)
                 if take_text(fields, name) == "" and fields.keys() == record.keys():
                     return dict(fields)
-            except (ValueError, BadRecordError):
+            except (ValueError, RecursionError, BadRecordError):
                 pass
-    fields = exact.loads_as_written(raw)
+    try:
+        fields = exact.loads_as_written(raw)
+    except RecursionError as error:
+        raise BadRecordError("nested too deeply", DEEPEST_SAID) from error
     take_text(fields, name)
     return dict(fields)
 
@@ -251,10 +257,21 @@ def metadata_line(path: str, line: int, fields: dict[str, Any]) -> bytes:
         # copied, since orjson returns a piece of a buffer of 4 KiB, which would stay as long as the line does
         return memoryview(orjson.dumps(record, str, orjson.OPT_APPEND_NEWLINE)).tobytes()
     except TypeError:  # a path that is not UTF-8, an integer of more than 64 bits, or more than 254 levels
-        try:
-            return json.dumps(record, default=_written).encode() + b"\n"
-        except RecursionError as error:
-            raise BadRecordError("nested too deeply") from error
+        if _is_deeper(fields, DEEPEST):
+            raise BadRecordError("nested too deeply", DEEPEST_SAID) from None
+        return json.dumps(record, default=_written).encode() + b"\n"
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether records and lists lie in each other more often than that."""
+    inner = [value]
+    for _ in range(levels + 1):
+        inner = [
+            part for one in inner if isinstance(one, (dict, list)) for part in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not inner:
+            return False
+    return True
 
 
 def _written(value: Any) -> Any:
@@ -286,10 +303,17 @@ def parse_json(content: bytes) -> Any:
 
 
 def has_float(values: Iterable[Any]) -> bool:
-    """Whether a number among the values, or in them, was parsed as a double."""
+    """Whether a number among the values, or in them, was parsed as a double, or lies too deep to be looked for."""
+    try:
+        return _has_float(values)
+    except RecursionError:
+        return True
+
+
+def _has_float(values: Iterable[Any]) -> bool:
     for value in values:
         kind = type(value)
-        if kind is float or (kind is dict and has_float(value.values())) or (kind is list and has_float(value)):
+        if kind is float or (kind is dict and _has_float(value.values())) or (kind is list and _has_float(value)):
             return True
     return False
 
@@ -301,13 +325,13 @@ def _parse_slowly(content: bytes) -> Any:
     except ValueError as error:
         raise BadRecordError("malformed JSON", str(error)) from error
     except RecursionError as error:
-        raise BadRecordError("nested too deeply") from error
+        raise BadRecordError("nested too deeply", DEEPEST_SAID) from error
     try:
         json.dumps(record, ensure_ascii=False, default=_written).encode()
     except UnicodeEncodeError as error:
         raise BadRecordError("lone surrogate", "a \\ud800-\\udfff escape that is no character") from error
     except RecursionError as error:
-        raise BadRecordError("nested too deeply") from error
+        raise BadRecordError("nested too deeply", DEEPEST_SAID) from error
     return record
 
 
@@ -321,7 +345,7 @@ def json_values(line: int, content: bytes) -> Iterator[Parsed]:
             return
         try:
             records = _several(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             yield line, error
             return
         yield from ((line, record) for record in records)

@@ -82,5 +82,10 @@ def _there(entry: Mapping[str, Any], name: str) -> Any:
 
 
 def _short(value: Any) -> str:
-    shown = ascii(value) if not isinstance(value, int) or abs(value) <= MOST else f"an integer of {value.bit_length()} bits"
+    if isinstance(value, int) and abs(value) > MOST:
+        return f"an integer of {value.bit_length()} bits"
+    try:
+        shown = ascii(value)
+    except RecursionError:  # shown with a little less room than it was read with
+        return f"a {type(value).__name__} nested too deeply"
     return shown if len(shown) <= 40 else f"{shown[:40]}…"

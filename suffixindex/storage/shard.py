@@ -281,7 +281,10 @@ class Shard:
             runs = runs[: self.run(halve_runs, self.tokens, self.suffix_array, low, high, length, runs)]
             runs.sort()
         ids, counts = np.empty(len(runs), np.int64), np.empty(len(runs), np.int64)
-        self.run(count_runs, runs, high - low, self._vocabulary_size, separator_of(self._token_type), ids, counts)
+        separator = separator_of(self._token_type)
+        self.run(count_runs, runs, high - low, self._vocabulary_size, separator, ids, counts)
+        if not length and separator in ids:  # nothing stands before a separator that ends no document
+            raise self.damage()
         return ids, counts
 
     def outer_followers(

@@ -56,7 +56,10 @@ class RemoteIndex(OldNames):
 
     def __init__(self, transport: Transport, name: str | None) -> None:
         self._transport = transport
-        served = {one["name"]: one for one in transport.get("v1", "indexes")["indexes"]}
+        try:
+            served = {one["name"]: one for one in transport.get("v1", "indexes")["indexes"]}
+        except (KeyError, TypeError) as error:
+            raise transport.stranger() from error
         if name is None and len(served) == 1:
             (name,) = served
         if name not in served:

@@ -46,7 +46,7 @@ class Transport:
         self._local = threading.local()
 
     def get(self, *path: str) -> Any:
-        return orjson.loads(self._answer("GET", path, b"", "application/json"))
+        return self._parsed(self._answer("GET", path, b"", "application/json"))
 
     def ask(self, body: dict[str, Any], *path: str) -> Any:
         """The answer to one question.
@@ -56,13 +56,13 @@ class Transport:
         SuffixIndexError
             What the library says of the question; ServerError where the server gives no answer.
         """
-        return orjson.loads(self._answer("POST", path, to_json(body), "application/json"))
+        return self._parsed(self._answer("POST", path, to_json(body), "application/json"))
 
     def ask_lines(self, lines: bytes, expected: int, *path: str) -> Iterator[Any]:
         """The answers, a line each, to a bulk question."""
         answered = 0
         for line in self._answer("POST", path, lines, LINES).splitlines():
-            one = orjson.loads(line)
+            one = self._parsed(line)
             if isinstance(one, dict) and "error" in one:
                 raise as_error(one["error"], 503)
             answered += 1
@@ -75,6 +75,16 @@ class Transport:
         connection = self._local.__dict__.pop("connection", None)
         if connection is not None:
             connection.close()
+
+    def _parsed(self, content: bytes) -> Any:
+        try:
+            return orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            raise self.stranger() from error
+
+    def stranger(self) -> ServerError:
+        """That what answers is no server of ours."""
+        return ServerError(f"{self.url} answers otherwise than suffixindex serve does: give the address of one")
 
     def _answer(self, method: str, path: tuple[str, ...], body: bytes, kind: str) -> bytes:
         address = "/".join([self._base, *(quote(part, safe="") for part in path)])
