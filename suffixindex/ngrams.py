@@ -278,14 +278,19 @@ def check_positive(**numbers: int) -> None:
 
 
 def integers(ids: ArrayLike) -> NDArray[np.int64]:
-    """Ids as int64.
+    """Ids as int64, in one dimension; one id alone is one of one.
 
     Raises
     ------
     QueryError
         They are no integers.
     """
-    array = np.asarray(ids)
+    try:
+        array = np.atleast_1d(np.asarray(ids))
+    except ValueError as error:
+        raise QueryError(f"expected a flat sequence of ids: {error}") from None
+    if array.ndim > 1:
+        raise QueryError(f"expected a flat sequence of ids, found {array.ndim} dimensions")
     if array.size == 0:
         return np.empty(0, np.int64)
     if array.dtype.kind not in "iu":

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from suffixindex.errors import FormatError, NoIndexError
-from suffixindex.storage.format import BUILD_STATE, MANIFEST, PROVENANCE, Manifest, shard_folder
+from suffixindex.storage.format import BUILD_STATE, MANIFEST, Manifest, read_provenance, shard_folder
 from suffixindex.storage.identity import IndexFiles
 from suffixindex.storage.layout import check_layout
-from suffixindex.storage.schema import strict_json
 from suffixindex.storage.shard import Shard
 from suffixindex.tokenizers.base import Tokenizer, open_tokenizer
 
@@ -60,7 +59,7 @@ class OpenedIndex:
     def info(self) -> dict[str, Any]:
         """What the index holds and how it was made, as plain data."""
         manifest = self.manifest
-        provenance = _read_provenance(self.path / PROVENANCE)
+        provenance = read_provenance(self.path)
         num_bytes = manifest.num_bytes or sum(Path(name).stat().st_size for name in manifest.settings.get("files", ()))
         return {
             "path": str(self.path),
@@ -78,24 +77,6 @@ class OpenedIndex:
             "settings": dict(manifest.settings),
             "provenance": provenance,
         }
-
-
-def _read_provenance(path: Path) -> dict[str, Any]:
-    """How an index was made; empty if nothing says so.
-
-    Raises
-    ------
-    FormatError
-    """
-    try:
-        found = strict_json(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except ValueError as error:
-        raise FormatError(f"{path} is damaged ({error}): remove it, nothing depends on it") from error
-    if not isinstance(found, dict):
-        raise FormatError(f"{path} is damaged, expected a record: remove it, nothing depends on it")
-    return found
 
 
 def open_index(path: Paths, said: Said, chosen: tuple[int, int] | None = None) -> OpenedIndex:

@@ -11,9 +11,10 @@ from filelock import FileLock, Timeout
 
 from suffixindex.building.parts import PART_MARKER
 from suffixindex.building.state import BuildState, Parts, Settings
-from suffixindex.errors import BuildError, CorpusError, SuffixIndexError, TokenizerError
+from suffixindex.errors import BuildError, CorpusError, FormatError, SuffixIndexError, TokenizerError
 from suffixindex.storage.files import fsync_folder, make_folder, remove
 from suffixindex.storage.format import BUILD_STATE, MANIFEST, PROVENANCE, SOURCES, WORK, Manifest
+from suffixindex.storage.layout import check_layout
 from suffixindex.tokenizers.hub import TOKENIZER_FILE
 from suffixindex.tokenizers.words import VOCABULARY_FILES
 
@@ -37,7 +38,11 @@ def take_up(folder: Path, settings: Settings, largest_shard: int | None) -> Buil
     state = BuildState.read(folder)
     finished = (folder / MANIFEST).exists()
     if finished:
-        manifest = Manifest.read(folder)
+        try:
+            manifest = Manifest.read(folder)
+            check_layout(folder, manifest)
+        except FormatError as error:
+            raise FormatError(f"{error}: start anew with --restart") from error
         found: Mapping[str, object] = {"tokenizer": manifest.tokenizer, **manifest.settings}
     elif state is None:
         if any(entry.name != LOCK for entry in folder.iterdir()):

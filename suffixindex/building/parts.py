@@ -25,7 +25,7 @@ from suffixindex.building.state import Counts, DocumentRange, Json, ShardSize
 from suffixindex.building.writer import TokenWriter, cut, too_long
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import Source
-from suffixindex.errors import BuildError
+from suffixindex.errors import BuildError, FormatError
 from suffixindex.storage.files import IO_BYTES, make_folder, map_array, move_folder, remove, write_array, write_blocks, write_bytes
 from suffixindex.storage.format import (
     DOCUMENT_OFFSETS,
@@ -39,6 +39,7 @@ from suffixindex.storage.format import (
     separator_of,
     shard_folder,
 )
+from suffixindex.storage.schema import strict_json
 from suffixindex.system.memory import peak_memory
 from suffixindex.tokenizers.encoders import Encoder, stored_encoder
 
@@ -179,8 +180,18 @@ def encode_part(
 
 
 def read_part(index: Path, number: int) -> EncodedPart:
-    """What a finished part says of itself."""
-    return EncodedPart.from_json(json.loads((part_folder(index, number) / PART_MARKER).read_bytes()))
+    """What a finished part says of itself.
+
+    Raises
+    ------
+    FormatError
+        It is damaged.
+    """
+    path = part_folder(index, number) / PART_MARKER
+    try:
+        return EncodedPart.from_json(strict_json(path.read_bytes()))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise FormatError(f"{path} is damaged: start anew with --restart") from error
 
 
 def _check_seen(places: Sequence[Source]) -> None:

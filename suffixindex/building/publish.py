@@ -10,8 +10,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from suffixindex.building.job import Job
+from suffixindex.errors import BuildError, FormatError
 from suffixindex.storage.files import hash_file, remove, write_bytes
-from suffixindex.storage.format import BUILD_STATE, PROVENANCE, SOURCES, FileEntry, Manifest, ShardEntry, token_type
+from suffixindex.storage.format import (
+    BUILD_STATE,
+    PROVENANCE,
+    SOURCES,
+    FileEntry,
+    Manifest,
+    ShardEntry,
+    read_provenance,
+    token_type,
+)
+from suffixindex.storage.layout import check_layout
 from suffixindex.system.memory import peak_memory
 
 
@@ -30,7 +41,13 @@ class BuildReport(NamedTuple):
 
 
 def publish(job: Job, shards: list[ShardEntry]) -> BuildReport:
-    """Write the manifest: the folder becomes an index."""
+    """Write the manifest: the folder becomes an index.
+
+    Raises
+    ------
+    BuildError
+        The files are not those that the build's state speaks of.
+    """
     encoded = job.state.encoded
     assert encoded is not None
     manifest = Manifest(
@@ -42,6 +59,10 @@ def publish(job: Job, shards: list[ShardEntry]) -> BuildReport:
         files={name: FileEntry(*hash_file(job.folder / name)) for name in (SOURCES, *job.encoder.files)},
         skipped=encoded.counts.skipped,
     )
+    try:
+        check_layout(job.folder, manifest)
+    except FormatError as error:
+        raise BuildError(f"{job.folder / BUILD_STATE} does not fit the files beside it: start anew with --restart") from error
     packages = ("suffixindex", "numpy", "numba", "tokenizers", "fastokens", "distributed")
     provenance = {
         "command": sys.argv,
@@ -68,8 +89,17 @@ def _version(package: str) -> str | None:
 
 
 def report_of(folder: Path, manifest: Manifest) -> BuildReport:
-    """What the build of an index reported."""
-    provenance = json.loads((folder / PROVENANCE).read_bytes())
+    """What the build of an index reported; no times and no memory if that is not known any more.
+
+    Raises
+    ------
+    FormatError
+    """
+    provenance = read_provenance(folder)
+    seconds, memory = provenance.get("seconds", {}), provenance.get("peak_memory_bytes", 0)
+    times = seconds.values() if isinstance(seconds, dict) else [None]
+    if not all(isinstance(one, (int, float)) for one in (*times, memory)):
+        raise FormatError(f"{folder / PROVENANCE} is damaged: remove it, nothing depends on it")
     return BuildReport(
         folder,
         manifest.num_documents,
@@ -78,6 +108,6 @@ def report_of(folder: Path, manifest: Manifest) -> BuildReport:
         manifest.token_type,
         manifest.num_bytes,
         manifest.skipped,
-        provenance["seconds"],
-        provenance["peak_memory_bytes"],
+        seconds,
+        memory,
     )

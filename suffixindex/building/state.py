@@ -6,14 +6,16 @@ A build on one machine encodes the corpus in one go, from :class:`Checkpoint` to
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from suffixindex.errors import FormatError
 from suffixindex.storage.files import write_bytes
 from suffixindex.storage.format import BUILD_STATE
+from suffixindex.storage.schema import MOST, strict_json
 
 Json = Mapping[str, Any]
 """An object of a JSON file as it was read, not checked yet."""
@@ -50,7 +52,12 @@ class Settings:
 
     @classmethod
     def from_json(cls, settings: Json) -> Self:
-        return cls(**{**settings, "tokenizer": {**settings["tokenizer"]}})
+        made = cls(**{**settings, "tokenizer": {**settings["tokenizer"]}})
+        _check_numbers(made.shard_capacity)
+        texts = (made.inputs, made.text_field, made.on_error, *(value or "" for value in made.tokenizer.values()))
+        if not all(isinstance(one, str) for one in texts) or not isinstance(made.metadata, bool):
+            raise ValueError("settings")
+        return made
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
@@ -71,7 +78,9 @@ class Counts:
     @classmethod
     def from_json(cls, counts: Json) -> Self:
         source, record = counts["cursor"]
-        return cls(**{**counts, "cursor": (source, record), "skipped": {**counts["skipped"]}})
+        made = cls(**{**counts, "cursor": (source, record), "skipped": {**counts["skipped"]}})
+        _check_numbers(*made.cursor, made.documents, made.tokens, made.text_bytes, *made.skipped.values())
+        return made
 
     def plus(self, documents: int, tokens: int, text_bytes: int, skipped: Mapping[str, int]) -> Self:
         """These, and as many more of each."""
@@ -96,7 +105,9 @@ class Written:
 
     @classmethod
     def from_json(cls, written: Json) -> Self:
-        return cls(**{**written, "shards": _sizes(written["shards"])})
+        made = cls(**{**written, "shards": _sizes(written["shards"])})
+        _check_numbers(made.documents, made.length, made.metadata_bytes)
+        return made
 
 
 @dataclass(frozen=True)
@@ -110,7 +121,10 @@ class Checkpoint:
 
     @classmethod
     def from_json(cls, checkpoint: Json) -> Self:
-        return cls(Counts.from_json(checkpoint["counts"]), Written.from_json(checkpoint["writer"]), int(checkpoint["encoder"]))
+        made = cls(Counts.from_json(checkpoint["counts"]), Written.from_json(checkpoint["writer"]), checkpoint["encoder"])
+        _check_numbers(made.encoder)
+        _check_sum(made.counts, [*made.writer.shards, ShardSize(made.writer.documents, made.writer.length)])
+        return made
 
 
 @dataclass(frozen=True)
@@ -121,7 +135,9 @@ class Parts:
 
     @classmethod
     def from_json(cls, checkpoint: Json) -> Self:
-        return cls(tuple((first, last) for first, last in checkpoint["parts"]))
+        parts = tuple((first, last) for first, last in checkpoint["parts"])
+        _check_numbers(*chain.from_iterable(parts))
+        return cls(parts)
 
 
 @dataclass(frozen=True)
@@ -134,7 +150,10 @@ class Encoded:
 
     @classmethod
     def from_json(cls, encoded: Json) -> Self:
-        return cls(_sizes(encoded["shards"]), int(encoded["vocabulary_size"]), Counts.from_json(encoded["counts"]))
+        made = cls(_sizes(encoded["shards"]), encoded["vocabulary_size"], Counts.from_json(encoded["counts"]))
+        _check_numbers(made.vocabulary_size)
+        _check_sum(made.counts, made.shards)
+        return made
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
@@ -150,6 +169,7 @@ class EncodedParts(Encoded):
     def from_json(cls, encoded: Json) -> Self:
         whole = Encoded.from_json(encoded)
         ranges = tuple(tuple(DocumentRange(*one) for one in of_shard) for of_shard in encoded["pieces"])
+        _check_numbers(*chain.from_iterable(chain.from_iterable(ranges)))
         if len(ranges) != len(whole.shards):
             raise ValueError("pieces")
         return cls(whole.shards, whole.vocabulary_size, whole.counts, ranges)
@@ -174,10 +194,10 @@ class BuildState:
     @classmethod
     def read(cls, index: Path) -> "BuildState | None":
         try:
-            return cls._from_json(**json.loads((index / BUILD_STATE).read_bytes()))
+            return cls._from_json(**strict_json((index / BUILD_STATE).read_bytes()))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise FormatError(f"{index / BUILD_STATE} is damaged: start anew with --restart") from error
 
     @classmethod
@@ -189,6 +209,9 @@ class BuildState:
         seconds: Mapping[str, float] | None = None,
         peak_memory_bytes: int = 0,
     ) -> Self:
+        _check_numbers(peak_memory_bytes)
+        if not all(isinstance(one, (int, float)) and 0 <= one < float("inf") for one in (seconds or {}).values()):
+            raise ValueError("seconds")
         return cls(
             Settings.from_json(settings),
             None if checkpoint is None else (Parts if "parts" in checkpoint else Checkpoint).from_json(checkpoint),
@@ -223,4 +246,23 @@ class Clock:
 
 
 def _sizes(shards: list[tuple[int, int]]) -> tuple[ShardSize, ...]:
+    _check_numbers(*chain.from_iterable(shards))
     return tuple(ShardSize(documents, length) for documents, length in shards)
+
+
+def _check_numbers(*values: Any) -> None:
+    """
+    Raises
+    ------
+    ValueError
+        One is no number of anything.
+    """
+    if not all(type(value) is int and 0 <= value <= MOST for value in values):
+        raise ValueError("numbers")
+
+
+def _check_sum(counts: Counts, shards: Sequence[ShardSize]) -> None:
+    """What was counted is what the shards hold; raises as :func:`_check_numbers`."""
+    documents, length = sum(shard.documents for shard in shards), sum(shard.length for shard in shards)
+    if (documents, length) != (counts.documents, counts.tokens + counts.documents):
+        raise ValueError("sizes")

@@ -96,7 +96,7 @@ def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **se
 
 def summary(report: "BuildReport") -> str:
     """A build's report in a few readable lines."""
-    seconds = ", ".join(f"{phase} {value:.1f} s" for phase, value in report.seconds.items())
+    seconds = ", ".join(f"{phase} {value:.1f} s" for phase, value in report.seconds.items()) or "times are not kept"
     skipped = "".join(f"\n  skipped {count:,} records: {reason}" for reason, count in report.skipped.items())
     size = f"{report.num_bytes / 2**20:,.1f} MiB, {report.num_bytes / max(report.num_tokens, 1):.1f} bytes a token"
     return (

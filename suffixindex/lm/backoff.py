@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.deprecated import is_one_text, warn_renamed
-from suffixindex.errors import QueryError
+from suffixindex.errors import FormatError, QueryError
 from suffixindex.ngrams import Ngram, NgramBatch, check_positive
 from suffixindex.queries.texts import check_texts
+from suffixindex.storage.checks import REMEDY
 
 if TYPE_CHECKING:
     from suffixindex.index import SuffixIndex
@@ -69,7 +70,10 @@ class StupidBackoff:
             counts = self.index.counts(NgramBatch(ids, chosen - length, chosen + 1))
             chosen, counts = chosen[counts > 0], counts[counts > 0]
             given_up = np.minimum(self.order - 1, chosen) - length
-            scores[chosen] = self.alpha**given_up * counts / self.index.counts(NgramBatch(ids, chosen - length, chosen))
+            contexts = self.index.counts(NgramBatch(ids, chosen - length, chosen))
+            if not contexts.all():
+                raise FormatError(f"{self.index.path}: a context does not occur, and what follows it does; {REMEDY}")
+            scores[chosen] = self.alpha**given_up * counts / contexts
             waiting = np.setdiff1d(waiting, chosen, assume_unique=True)
         shares = self.index.counts(NgramBatch(ids, waiting, waiting + 1)) / self._total
         scores[waiting] = self.alpha ** np.minimum(self.order - 1, waiting) * shares

@@ -77,6 +77,25 @@ def shard_folder(index: Path, number: int) -> Path:
     return index / "shards" / f"{number:05d}"
 
 
+def read_provenance(index: Path) -> dict[str, Any]:
+    """How an index was made; empty if nothing says so.
+
+    Raises
+    ------
+    FormatError
+    """
+    path = index / PROVENANCE
+    try:
+        found = strict_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except ValueError as error:
+        raise FormatError(f"{path} is damaged ({error}): remove it, nothing depends on it") from error
+    if not isinstance(found, dict):
+        raise FormatError(f"{path} is damaged, expected a record: remove it, nothing depends on it")
+    return found
+
+
 @dataclass(frozen=True)
 class FileEntry:
     """What a finished file must be."""

@@ -76,7 +76,7 @@ def records(entry: Mapping[str, Any], name: str) -> Sequence[dict[str, Any]]:
 
 
 def _there(entry: Mapping[str, Any], name: str) -> Any:
-    if not isinstance(entry, Mapping) or name not in entry:
+    if not isinstance(entry, dict) or name not in entry:
         raise SchemaError(f"{name} is missing")
     return entry[name]
 

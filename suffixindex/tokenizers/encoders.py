@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.errors import BuildError, CorpusError, TokenizerError
+from suffixindex.errors import BuildError, CorpusError, FormatError, TokenizerError
 from suffixindex.storage.files import write_blocks, write_bytes
 from suffixindex.storage.format import TOKEN_TYPES, separator_of, token_type
 from suffixindex.tokenizers.base import Bytes
@@ -264,7 +264,11 @@ class WordEncoder:
         if checkpoint:
             from suffixindex.tokenizers.vocabulary import VocabularyBuilder
 
-            self._words = VocabularyBuilder.restore((index / VOCABULARY).read_bytes()[:checkpoint])
+            path = index / VOCABULARY
+            content = path.read_bytes()[:checkpoint] if path.exists() else b""
+            if len(content) < checkpoint or not content.endswith(b"\n"):
+                raise FormatError(f"{path} is shorter than when the build was interrupted: start anew with --restart")
+            self._words = VocabularyBuilder.restore(content)
 
     def encode(self, texts: list[str]) -> "SplitWords":
         from suffixindex.tokenizers.vocabulary import split_batch

@@ -54,7 +54,8 @@ def odd_value(rng: Random, like: Any = None) -> Any:
     if kind <= 2:
         return rng.choice(NUMBERS)
     if kind == 3:
-        return json.loads("[" * 60 + "]" * 60)
+        depth = rng.choice((60, 300, 700))
+        return json.loads("[" * depth + "]" * depth)
     return rng.choice(ODD)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import suffixindex as si
-from suffixindex.lm import Infgram, KneserNey, StupidBackoff
+from suffixindex.lm import Infgram, KneserNey, StupidBackoff, buckets_by_sparsity
 
 Question = Callable[[si.SuffixIndex], Any]
 
@@ -67,6 +67,15 @@ def standard(index: si.SuffixIndex) -> dict[str, Question]:
         "encode": lambda index: index.encode("row the old boat"),
         "pieces": lambda index: index.pieces([0, 1, 2]),
         "variants": lambda index: index.count_variants("row"),
+        "dense": lambda index: [index.next_distribution(ngram).dense(index.vocabulary_size) for ngram in ([], a, b)],
+        "holding": lambda index: index.holding(a, c, window=4),
+        "matrix": lambda index: index.cooccurrence_matrix([a, b], [c, [1]]),
+        "documents_by": lambda index: index.counts_by(a, "set", "documents"),
+        "read": lambda index: [index.pieces(line.match) for line in index.concordance([1], limit=9)],
+        "sparsity": lambda index: buckets_by_sparsity(index, text, index.score(text)),
+        "samples": lambda index: [model.sample([1], 4, 0) for model in (Infgram(index), KneserNey(index, 3))],
+        "perplexity": lambda index: KneserNey(index, 4).perplexity([text]),
+        "backoffs": lambda index: [StupidBackoff(index, 3).next_scores([]), StupidBackoff(index, 4).score(text)],
         "kneser_ney": lambda index: KneserNey(index, 3).log_probs(text),
         "backoff": lambda index: StupidBackoff(index, 3).next_scores(a),
         "infgram_model": lambda index: Infgram(index).next_probs(a),

@@ -5,11 +5,16 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from random import Random
+from typing import Any, ClassVar
+from unittest import mock
 
 import suffixindex as si
+from suffixindex.building import encode, job
+from suffixindex.corpus import lines
 from tests.fuzz import seeds
 from tests.fuzz.mutation import damaged, damaged_json, same_size
 from tests.fuzz.questions import ask, drawn, standard
@@ -189,6 +194,37 @@ class Builds(Target):
         return "built", on_error
 
 
+class States(Target):
+    """What an unfinished build keeps, damaged: the build ends in an index that is in order, or in one of our errors."""
+
+    options: ClassVar[dict[str, Any]] = {"tokenizer": "words", "shard_tokens": 60, "progress": False, "checkpoint_seconds": 0}
+
+    def prepare(self) -> None:
+        self.corpus = self.folder / "corpus.jsonl"
+        self.corpus.write_bytes(seeds.jsonl())
+        with mock.patch.object(lines, "READ_BYTES", 500), mock.patch.object(encode, "BATCH_BYTES", 1):
+            for name, stage in (("encoding", (job.Job, "encoded")), ("sorting", (job, "_sort"))):
+                with mock.patch.object(*stage, side_effect=KeyboardInterrupt), suppress(KeyboardInterrupt):
+                    si.build(self.corpus, self.folder / name, **self.options)
+
+    def attempt(self, seed: int) -> tuple[str, str]:
+        rng = Random(seed)
+        stage = rng.choice(["encoding", "sorting"])
+        path = self.fresh("now")
+        shutil.copytree(self.folder / stage, path)
+        state = path / "build.json"
+        if rng.random() < 0.2:
+            state.write_bytes(damaged(state.read_bytes(), rng))
+        else:
+            state.write_text(json.dumps(damaged_json(json.loads(state.read_bytes()), rng)))
+        try:
+            si.build(self.corpus, path, **self.options)
+        except si.SuffixIndexError as error:
+            return f"refused: {type(error).__name__}", stage
+        si.verify(path, full=True)
+        return "built", stage
+
+
 class Parquets(Builds):
     """Parquet files."""
 
@@ -260,6 +296,7 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "index": Indexes,
     "foreign": ForeignIndexes,
     "manifest": Manifests,
+    "state": States,
     "queries": Queries,
     "jsonl": Builds,
     "parquet": Parquets,

@@ -301,7 +301,8 @@ class RemoteIndex(OldNames):
         return [wire.read_scores(one) for one in self._ask_many("scores", "texts", "scores", self._texts(texts))]
 
     def match(self, text: Ngram) -> TextMatches:
-        return self.matches([text])[0]
+        (found,) = self._ask_many("matches", "texts", "matches", [self._text(text)])
+        return wire.read_matches(found)
 
     def matches(self, texts: Iterable[Ngram]) -> list[TextMatches]:
         if is_one_text(texts):

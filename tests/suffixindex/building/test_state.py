@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -77,6 +80,52 @@ def test_a_state_that_lacks_something_is_damaged(tmp_path: Path, content: str) -
                     BuildState.read(tmp_path)
                 except si.FormatError as error:
                     assert "is damaged: start anew with --restart" in str(error)
+
+
+@pytest.mark.usefixtures("no_fsync")
+@pytest.mark.parametrize("stage", ["encoding", "sorting"])
+def test_a_hostile_state_ends_in_the_same_index_or_in_one_of_our_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """Every number and every list of the state of a real build, in turn, as something that it cannot be."""
+    monkeypatch.setattr(lines, "READ_BYTES", 60)
+    monkeypatch.setattr(encode, "BATCH_BYTES", 1)
+    corpus = write_jsonl(tmp_path / "b.jsonl", ["a b c", "", "b b b b", "c a"])
+    options = {"tokenizer": "words", "shard_tokens": 8, "progress": False}
+    si.build(corpus, tmp_path / "whole", **options)
+    what = mock.patch.object(job, "_sort") if stage == "sorting" else mock.patch.object(job.Job, "encoded")
+    with what as patched, pytest.raises(KeyboardInterrupt):
+        patched.side_effect = KeyboardInterrupt
+        si.build(corpus, tmp_path / "begun", checkpoint_seconds=0, **options)
+    whole = json.loads((tmp_path / "begun" / BUILD_STATE).read_text())
+    tried = 0
+    for place in _places(whole):
+        for wrong in (-1, 10**30, "x", [[-1, 2]]):
+            state = json.loads(json.dumps(whole))
+            *above, last = place
+            inner = state
+            for step in above:
+                inner = inner[step]
+            inner[last] = wrong
+            shutil.rmtree(tmp_path / "now", ignore_errors=True)
+            shutil.copytree(tmp_path / "begun", tmp_path / "now")
+            (tmp_path / "now" / BUILD_STATE).write_text(json.dumps(state))
+            tried += 1
+            try:
+                si.build(corpus, tmp_path / "now", checkpoint_seconds=0, **options)
+            except (si.FormatError, si.BuildError) as error:
+                assert str(error).endswith("with --restart"), place
+            else:
+                assert content_of(tmp_path / "now") == content_of(tmp_path / "whole"), (place, wrong)
+    assert tried > 100
+
+
+def _places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every entry of a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, one in inner:
+        yield (*above, step)
+        yield from _places(one, (*above, step))
 
 
 def _at(content: dict, where: tuple[str, ...]) -> dict:

@@ -65,6 +65,7 @@ def test_count_a_file_of_json_lines(tmp_path: Path, words: str) -> None:
     ("content", "said"),
     [
         (b'"to be"\n{"a"\n', r"queries\.jsonl, line 2: malformed JSON \("),
+        (b"[" * 100_000, r"queries\.jsonl, line 1: malformed JSON \(nested too deeply\)"),
         (b"to be\n", r"queries\.jsonl, line 1: malformed JSON \("),
         (b'"caf\xe9"\n', r"queries\.jsonl, line 1: not UTF-8"),
         (b"5\n", r"an n-gram is text or"),

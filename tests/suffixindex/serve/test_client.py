@@ -106,6 +106,11 @@ REFUSED: list[Ask] = [
     lambda index: index.infgram("the", 10),
     lambda index: index.scores("the"),
     lambda index: index.match([255]),
+    lambda index: index.match(3),
+    lambda index: index.novelty(3, 2),
+    lambda index: index.decode([[1], [2, 3]]),
+    lambda index: index.pieces([[1, 2]]),
+    lambda index: index.pieces([1.5]),
     lambda index: index.spans("the", 0),
     lambda index: index.novelty("the", 0),
     lambda index: index.variants("the", "case"),
@@ -173,6 +178,16 @@ def test_a_server_that_is_not_there() -> None:
         si.connect("http://127.0.0.1:9", "demo")
     with pytest.raises(si.ServerError, match="no address of a server"):
         si.connect("demo-index")
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"{}", b"[1]", b'{"indexes": [5]}', b'{"indexes": null}', b"[" * 100_000])
+def test_a_server_of_another_kind(content: bytes) -> None:
+    async def other(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": content})
+
+    with listening(other) as live, pytest.raises(si.ServerError, match=r"answers otherwise than suffixindex serve does"):  # type: ignore[arg-type]
+        si.connect(live.url)
 
 
 def test_a_busy_server_is_asked_again(pets: si.SuffixIndex) -> None:

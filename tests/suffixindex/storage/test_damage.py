@@ -61,6 +61,46 @@ def test_an_entry_that_is_no_position_is_refused(written: Path, question: Questi
         si.verify(written, full=True)
 
 
+@pytest.mark.parametrize("place", [[3], [0, 5, 9], slice(None)])
+def test_a_separator_that_ends_no_document_is_refused_or_not_met(written: Path, place: slice | list[int]) -> None:
+    """The text of a document is damaged, its order is not: no question of what follows ends in another error."""
+    patch(written, "tokens.u16", "<u2", place, 65535)
+    context = [[], [1], [1, 2], [2, 1, 2]]
+    with si.open(written) as index:
+        questions: list[Callable[[list[int]], object]] = [
+            *(model.next_probs for model in (si.lm.KneserNey(index, 3), si.lm.Infgram(index))),
+            si.lm.StupidBackoff(index, 3).next_scores,
+            si.lm.StupidBackoff(index, 3).score,
+            lambda ngram: index.next_distribution(ngram).dense(5),
+            lambda ngram: si.lm.KneserNey(index, 3).sample(ngram, 3, seed=0),
+        ]
+        refused = 0
+        for question in questions:
+            for ngram in context:
+                try:
+                    question(ngram)
+                except si.FormatError as error:
+                    assert "verify --full" in str(error)
+                    refused += 1
+        assert refused or place == [3]  # which no halving of the order meets
+    with pytest.raises(si.FormatError):
+        si.verify(written)
+
+
+def test_a_context_that_occurs_less_often_than_what_it_is_part_of_is_refused(written: Path) -> None:
+    """Suffixes in another order, of which a search finds some."""
+    for shard in range(2):
+        path = shard_folder(written, shard) / "suffix_array.u32"
+        np.fromfile(path, "<u4")[::-1].tofile(path)
+    with si.open(written) as index:
+        model = si.lm.StupidBackoff(index, 4)
+        for text in ([1, 2, 1, 2, 3], [4, 4, 1], [2, 1, 2, 1]):
+            try:
+                assert np.isfinite(model.score(text)).all()
+            except si.FormatError:
+                continue
+
+
 def test_an_entry_is_refused_when_it_is_asked_for(written: Path) -> None:
     with si.open(written) as index:
         low, _ = index.shards[0].interval(np.array([4]))
