@@ -4,6 +4,7 @@ Kernels read what these say without a further look. Suffix arrays, which are lar
 read (:mod:`suffixindex.kernels.guarded`); search trees are checked by the searches that they lead.
 """
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import FormatError
-from suffixindex.kernels import BLOCK_SHIFT
+from suffixindex.kernels import BLOCK_SHIFT, FANOUT
 from suffixindex.storage.tables import PADDING, SearchTree
 
 REMEDY = "run suffixindex verify --full to see what else is damaged, then restore the file or build again"
@@ -64,7 +65,7 @@ def check_blocks(path: Path, blocks: NDArray[np.uint32], offsets: Any) -> None:
 
 
 def check_tree(path: Path, tree: SearchTree) -> None:
-    """No descent leaves the tree: it has the keys that its levels need, and each level ends with the greatest one.
+    """No descent leaves the tree: it has the keys that its levels need, and none leads past the last node of the level below.
 
     Raises
     ------
@@ -72,8 +73,12 @@ def check_tree(path: Path, tree: SearchTree) -> None:
     """
     if len(tree.keys) != tree.levels[-1]:
         raise FormatError(f"{path} has {len(tree.keys):,} keys, expected {tree.levels[-1]:,}; {REMEDY}")
-    if (tree.keys[tree.levels[1:] - 1] != PADDING).any():
-        raise FormatError(f"{path}: a level does not end with the greatest key; {REMEDY}")
+    below = 0  # nodes of the level below that a search may reach, each with a key here: the last one's is the greatest
+    for start, stop in reversed([*pairwise(tree.levels.tolist())]):
+        below = below or stop - start
+        if (tree.keys[start + below - 1 : stop] != PADDING).any():
+            raise FormatError(f"{path}: a level does not end with the greatest key; {REMEDY}")
+        below = -(-below // FANOUT)
 
 
 def check_permutation(path: Path, order: NDArray[np.unsignedinteger[Any]]) -> None:

@@ -1,6 +1,6 @@
 """Lookup tables: a search that they lead ends where one over everything does, whatever their spacing."""
 
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from unittest import mock
 
@@ -14,6 +14,7 @@ from suffixindex.kernels.next_tokens import halve_runs, scan_runs
 from suffixindex.kernels.search import find_interval, find_intervals
 from suffixindex.queries import cooccurrence
 from suffixindex.storage import shard, tables
+from suffixindex.storage.checks import check_tree
 from suffixindex.storage.shard import Shard
 from suffixindex.system import parallel
 from tests.helpers import building
@@ -149,3 +150,30 @@ def test_pairs_of_numbers_are_checked(tmp_path: Path) -> None:
 
 def _occurs(ngram: list[int], text: list[int]) -> bool:
     return any(text[i : i + len(ngram)] == ngram for i in range(len(text)))
+
+
+@pytest.mark.parametrize("size", [1, 15, 16, 17, 40, 255, 256, 257, 300])
+def test_no_descent_leaves_a_tree_that_was_checked(size: int) -> None:
+    """Every single key of a tree, lowered: a check refuses it, or the way down stays among the nodes of each level."""
+    levels = tables.level_offsets(size, 1)
+    whole = np.full(levels[-1], tables.PADDING)
+    whole[levels[-2] : levels[-2] + size] = np.arange(10, 10 + size)
+    for level in range(len(levels) - 3, -1, -1):
+        greatest = whole[levels[level + 1] : levels[level + 2]].reshape(-1, 16)[:, -1]
+        whole[levels[level] : levels[level] + len(greatest)] = greatest
+    check_tree(Path("tree"), tables.search_tree(whole, size, 5, 1))
+    refused = 0
+    for place in range(len(whole)):
+        keys = whole.copy()
+        keys[place] = 0
+        try:
+            check_tree(Path("tree"), tables.search_tree(keys, size, 5, 1))
+        except si.FormatError:
+            refused += 1
+            continue
+        for target in (0, 1, 9, 10, 10 + size // 2, 10 + size, 2**64 - 1):
+            node = 0
+            for start, stop in pairwise(levels.tolist()):
+                assert start + 16 * node + 16 <= stop
+                node = 16 * node + int((keys[start + 16 * node : start + 16 * node + 16] < np.uint64(target)).sum())
+    assert refused >= len(levels) - 1
