@@ -50,7 +50,9 @@ class OpenedIndex:
         """
         self.files.check_open()
         self.files.check(self.path / name for name in self.manifest.files)
-        return open_tokenizer(self.manifest.tokenizer, self.tokenizer_folder)
+        tokenizer = open_tokenizer(self.manifest.tokenizer, self.tokenizer_folder)
+        self.files.watch(self.path / name for name in self.manifest.files)
+        return tokenizer
 
     @property
     def path(self) -> Path:

@@ -165,6 +165,7 @@ class StoredShard(Shard):
     def _grow(self) -> None:
         keys = self._sidecar.array(self._made(self._tree_name), self._grown_keys, "<u8", self._check_keys)
         self.search_tree = self._tree_of(keys)
+        vars(self).pop("_find", None)  # which searches without it
 
     def _grown_keys(self) -> NDArray[np.uint64]:
         arrays = self.tokens, self._searched_table
@@ -218,7 +219,7 @@ class StoredShard(Shard):
     def interval(self, ngram: NDArray[np.int64]) -> Interval:
         if len(ngram) == 1 and ngram[0] == self.tokens.separator:
             return self.length - self.num_documents, self.length
-        return self._interval(np.ascontiguousarray(self.as_stored(ngram)))
+        return self._stored_interval(np.ascontiguousarray(self.as_stored(ngram)))
 
     def intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         ends = np.flatnonzero(batch.stops - batch.starts == 1)

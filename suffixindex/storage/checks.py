@@ -81,6 +81,16 @@ def check_tree(path: Path, tree: SearchTree) -> None:
         below = -(-below // FANOUT)
 
 
+def damage_of(suffix_array: Any, num_tokens: int, vocabulary_size: int) -> str:
+    """What is wrong with a suffix array with which something is: an entry that is no position, else the order. O(tokens)."""
+    for start in range(0, len(suffix_array), CHECKED):
+        bad = np.flatnonzero(suffix_array[start : start + CHECKED] >= num_tokens)
+        if len(bad):
+            rank = start + int(bad[0])
+            return f"entry {rank:,} is {int(suffix_array[rank]):,}, and there are {num_tokens:,} tokens"
+    return f"its order, or the search tree's, is not that of the tokens, or an id is outside the vocabulary of {vocabulary_size:,}"
+
+
 def check_permutation(path: Path, order: NDArray[np.unsignedinteger[Any]]) -> None:
     """Every number below its length is there once.
 

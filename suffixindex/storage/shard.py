@@ -4,8 +4,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from suffixindex.errors import FormatError
 from suffixindex.kernels import DamageError
 from suffixindex.ngrams import NgramBatch
-from suffixindex.storage.checks import REMEDY, check_ascending, check_blocks, check_tree
+from suffixindex.storage.checks import REMEDY, check_ascending, check_blocks, check_tree, damage_of
 from suffixindex.storage.format import (
     DOCUMENT_BLOCKS,
     DOCUMENT_OFFSETS,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 FEW = 256  # searches of a process until compiled code, half a second to load, is worth it; ranks that are read one by one
 MANY = 4096  # n-grams that are worth a thread each
 MOST = 2**32 - 1  # ranks that a search for what follows takes at a time
-ENTRIES = 1 << 22  # of a suffix array that are looked at together, when one of them is known to be wrong
 
 Interval = tuple[int, int]
 """Half-open ranks ``[low, high)`` of the suffixes that begin with an n-gram."""
@@ -118,6 +118,7 @@ class Shard:
         self._index_files.close()
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
             vars(self).pop(name, None)
+        vars(self).pop("_find", None)
 
     # ---- damage --------------------------------------------------------------------------------------------------
 
@@ -127,8 +128,10 @@ class Shard:
         Raises
         ------
         FormatError
-            A number in them leads out of them.
+            A number in them leads out of them; or something was written to them since the index was opened.
         """
+        if monotonic() >= self._index_files.due:
+            self._index_files.check_mapped()
         try:
             return kernel(*arguments)
         except DamageError:
@@ -136,19 +139,9 @@ class Shard:
 
     def damage(self) -> FormatError:
         """Which entry of the suffix array is no position; else that the order is not that of the tokens. O(tokens)."""
-        size = len(self.tokens)
-        for start in range(0, len(self.suffix_array), ENTRIES):
-            bad = np.flatnonzero(self.suffix_array[start : start + ENTRIES] >= size)
-            if len(bad):
-                rank = start + int(bad[0])
-                return FormatError(
-                    f"{self.suffix_array_path}: entry {rank:,} is {int(self.suffix_array[rank]):,}, and there are {size:,} tokens; "
-                    f"{self.remedy}"
-                )
-        return FormatError(
-            f"{self.suffix_array_path}: its order, or the search tree's, is not that of the tokens, or an id is outside the "
-            f"vocabulary of {self._vocabulary_size:,}; {self.remedy}"
-        )
+        self._index_files.check_mapped()  # what was written to after it was opened is no damage
+        what = damage_of(self.suffix_array, len(self.tokens), self._vocabulary_size)
+        return FormatError(f"{self.suffix_array_path}: {what}; {self.remedy}")
 
     @property
     def suffix_array_path(self) -> Path:
@@ -175,29 +168,28 @@ class Shard:
 
     def interval(self, ngram: NDArray[np.int64]) -> Interval:
         """Ranks of one n-gram. O(length + log tokens): a few microseconds, a few pages of the disk."""
-        return self._interval(ngram)
+        if monotonic() >= self._index_files.due:
+            self._index_files.check_mapped()
+        if not len(ngram):
+            return self._all_tokens
+        try:  # as `run`, which would be a part of so short a question
+            return self._find(ngram)
+        except DamageError:
+            raise self.damage() from None
+
+    _stored_interval = interval
+    """Of an n-gram that is given as it lies in ``tokens``."""
 
     def intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ranks ``(low, high)`` of many n-grams."""
         return self.stored_intervals(batch, pool, threads)
-
-    def _interval(self, ngram: NDArray[np.int64]) -> Interval:
-        if not len(ngram):
-            return self._all_tokens
-        if self._searches < FEW:
-            self._searches += 1
-            return self._interval_uncompiled(ngram.tolist())
-        try:  # as `run`, which would be a part of so short a question
-            return self._find_interval(*self._searched, ngram)  # type: ignore[no-any-return]
-        except DamageError:
-            raise self.damage() from None
 
     def stored_intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ranks of n-grams that are given as they lie in ``tokens``."""
         low, high = np.empty(len(batch), np.int64), np.empty(len(batch), np.int64)
         if self._searches + len(batch) < FEW:
             for query in range(len(batch)):
-                low[query], high[query] = self._interval(batch.ngram(query))
+                low[query], high[query] = self._stored_interval(batch.ngram(query))
             return low, high
         asked = np.flatnonzero(batch.starts < batch.stops)
         if len(asked) < len(batch):  # the kernel takes no empty n-gram
@@ -219,6 +211,17 @@ class Shard:
         else:
             list(pool.map(search, range(threads)))
         return low, high
+
+    def _find(self, ngram: NDArray[np.int64]) -> Interval:
+        """The first searches of a process, and then the kernel in this method's place."""
+        if self._searches < FEW:
+            self._searches += 1
+            return self._interval_uncompiled(ngram.tolist())
+        from suffixindex.kernels.search import find_interval
+
+        self._find = partial(find_interval, *self._searched)  # type: ignore[method-assign]
+        found: Interval = self._find(ngram)
+        return found
 
     def _interval_uncompiled(self, ngram: list[int]) -> Interval:
         """As the kernel does it, so that a fresh process answers at once."""
@@ -248,12 +251,6 @@ class Shard:
     def _sort_keys(self, ids: list[int]) -> list[int]:
         """What the order of the suffixes compares of some ids: the ids themselves."""
         return ids
-
-    @cached_property
-    def _find_interval(self) -> Any:
-        from suffixindex.kernels.search import find_interval
-
-        return find_interval
 
     @cached_property
     def _searched(self) -> tuple[Any, ...]:
@@ -329,6 +326,8 @@ class Shard:
 
     def read(self, start: int, stop: int) -> NDArray[np.unsignedinteger[Any]]:
         """The ids at some positions, in the order of the text."""
+        if monotonic() >= self._index_files.due:
+            self._index_files.check_mapped()
         return self.tokens[start:stop]
 
     # ---- documents -----------------------------------------------------------------------------------------------

@@ -5,11 +5,16 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 import suffixindex as si
+from suffixindex.storage import identity
+from suffixindex.storage.format import shard_folder
 from tests.helpers import building
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="counts in /proc")
@@ -140,3 +145,69 @@ def test_a_vocabulary_that_is_replaced_is_refused(tmp_path: Path) -> None:
         shutil.copyfile(file, tmp_path / "old" / file.name)
     with pytest.raises(si.FormatError, match="since the index was opened"):
         index.count("cat")
+
+
+SEEN = 5 * identity.EVERY
+MAPPED = ["tokens.u16", "suffix_array.u32", "search_tree.u64", "document_offsets.u64", "document_blocks.u32"]
+
+
+@pytest.mark.parametrize("name", MAPPED)
+def test_what_is_written_into_a_mapped_file_is_said(tmp_path: Path, name: str) -> None:
+    """Copied over, into the same file: every kind of question refuses, from the next look at the files on."""
+    records: list[dict[str, object]] = [{"path": "a", "line": i, "metadata": {"set": i % 2}} for i in range(len(DOCUMENTS) * 100)]
+    path = building.write_index(tmp_path / "index", DOCUMENTS * 100, "u16", shards=2, metadata=records).path
+    with si.open(path) as index:
+        questions: list[Callable[[si.SuffixIndex], object]] = [
+            *QUESTIONS.values(),
+            lambda index: index.counts([[1, 2]] * 300).tolist(),
+            lambda index: index.document_count([1]),
+            lambda index: index.next_distribution([1]).counts.tolist(),
+            lambda index: index.top_ngrams(2, 3),
+        ]
+        expected = [ask(index) for ask in questions]
+        assert [ask(index) for ask in questions] == expected
+        file = shard_folder(path, 1) / name
+        content = file.read_bytes()
+        with open(file, "r+b") as opened:
+            opened.write(content[::-1])
+        time.sleep(SEEN)
+        for ask in questions:
+            for _ in range(2):
+                with pytest.raises(si.FormatError, match=rf"{name} was replaced or changed since the index was opened"):
+                    ask(index)
+
+
+def test_a_file_that_another_one_replaces_stays_mapped(tmp_path: Path) -> None:
+    path = building.write_index(tmp_path / "index", DOCUMENTS * 100, "u16").path
+    with si.open(path) as index:
+        assert index.count([1, 2]) == 200
+        file = shard_folder(path, 0) / "tokens.u16"
+        (tmp_path / "new").write_bytes(bytes(file.stat().st_size))
+        os.replace(tmp_path / "new", file)
+        time.sleep(SEEN)
+        assert index.count([1, 2]) == 200
+        file.unlink()
+        assert index.counts([[1, 2]] * 300).tolist() == [200] * 300
+
+
+def test_files_are_looked_at_seldom(tmp_path: Path) -> None:
+    path = building.write_index(tmp_path / "index", DOCUMENTS * 100, "u16").path
+    with si.open(path) as index:
+        index.count([1])
+        with mock.patch("os.stat") as looked:
+            began = time.monotonic()
+            for _ in range(1000):
+                index.count([1])
+            took = time.monotonic() - began
+        assert looked.call_count <= 3 * (1 + took / identity.EVERY)
+
+
+def test_words_that_are_written_over_are_said(tmp_path: Path) -> None:
+    si.build(building.write_jsonl(tmp_path / "a.jsonl", ["the cat sat"]), tmp_path / "a", tokenizer="words", progress=False)
+    with si.open(tmp_path / "a") as index:
+        assert index.count("cat") == 1
+        with open(tmp_path / "a" / "vocabulary.txt", "r+b") as file:
+            file.write(b"\nsat\ncat\n")
+        time.sleep(SEEN)
+        with pytest.raises(si.FormatError, match=r"vocabulary.txt was replaced or changed"):
+            index.count("cat")
