@@ -1,6 +1,12 @@
 """What is fuzzed: each target makes its seeds once in a folder, and tries one input a seed there."""
 
+import bz2
+import csv
+import gzip
+import importlib.util
+import io
 import json
+import lzma
 import os
 import re
 import shutil
@@ -12,6 +18,8 @@ from random import Random
 from typing import Any, ClassVar
 from unittest import mock
 
+import numpy as np
+
 import suffixindex as si
 from suffixindex.building import encode, job
 from suffixindex.corpus import lines
@@ -19,6 +27,8 @@ from tests.fuzz import seeds
 from tests.fuzz.mutation import damaged, damaged_json, same_size
 from tests.fuzz.questions import ask, drawn, standard
 from tests.helpers import building
+from tests.helpers.foreign_building import write_megatron
+from tests.suffixindex.corpus.test_formats import tarred, zipped
 
 OTHERS = ("manifest.json", "build.lock")
 """Files that another target damages, or that say nothing."""
@@ -182,16 +192,20 @@ class Builds(Target):
         folder.mkdir()
         corpus = folder / f"corpus.{self.suffix}"
         corpus.write_bytes(damaged(self.seed_content, rng))
-        tokenizer, on_error = rng.choice(["words", "bytes"]), rng.choice(["raise", "skip"])
+        return self.build(corpus, rng, tokenizer=rng.choice(["words", "bytes"])), self.suffix
+
+    def build(self, corpus: Path, rng: Random, **options: Any) -> str:
+        """Build, and check what was built; what became of it."""
+        path, on_error = corpus.parent / "index", rng.choice(["raise", "skip"])
         try:
-            si.build(corpus, folder / "index", tokenizer=tokenizer, on_error=on_error, shard_tokens=500, progress=False)
+            si.build(corpus, path, on_error=on_error, shard_tokens=500, progress=False, **options)
         except si.SuffixIndexError as error:
-            return f"refused: {type(error).__name__}", on_error
-        with si.open(folder / "index", threads=2) as index:
+            return f"refused: {type(error).__name__}"
+        with si.open(path, threads=2) as index:
             if index.count([]) != index.num_tokens:
                 raise Find(f"{index!r} counts {index.count([])} tokens")
-        si.verify(folder / "index", full=True)
-        return "built", on_error
+        si.verify(path, full=True)
+        return f"built, {on_error}"
 
 
 class States(Target):
@@ -238,6 +252,64 @@ class Parquets(Builds):
         path = self.folder / "seed.parquet"
         pq.write_table(pa.Table.from_pylist(records), path, row_group_size=9)
         return path.read_bytes()
+
+
+class Containers(Builds):
+    """Files of every other kind that is read: tables, arrays, archives, and what is compressed."""
+
+    def prepare(self) -> None:
+        rows = [json.loads(line) for line in seeds.jsonl().splitlines()]
+        table = io.StringIO()
+        writer = csv.DictWriter(table, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+        ids = io.BytesIO()
+        np.save(ids, (np.arange(400) % 7).astype("<u2"))
+        records, sheet = seeds.jsonl(), table.getvalue().encode()
+        self.files = {
+            "a.csv": sheet,
+            "a.tsv": sheet.replace(b",", b"\t"),
+            "a.json": json.dumps(rows, indent=1).encode(),
+            "a.jsonl.gz": gzip.compress(records),
+            "a.jsonl.bz2": bz2.compress(records),
+            "a.jsonl.xz": lzma.compress(records),
+            "a.zip": zipped({"a.jsonl": records, "b.csv": sheet}),
+            "a.tar": tarred({"a.jsonl": records, "b.csv": sheet}),
+            "a.tgz": tarred({"a.jsonl": records}, "w:gz"),
+            "a.npy": ids.getvalue(),
+        }
+        if importlib.util.find_spec("zstandard"):
+            import zstandard
+
+            self.files["a.jsonl.zst"] = zstandard.compress(records)
+
+    def attempt(self, seed: int) -> tuple[str, str]:
+        rng = Random(seed)
+        folder = self.fresh("corpus")
+        folder.mkdir()
+        name = rng.choice(sorted(self.files))
+        (folder / name).write_bytes(damaged(self.files[name], rng))
+        tokenizer = "none" if name.endswith(".npy") else "words"
+        return self.build(folder / name, rng, tokenizer=tokenizer), name
+
+
+class Megatrons(Builds):
+    """Datasets of Megatron: the table and the tokens, their sequences or their documents."""
+
+    def prepare(self) -> None:
+        rng = Random(3)
+        sequences = [[rng.randrange(9) for _ in range(rng.randrange(12))] for _ in range(40)]
+        write_megatron(self.folder / "whole" / "x", sequences, documents=[0, 1, 1, 5, 20, 40])
+
+    def attempt(self, seed: int) -> tuple[str, str]:
+        rng = Random(seed)
+        folder = self.fresh("corpus")
+        shutil.copytree(self.folder / "whole", folder)
+        name = rng.choice(["x.idx", "x.idx", "x.idx", "x.bin"])
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes((same_size if rng.random() < 0.7 else damaged)(content, rng))
+        steps = rng.choice([None, 1, 3])
+        return self.build(folder / "x.idx", rng, tokenizer="none", sequences_per_step=steps), name
 
 
 class Tokenizers(Target):
@@ -300,6 +372,8 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "queries": Queries,
     "jsonl": Builds,
     "parquet": Parquets,
+    "container": Containers,
+    "megatron": Megatrons,
     "tokenizer": Tokenizers,
 }
 NEEDS = {"parquet": "pyarrow", "tokenizer": "tokenizers"}
