@@ -88,11 +88,11 @@ def _piece(table, rank):
     below, above = 0, table.pieces
     while below + 1 < above:
         middle = (below + above) >> 1
-        if numba.carray(_pointer(table.starts), 1)[middle] <= rank:
+        if numba.carray(_pointer(table.starts), table.pieces)[middle] <= rank:
             below = middle
         else:
             above = middle
-    return rank + numba.carray(_pointer(table.deltas), 1)[below]
+    return rank + numba.carray(_pointer(table.deltas), table.pieces)[below]
 
 
 @intrinsic

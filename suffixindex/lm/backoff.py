@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from suffixindex.deprecated import is_one_text, warn_renamed
 from suffixindex.errors import FormatError, QueryError
+from suffixindex.lm.base import num_outcomes
 from suffixindex.ngrams import Ngram, NgramBatch, check_positive
 from suffixindex.queries.texts import check_texts
 from suffixindex.storage.checks import REMEDY
@@ -92,7 +93,7 @@ class StupidBackoff:
         ids = self._checker.text(context)
         longest = min(self.order - 1, len(ids))
         unigrams = self.index.next_distribution([])
-        scores = np.zeros(self.index.vocabulary_size + 1)
+        scores = np.zeros(num_outcomes(self.index))
         scores[unigrams.token_ids] = unigrams.counts / self._total
         scores[-1] = self.index.num_documents / self._total
         scores *= self.alpha**longest

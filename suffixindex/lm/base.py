@@ -14,6 +14,27 @@ if TYPE_CHECKING:
     from suffixindex.index import SuffixIndex
 
 
+MOST_OUTCOMES = 1 << 30
+"""Ids that get a number each: 8 GiB. No tokenizer has as many."""
+
+
+def num_outcomes(index: "SuffixIndex") -> int:
+    """Tokens that may follow a context, the end of the document one of them.
+
+    Raises
+    ------
+    QueryError
+        Nothing is known of the vocabulary but the type of its ids, and that allows too many.
+    """
+    if index.vocabulary_size >= MOST_OUTCOMES:
+        ours = index.kind == "suffixindex"
+        advice = "build it anew with the tokenizer that made them" if ours else "open it with vocabulary_size=…, its tokenizer's"
+        raise QueryError(
+            f"the ids of {index.path} may be any below {index.vocabulary_size:,}, too many for a number each: {advice}"
+        )
+    return index.vocabulary_size + 1
+
+
 class Perplexity(NamedTuple):
     """``exp`` of the mean negative log-probability over all tokens of all texts.
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.lm.base import LanguageModel
+from suffixindex.lm.base import LanguageModel, num_outcomes
 
 
 class Infgram(LanguageModel):
@@ -30,6 +30,6 @@ class Infgram(LanguageModel):
         found = self.index.next_distribution(context[len(context) - self.index.suffix_length(context) :])
         if not found.context_count:
             raise QueryError("the corpus holds no token, so nothing has a probability")
-        probs = np.zeros(self.index.vocabulary_size + 1)
+        probs = np.zeros(num_outcomes(self.index))
         probs[np.minimum(found.token_ids, self.index.vocabulary_size)] = found.probs
         return probs

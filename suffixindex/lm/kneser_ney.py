@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.lm.base import LanguageModel
+from suffixindex.lm.base import LanguageModel, num_outcomes
 from suffixindex.lm.continuations import CorpusCounts, Followers, corpus_counts, followers
 from suffixindex.ngrams import NgramBatch, check_positive
 
@@ -73,7 +73,7 @@ class KneserNey(LanguageModel):
 
     @cached_property
     def _corpus(self) -> CorpusCounts:
-        return corpus_counts(self.index.local, self.order, self.index.vocabulary_size)
+        return corpus_counts(self.index.local, self.order, num_outcomes(self.index) - 1)
 
     @cached_property
     def discounts(self) -> NDArray[np.float64]:
@@ -112,7 +112,8 @@ class KneserNey(LanguageModel):
         return np.split(np.log(probs), ends[:-1])
 
     def _next(self, context: NDArray[np.int64]) -> NDArray[np.float64]:
-        probs = np.full(self.index.vocabulary_size + 1, 1 / (self.index.vocabulary_size + 1))
+        outcomes = num_outcomes(self.index)
+        probs = np.full(outcomes, 1 / outcomes)
         for length in range(min(self.order - 1, len(context)) + 1):
             if length:
                 ids = np.ascontiguousarray(context[len(context) - length :])

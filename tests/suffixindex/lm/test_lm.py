@@ -16,6 +16,7 @@ from suffixindex.lm.base import draw
 from suffixindex.queries import statistics
 from tests import oracle
 from tests.helpers import building
+from tests.helpers.foreign_building import write_infinigram
 from tests.helpers.strategies import Corpus, corpora
 
 Folder = Callable[[], Path]
@@ -297,3 +298,21 @@ def test_a_corpus_without_tokens_leaves_what_its_ends_leave(tmp_path: Path) -> N
     index = building.write_index(tmp_path / "index", [[], []], vocabulary_size=3)
     for order, expected in [(1, [1 / 8, 1 / 8, 1 / 8, 5 / 8]), (2, [1 / 8, 1 / 8, 1 / 8, 5 / 8])]:
         np.testing.assert_allclose(lm.KneserNey(index, order).next_probs([1, 2]), expected)
+
+
+def test_a_vocabulary_of_which_nothing_is_known_is_asked_for(tmp_path: Path) -> None:
+    """Ids of another engine's u32 may be any: no array of 32 GiB is tried."""
+    write_infinigram(tmp_path / "v4_index", [[[1, 2], [1]]], token_type="u32")
+    index = si.open(tmp_path / "v4_index", token_type="u32")
+    assert index.vocabulary_size == 2**32 - 1
+    assert lm.Infgram(index).log_probs([1, 2]).tolist() == [pytest.approx(np.log(2 / 3)), pytest.approx(np.log(1 / 2))]
+    assert len(lm.StupidBackoff(index, 2).score([1, 2])) == 2
+    for ask in (lm.Infgram(index).next_probs, lm.StupidBackoff(index, 2).next_scores, lm.KneserNey(index, 2).next_probs):
+        with pytest.raises(si.QueryError, match=r"may be any below 4,294,967,295, .*: open it with vocabulary_size=…"):
+            ask([1])
+    assert lm.KneserNey(si.open(tmp_path / "v4_index", token_type="u32", vocabulary_size=9), 2).next_probs(
+        [1]
+    ).sum() == pytest.approx(1)
+    ours = building.write_index(tmp_path / "index", [[1, 2], [1]], "u32")
+    with pytest.raises(si.QueryError, match=r"build it anew with the tokenizer that made them"):
+        lm.KneserNey(ours, 2).log_probs([1])
