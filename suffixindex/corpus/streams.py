@@ -14,8 +14,9 @@ from typing import IO, NamedTuple
 import zstandard
 
 from suffixindex.corpus.records import STDIN, Source
-from suffixindex.corpus.text import Stream, Utf8Stream, encoding_of
+from suffixindex.corpus.text import Stream, Utf8Stream
 from suffixindex.errors import CorpusError
+from suffixindex.system.encodings import encoding_of
 
 COMPRESSED_BYTES = 1 << 17
 HEAD_BYTES = 1 << 16

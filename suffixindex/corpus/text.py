@@ -10,15 +10,9 @@ from collections.abc import Iterator
 from typing import IO, Protocol
 
 from suffixindex.errors import CorpusError, SuffixIndexError
+from suffixindex.system.encodings import encoding_of
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8
-MARKS = (  # UTF-32's begin with UTF-16's
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 READ_BYTES = 1 << 20
 
 
@@ -26,11 +20,6 @@ class Stream(Protocol):
     """Bytes in order. ``read`` returns at least one unless the stream ends, and may return more than it was asked for."""
 
     def read(self, size: int = -1, /) -> bytes: ...
-
-
-def encoding_of(head: bytes) -> str:
-    """The encoding that the first bytes say, by a byte order mark or for want of one."""
-    return next((name for mark, name in MARKS if head.startswith(mark)), "utf-8")
 
 
 def as_utf8(head: bytes) -> bytes:

@@ -94,5 +94,9 @@ def open_tokenizer(entry: Mapping[str, Any], folder: Path) -> Tokenizer:
     if kind == "huggingface":
         from suffixindex.tokenizers.huggingface import HuggingFaceTokenizer
 
-        return HuggingFaceTokenizer.from_json((folder / TOKENIZER_FILE).read_bytes().decode())
+        try:
+            text = (folder / TOKENIZER_FILE).read_bytes().decode()
+        except UnicodeDecodeError as error:
+            raise FormatError(f"{folder / TOKENIZER_FILE} is damaged: restore the file or build again") from error
+        return HuggingFaceTokenizer.from_json(text)
     raise FormatError(f"{folder} was built with a tokenizer of the unknown kind {kind!r}: update suffixindex")

@@ -15,6 +15,7 @@ import orjson
 from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.errors import QueryError, TokenizerError
+from suffixindex.system.encodings import encoding_of
 from suffixindex.tokenizers.hub import TOKENIZER_FILE, download, missing_extra
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class HuggingFaceTokenizer:
                     "that has it, or save it with transformers' AutoTokenizer.from_pretrained(…).save_pretrained(…)"
                 )
         try:
-            text = path.read_bytes().decode()
+            content = path.read_bytes()
+            text = content.decode(encoding_of(content))
         except (OSError, UnicodeDecodeError) as error:
             raise TokenizerError(f"{path} cannot be read as a {TOKENIZER_FILE}: {error}") from error
         tokenizer = cls(text, source=source, revision=commit)

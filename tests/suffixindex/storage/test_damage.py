@@ -223,6 +223,22 @@ def test_a_damaged_vocabulary_is_refused(words: Path, name: str, dtype: str, pla
         si.verify(words)
 
 
+@pytest.mark.parametrize("damage", [b"\xe9", b"{", b"\0"])
+def test_a_damaged_tokenizer_file_is_refused(tmp_path: Path, damage: bytes) -> None:
+    tokenizer = building.write_tokenizer(tmp_path, "an old pond", size=270)
+    corpus = building.write_jsonl(tmp_path / "a.jsonl", ["an old pond"])
+    si.build(corpus, tmp_path / "index", tokenizer=str(tokenizer), progress=False)
+    path = tmp_path / "index" / "tokenizer.json"
+    content = path.read_bytes()
+    path.write_bytes(content[:40] + damage + content[41:])
+    with si.open(tmp_path / "index") as index:
+        assert index.count([]) > 0
+        with pytest.raises(si.SuffixIndexError, match=r"restore the file|save the tokenizer again"):
+            index.count("pond")
+    with pytest.raises(si.FormatError, match=r"tokenizer.json"):
+        si.verify(tmp_path / "index")
+
+
 # ---- other engines -----------------------------------------------------------------------------------------------
 
 

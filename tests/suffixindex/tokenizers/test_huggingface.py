@@ -283,6 +283,17 @@ def test_load_from_file_and_folder(tmp_path: Path) -> None:
     assert copy.to_json() == content and copy.encode("suffix").tolist() == tokenizer.encode("suffix").tolist()
 
 
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_file_in_the_encoding_that_its_mark_says(tmp_path: Path, codec: str) -> None:
+    content = json.dumps(byte_level(), ensure_ascii=False, indent=1)
+    for name, raw in (("plain", content.encode()), ("marked", content.replace("\n", "\r\n").encode(codec))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "tokenizer.json").write_bytes(raw)
+    plain, marked = (BatchTokenizer.load(str(tmp_path / name)) for name in ("plain", "marked"))
+    assert marked.to_json().replace("\r\n", "\n") == plain.to_json() == content
+    assert marked.encode(TEXTS[1]).tolist() == plain.encode(TEXTS[1]).tolist()
+
+
 def test_opening_loads_no_engine() -> None:
     tokenizer = BatchTokenizer.from_json(json.dumps(byte_level()))
     assert "reference" not in vars(tokenizer)
