@@ -54,3 +54,15 @@ class Watched:
         """Requests to anyone but the server."""
         here = urlsplit(self.url).netloc
         return [url for url in self.asked if urlsplit(url).scheme not in ("blob", "data") and urlsplit(url).netloc != here]
+
+
+def settled(page: Any, panel: str) -> Any:
+    """A panel once it has its answer."""
+    page.wait_for_selector(f"#{panel}[aria-busy=false]")
+    return page.locator(f"#{panel}")
+
+
+def rows(page: Any, panel: str) -> list[list[str]]:
+    """The cells of a panel's table."""
+    table = settled(page, panel).locator("tbody tr")
+    return [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in table.all()]

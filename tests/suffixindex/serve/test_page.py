@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import suffixindex as si
-from tests.helpers.browser import Watched, chromium
+from tests.helpers.browser import Watched, chromium, rows, settled
 from tests.helpers.building import write_jsonl
 from tests.helpers.serving import LiveServer, listening
 
@@ -66,22 +66,10 @@ def watched(context: Any, server: LiveServer) -> Iterator[Watched]:
     one.page.close()
 
 
-def settled(page: Any, panel: str) -> Any:
-    """A panel once it has its answer."""
-    page.wait_for_selector(f"#{panel}[aria-busy=false]")
-    return page.locator(f"#{panel}")
-
-
-def rows(page: Any, panel: str) -> list[list[str]]:
-    """The cells of a panel's table."""
-    table = settled(page, panel).locator("tbody tr")
-    return [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in table.all()]
-
-
 def copied(page: Any, panel: str, kind: str) -> str:
     page.click(f"#{panel} .menu summary")
     page.click(f"#{panel} .menu button:has-text('{kind}')")
-    page.wait_for_function("document.getElementById('said').textContent.startsWith('Copied')")
+    page.wait_for_selector("#said:has-text('Copied')", state="attached")
     return str(page.evaluate("navigator.clipboard.readText()"))
 
 
@@ -93,7 +81,7 @@ def test_a_search_counts_and_fills_every_panel(watched: Watched) -> None:
     page.wait_for_selector("#count:text('3')")
     assert page.locator(".piece").all_inner_texts() == ["the", "cat"]
     figures = settled(page, "counts").locator("dd")
-    page.wait_for_function("!document.querySelector('.figures').textContent.includes('…')")
+    page.wait_for_selector(".figures:not(:has-text('…'))")
     tokens = sum(len(re.findall(r"\w+|[^\w\s]", text)) for text in TEXTS)
     assert figures.nth(1).inner_text() == "2"
     assert float(figures.nth(2).inner_text().replace(",", "")) == pytest.approx(3e6 / tokens, rel=0.2)
@@ -186,12 +174,12 @@ def test_a_pasted_text_is_traced(watched: Watched) -> None:
 
 def test_two_indexes_and_two_sets_of_documents_are_compared(watched: Watched) -> None:
     page = watched.open("?mode=compare&q=cat")
-    page.wait_for_function("!document.querySelector('.compared-table').textContent.includes('…')")
+    page.wait_for_selector(".compared-table:not(:has-text('…'))")
     assert rows(page, "compared")[:2] == [["Occurrences", "3", "3", "1 ×"], ["Documents", "2", "2", "1 ×"]]
     page.select_option("select[aria-label='Index B']", "words")
     where = json.dumps({"fields": {"kind": ["note"]}})
     page = watched.open(f"?mode=compare&q=dog&index2=words&where2={where}")
-    page.wait_for_function("!document.querySelector('.compared-table').textContent.includes('…')")
+    page.wait_for_selector(".compared-table:not(:has-text('…'))")
     assert rows(page, "compared")[0] == ["Occurrences", "2", "1", "2 ×"]
     assert len(rows(page, "lines-A")) == 2 and len(rows(page, "lines-B")) == 1
 
@@ -300,7 +288,7 @@ def test_a_late_answer_to_an_older_question_is_dropped(watched: Watched) -> None
     page, held = watched.page, []
     page.route("**/v1/words/count", lambda route: held.append(route) if '"dog"' in route.request.post_data else route.continue_())
     watched.open("?q=dog")
-    page.wait_for_function("document.querySelector('#counts').getAttribute('aria-busy') === 'true'")
+    page.wait_for_selector("#counts[aria-busy=true]")
     page.fill("#query", "the cat")
     page.press("#query", "Enter")
     page.wait_for_selector("#count:text-is('3')")

@@ -1,41 +1,16 @@
 """Documents that would run in a careless page: shown as the text they are, in every panel."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 import suffixindex as si
 from tests.helpers.browser import Watched, chromium
 from tests.helpers.building import write_jsonl
+from tests.helpers.hostile import HOSTILE, RUN, harmless
 from tests.helpers.serving import LiveServer, listening
 
 pytestmark = pytest.mark.long  # drives a browser, which few machines have
-
-RUN = "window.ran=1"
-HOSTILE = [
-    f"<script>{RUN}</script>",
-    f"</script><script>{RUN}</script>",
-    f"<img src=x onerror={RUN}>",
-    f'"><svg onload="{RUN}">',
-    f"<svg><script>{RUN}</script></svg>",
-    f"<iframe srcdoc='<script>parent.{RUN}</script>'></iframe>",
-    f"<a href='javascript:{RUN}'>click</a>",
-    f"javascript:{RUN}",
-    f"<body onload={RUN}>",
-    f"<details open ontoggle={RUN}>x</details>",
-    f"<input autofocus onfocus={RUN}>",
-    "<style>@import 'http://192.0.2.1/x';</style><link rel=stylesheet href=http://192.0.2.1/y>",
-    "<meta http-equiv=refresh content='0;url=http://192.0.2.1/'>",
-    "<base href=http://192.0.2.1/><form action=http://192.0.2.1/><button>go</button></form>",
-    f"<object data='data:text/html,<script>{RUN}</script>'></object>",
-    f"<template><script>{RUN}</script></template><math><mtext></math>",
-    f"<!--><img src=x onerror={RUN}>-->",
-    f"<noscript><p title='</noscript><img src=x onerror={RUN}>'>",
-    f"${{{RUN}}} {{{{constructor.constructor('{RUN}')()}}}}",
-    "\u202eabc\u202d \u2028 \u0000 \ufeff &lt;script&gt; &#x3c;script&#x3e;",
-    f"</textarea></title><script>{RUN}</script>",
-]
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +29,6 @@ def watched(server: LiveServer) -> Iterator[Watched]:
         one = Watched(browser.new_page(viewport={"width": 1400, "height": 900}), server.url)
         one.page.set_default_timeout(15_000)
         yield one
-
-
-def harmless(watched: Watched) -> Any:
-    """Nothing ran, nothing was asked elsewhere, no element came from a text."""
-    page = watched.page
-    assert page.evaluate("window.ran") is None
-    assert watched.errors == []
-    assert watched.outside() == []
-    inside = "script, img, svg, iframe, object, style, link, meta, base, template, math, a[href^='javascript:' i]"
-    assert page.evaluate(f'document.body.querySelectorAll("{inside}").length') == 0
 
 
 def test_every_panel_shows_text(watched: Watched) -> None:
