@@ -5,7 +5,7 @@ import { el, number, rate } from "./dom.js";
 import { step } from "./keys.js";
 import { Panel } from "./panel.js";
 import { fill } from "./panels/counts.js";
-import { lineRows } from "./panels/lines.js";
+import { isSpaced, lineRows } from "./panels/lines.js";
 import { Next } from "./panels/next.js";
 import { indexChoice, SearchBox } from "./search.js";
 import { fieldOf } from "./panels/groups.js";
@@ -128,7 +128,7 @@ export class Compare {
     const body = { ngram: phrase, width: 6, limit: LINES, metadata: true, where };
     side.lines.load((signal) => ask(index, "concordance", body, signal), (answer) => {
       const open = (doc, at) => this.app.set({ doc, at, mark: ngram.token_ids, of: side.index }, { push: true });
-      side.lines.body.append(lineRows(answer.lines, fieldOf(this.app), open));
+      side.lines.body.append(lineRows(answer.lines, fieldOf(this.app), open, isSpaced(this.app.info(index))));
       side.lines.tell(`the first ${answer.lines.length} of ${number(answer.total)}`);
       side.lines.offer({ questions: [{ index, question: "concordance", body }], answer, rows: () =>
         answer.lines.map((line) => ({ document_id: line.document_id, offset: line.offset, left: line.left.text, match: line.match.text, right: line.right.text, ...line.metadata })) });

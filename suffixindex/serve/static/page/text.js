@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { el, number, percent, plural, say } from "./dom.js";
 import { step } from "./keys.js";
 import { choices, Panel, press } from "./panel.js";
-import { documentRows } from "./panels/lines.js";
+import { documentRows, isSpaced } from "./panels/lines.js";
 import { fieldOf } from "./panels/groups.js";
 import { idsOnly, indexChoice, typedIds } from "./search.js";
 import { align, kept, levels, longest, segments } from "./spans.js";
@@ -43,7 +43,7 @@ export class Text {
     this.maxShown = el("output", {});
     this.shade = choices("Shade by", [["length", "Length"], ["rarity", "Rarity"]], "", (shade) => app.set({ shade }));
     this.controls = el("div", { class: "controls sliders" },
-      el("label", {}, "at least ", this.minShown, this.min), el("label", {}, "at most ", this.maxShown, this.max), el("span", { class: "hint" }, "Shade by"), this.shade);
+      el("label", {}, "at least ", this.minShown, this.min), el("label", {}, "at most ", this.maxShown, this.max), el("span", {}, el("span", { class: "hint" }, "Shade by "), this.shade));
   }
 
   trace() {
@@ -146,7 +146,7 @@ export class Text {
     const body = { ngram, limit: 10, snippet: 16, max_offsets: 1 };
     this.documents.load((signal) => ask(index, "documents", body, signal), (answer) => {
       const show = (doc, at) => this.app.set({ doc, at, mark: ngram }, { push: true });
-      this.documents.body.append(el("blockquote", {}, span.text), documentRows(answer.documents, fieldOf(this.app), show));
+      this.documents.body.append(el("blockquote", {}, span.text), documentRows(answer.documents, fieldOf(this.app), show, isSpaced(this.app.info(index))));
       this.documents.tell(`${plural(span.count, "occurrence")}${answer.next_cursor ? "; the first ten documents" : ` in ${plural(answer.documents.length, "document")}`}`);
       this.documents.offer({ questions: [{ index, question: "documents", body }], answer, rows: () =>
         answer.documents.map(({ document_id, ngram_count, path, line, metadata }) => ({ document_id, ngram_count, path, line, ...metadata })) });

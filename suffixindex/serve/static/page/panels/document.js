@@ -105,9 +105,13 @@ function startOf(answer, place, question) {
   return Infinity;
 }
 
+/** The fields of a record, inner ones as dotted paths. */
+const flat = (record, prefix = "") => Object.entries(record).flatMap(([name, value]) =>
+  value !== null && typeof value === "object" && !Array.isArray(value) ? flat(value, `${prefix}${name}.`) : [[prefix + name, value]]);
+
 /** Where a document came from: its file, its line, and its metadata. */
 function facts(answer) {
-  const rows = [["file", answer.path], ["line", answer.line], ...Object.entries(answer.metadata ?? {})]
+  const rows = [["file", answer.path], ["line", answer.line], ...flat(answer.metadata ?? {})]
     .filter(([, value]) => value !== null && value !== undefined && value !== "");
   if (!rows.length) return null;
   return el("details", { class: "facts", open: rows.length <= 8 }, el("summary", {}, "Where it came from"),

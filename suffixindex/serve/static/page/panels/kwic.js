@@ -3,7 +3,7 @@
 import { ask, drawn } from "../api.js";
 import { el, number, plural } from "../dom.js";
 import { choices, Panel, press } from "../panel.js";
-import { documentRows, lineRows, sampleLines, sorted } from "./lines.js";
+import { documentRows, isSpaced, lineRows, sampleLines, sorted } from "./lines.js";
 import { fieldOf } from "./groups.js";
 
 const SMALL_PAGE = 15; // on a small screen, where the other panels stand below
@@ -15,7 +15,7 @@ export class Kwic {
     this.app = app;
     this.views = choices("Show", [["lines", "Lines"], ["documents", "Documents"]], "", (view) => app.set({ view }));
     this.sorts = choices("Sort", [
-      ["corpus", "As in the corpus"],
+      ["corpus", "Corpus order"],
       ["left", "Word before", "Sort by the nearest word before the phrase ( [ )"],
       ["right", "Word after", "Sort by the nearest word after the phrase ( ] )"],
     ], "", (sort) => app.set({ sort }));
@@ -88,9 +88,10 @@ export class Kwic {
     press(this.sorts, sort);
     const { answer, found } = this;
     const field = fieldOf(this.app);
+    const spaced = isSpaced(this.app.info(found.index));
     const lines = view === "documents" && !answer.sample ? this.lines : sorted(this.lines, sort);
     const open = (document_id, at) => this.app.set({ doc: document_id, at, mark: found.ngram.token_ids }, { push: true });
-    const table = view === "documents" && !answer.sample ? documentRows(lines, field, open) : lineRows(lines, field, open);
+    const table = view === "documents" && !answer.sample ? documentRows(lines, field, open, spaced) : lineRows(lines, field, open, spaced);
     const rest = answer.next_cursor === null ? [] : [PAGE, LARGE_PAGE].map((limit) =>
       el("button", { type: "button", class: "more", onclick: (event) => this.more(limit, event.target) }, `${limit} more`));
     this.panel.body.replaceChildren(table, el("p", { class: "more-row" }, ...rest));

@@ -59,12 +59,17 @@ const opener = (one, at, open) => el("button", {
   onclick: () => open(one.document_id, at),
 }, number(one.document_id));
 
+/** Whether the texts of an index's tokens have no spaces of their own. */
+export const isSpaced = (info) => info.tokenizer.kind === "words";
+
 const head = (...names) => el("thead", {}, el("tr", {}, ...names.map(([name, kind]) => el("th", { scope: "col", class: kind }, name))));
 
-/** The concordance. Roles are told, for small screens show the rows as blocks. */
-export function lineRows(lines, field, open) {
-  const cell = (kind, ...content) => el("td", { class: kind, role: "cell" }, ...content);
-  const table = el("table", { class: "kwic", role: "table", "aria-label": "Lines" },
+// Roles are told, for small screens show the rows as blocks.
+const cell = (kind, ...content) => el("td", { class: kind, role: "cell" }, ...content);
+
+/** The concordance; `spaced` says that a space stands between any two tokens, whose own texts have none. */
+export function lineRows(lines, field, open, spaced) {
+  const table = el("table", { class: spaced ? "kwic spaced" : "kwic", role: "table", "aria-label": "Lines" },
     head(["Before", "left"], ["Phrase", "match"], ["After", "right"], ["Document", "doc"], [field, "source"]),
     el("tbody", {}, ...lines.map((line) => el("tr", { role: "row", onclick: (event) => rowClick(event, () => open(line.document_id, line.offset)) },
       cell("left", el("bdi", {}, line.left.text)),
@@ -84,14 +89,15 @@ function marked(text) {
 }
 
 /** Documents that hold the phrase, the first place of each. */
-export function documentRows(documents, field, open) {
-  return el("table", { class: "documents", "aria-label": "Documents" },
+export function documentRows(documents, field, open, spaced) {
+  const gap = spaced ? " " : "";
+  return el("table", { class: "documents", role: "table", "aria-label": "Documents" },
     head(["Document", "doc"], [field, "source"], ["Occurrences", "num"], ["First place", ""]),
-    el("tbody", {}, ...documents.map((one) => el("tr", { onclick: (event) => rowClick(event, () => open(one.document_id, one.offsets[0])) },
-      el("td", { class: "doc" }, opener(one, one.offsets[0], open)),
-      el("td", { class: "source" }, source(one, field)),
-      el("td", { class: "num", title: `in ${plural(one.num_tokens, "token")}` }, number(one.ngram_count)),
-      el("td", { class: "snippet" }, one.snippet ? [el("bdi", {}, one.snippet.left), " ", el("mark", {}, one.snippet.match), " ", el("bdi", {}, one.snippet.right)] : [])))));
+    el("tbody", {}, ...documents.map((one) => el("tr", { role: "row", onclick: (event) => rowClick(event, () => open(one.document_id, one.offsets[0])) },
+      cell("doc", opener(one, one.offsets[0], open)),
+      cell("source", source(one, field)),
+      el("td", { class: "num", role: "cell", title: `in ${plural(one.num_tokens, "token")}` }, number(one.ngram_count)),
+      cell("snippet", ...one.snippet ? [el("bdi", {}, one.snippet.left), gap, ...marked(one.snippet.match), gap, el("bdi", {}, one.snippet.right)] : [])))));
 }
 
 /** A click on a row opens it, unless it meant a link, a button, or chose some text. */
