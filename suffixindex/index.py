@@ -88,7 +88,9 @@ class SuffixIndex(OldNames):
         self.shard_set: ShardSet = self.local
         self._encoding = Encoding(self._opened.open_tokenizer, self.vocabulary_size, self.separator)
         stored = self.manifest.settings.get("stored_separator")
-        self.checker = NgramChecker(self._encoding.encode_question, self.vocabulary_size, self.separator, stored)
+        self.checker = NgramChecker(
+            self._encoding.encode_question, self.vocabulary_size, self.separator, stored, self._encoding.encode_questions
+        )
 
     # ---- the index itself --------------------------------------------------------------------------------------------
 

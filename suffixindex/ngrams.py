@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from suffixindex.errors import QueryError, UnaskableError
+from suffixindex.errors import QueryError, SuffixIndexError, UnaskableError
 
 INT64 = np.dtype(np.int64)
 
 LARGEST = 2**62
 """Of limits, offsets and windows: sums of two still fit 64 bits."""
+MANY_TEXTS = 64
+"""Texts that are worth a batch of their own."""
 LONGEST = 10_000
 """Tokens of the n-grams that whole-corpus statistics count: a block of them fits the memory of a thread."""
 
@@ -48,7 +50,8 @@ class NgramChecker:
     """Turns what users give into arrays of the token type, or says what is wrong with it.
 
     An id must lie in the vocabulary; the separator may only be the last id of an n-gram ("and there the document ends").
-    ``stored_separator`` is an id of the vocabulary that ends documents in the files of another engine.
+    ``stored_separator`` is an id of the vocabulary that ends documents in the files of another engine. ``encode_batch`` is
+    ``encode`` of many texts: their ids, one text after the other, and how many each has.
     """
 
     def __init__(
@@ -57,8 +60,9 @@ class NgramChecker:
         vocabulary_size: int,
         separator: int,
         stored_separator: int | None = None,
+        encode_batch: Callable[[list[str]], tuple[NDArray[Any], NDArray[np.int64]]] | None = None,
     ) -> None:
-        self.encode = encode
+        self.encode, self._encode_batch = encode, encode_batch
         self.vocabulary_size = vocabulary_size
         self.separator = separator
         self.stored_separator = stored_separator
@@ -163,7 +167,21 @@ class NgramChecker:
                 return ids, offsets
         return self._concatenate(ngrams, offsets)
 
+    def _encode_all(self, texts: list[Any]) -> tuple[NDArray[Any], NDArray[np.int64]] | None:
+        """Many texts at once, and where each begins; None if they are few, or one is refused: :meth:`_concatenate` says which."""
+        if self._encode_batch is None or len(texts) < MANY_TEXTS or set(map(type, texts)) != {str}:
+            return None
+        try:
+            ids, lengths = self._encode_batch(texts)
+        except SuffixIndexError:
+            return None
+        if not lengths.all():
+            return None
+        return ids.astype(np.int64), np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+
     def _concatenate(self, ngrams: list[Ngram], offsets: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        if (encoded := self._encode_all(ngrams)) is not None:
+            return encoded
         arrays: list[NDArray[Any]] = []
         for place, ngram in enumerate(ngrams):
             try:

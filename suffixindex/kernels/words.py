@@ -195,6 +195,36 @@ def split_words(text, document_offsets, folding, ids, lengths):
 
 
 @kernel
+def find_words(text, offsets, order, starts, pool, ids):
+    """Ids of the words of a pool in a vocabulary, 0 for those that it does not hold.
+
+    Word ``w`` of the vocabulary is ``text[offsets[w] : offsets[w + 1]]``, its newline included; ``order`` lists the words by
+    their bytes without it. O(words · log vocabulary) page reads.
+    """
+    for query in range(len(ids)):
+        start = starts[query]
+        length = starts[query + 1] - start - 1
+        ids[query] = 0
+        low, high = 0, len(order)
+        while low < high:
+            middle = (low + high) // 2
+            word = np.int64(order[middle])
+            begin = np.int64(offsets[word])
+            size = np.int64(offsets[word + 1]) - begin - 1
+            common = min(size, length)
+            i = 0
+            while i < common and text[begin + i] == pool[start + i]:
+                i += 1
+            if i == size == length:
+                ids[query] = word
+                break
+            if text[begin + i] < pool[start + i] if i < common else size < length:
+                low = middle + 1
+            else:
+                high = middle
+
+
+@kernel
 def renumber(ids, numbers):
     """Replace each id by ``numbers[id]``, in place. O(tokens)."""
     for i in range(len(ids)):

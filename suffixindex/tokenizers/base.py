@@ -23,6 +23,9 @@ class Tokenizer(Protocol):
     def encode(self, text: str) -> NDArray[Any]:
         """Ids of a text, without special tokens around it."""
 
+    def encode_batch(self, texts: list[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Ids of many texts, one after the other, and how many each has."""
+
     def lost(self, text: str) -> str | None:
         """The first piece of a text that has no token of its own, so that its ids stand for other texts too; None if all have."""
 
@@ -41,6 +44,10 @@ class Bytes:
 
     def encode(self, text: str) -> NDArray[np.uint8]:
         return np.frombuffer(text.encode(), np.uint8)
+
+    def encode_batch(self, texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        contents = [text.encode() for text in texts]
+        return np.frombuffer(b"".join(contents), np.uint8), np.fromiter(map(len, contents), np.int64, len(contents))
 
     def lost(self, text: str) -> None:
         return None
@@ -69,6 +76,10 @@ class NoTokenizer:
             "this index is asked with ids: it knows no tokenizer for text (name that of an infini-gram or tokengrams index with "
             "suffixindex adopt INDEX --tokenizer NAME)"
         )
+
+    def encode_batch(self, texts: list[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """As :meth:`encode`."""
+        return self.encode(""), np.empty(0, np.int64)
 
     def lost(self, text: str) -> None:
         return None

@@ -7,7 +7,6 @@ with a character of ``DOUBTFUL`` go to the reference. What remains is checked on
 
 import json
 import logging
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, Self
 
@@ -23,7 +22,6 @@ from suffixindex.tokenizers.huggingface import REFERENCE, HuggingFaceTokenizer, 
 logger = logging.getLogger(__name__)
 
 FAST = "fastokens"
-REFERENCE_BATCH = 1 << 18  # characters: an Encoding holds about 100 bytes a token
 
 
 class BatchTokenizer(HuggingFaceTokenizer):
@@ -74,7 +72,7 @@ class BatchTokenizer(HuggingFaceTokenizer):
         """
         fast = self._fast
         if fast is None:
-            return self._encode_reference(texts)
+            return super().encode_batch(texts)
         doubtful = [i for i, text in enumerate(texts) if not text.isascii() and any(c in text for c in DOUBTFUL)]
         kept = list(texts)
         for i in doubtful:
@@ -87,12 +85,12 @@ class BatchTokenizer(HuggingFaceTokenizer):
             if not is_failure(error):
                 raise
             logger.warning("%s failed on a batch, which %s encodes instead: %s", FAST, REFERENCE, error)
-            return self._encode_reference(texts)
+            return super().encode_batch(texts)
         ids: NDArray[np.uint32] = np.frombuffer(content, "<u4")
         offsets = np.frombuffer(bounds, "<u8").astype(np.int64)
         if not doubtful:
             return ids, np.diff(offsets)
-        return self._replace(ids, offsets, doubtful, *self._encode_reference([texts[i] for i in doubtful]))
+        return self._replace(ids, offsets, doubtful, *super().encode_batch([texts[i] for i in doubtful]))
 
     @staticmethod
     def _replace(
@@ -109,17 +107,6 @@ class BatchTokenizer(HuggingFaceTokenizer):
             done, start = int(offsets[row + 1]), start + length
         lengths[rows] = row_lengths
         return np.concatenate([*parts, ids[done:]]), lengths
-
-    def _encode_reference(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """``tokenizers`` in steps of ``REFERENCE_BATCH``; one tokenizer for all threads, which share its thread pool."""
-        rows: list[NDArray[np.uint32]] = []
-        for some in _steps(texts):
-            try:
-                encodings = self.reference.encode_batch_fast(some, add_special_tokens=False)
-            except (TypeError, UnicodeEncodeError) as error:
-                raise no_unicode(some) or error from error
-            rows += [np.array(encoding.ids, np.uint32) for encoding in encodings]
-        return np.concatenate([np.empty(0, np.uint32), *rows]), np.array([len(row) for row in rows], np.int64)
 
     def check_sample(self, texts: list[str], ids: NDArray[Any], lengths: NDArray[Any]) -> None:
         """Encode documents again with ``tokenizers`` and compare; the guard of a build.
@@ -191,7 +178,7 @@ class BatchTokenizer(HuggingFaceTokenizer):
     def _probe(self, fast: Any) -> str | None:
         added = [token.content for token in self.reference.get_added_tokens_decoder().values()]
         texts = [*PROBES, *(f"a{token}b {token}  {token}\n{token}{token.upper()} x" for token in added[:1000])]
-        ids, lengths = self._encode_reference(texts)
+        ids, lengths = super().encode_batch(texts)
         content, bounds = fast.encode_batch_flat(texts)
         found, offsets = np.frombuffer(content, "<u4"), np.frombuffer(bounds, "<u8")
         for text, end, length, start, stop in zip(texts, np.cumsum(lengths), lengths, offsets[:-1], offsets[1:], strict=True):
@@ -204,16 +191,3 @@ def _checked(engine: str | None) -> str | None:
     if engine not in (None, REFERENCE, FAST):
         raise TokenizerError(f"there is no tokenizer engine {engine!r}: use {FAST!r} or {REFERENCE!r}")
     return engine
-
-
-def _steps(texts: list[str]) -> Iterator[list[str]]:
-    some: list[str] = []
-    size = 0
-    for text in texts:
-        some.append(text)
-        size += len(text)
-        if size >= REFERENCE_BATCH:
-            yield some
-            some, size = [], 0
-    if some:
-        yield some

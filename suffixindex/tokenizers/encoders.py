@@ -22,7 +22,7 @@ from suffixindex.tokenizers.hub import TOKENIZER_FILE
 from suffixindex.tokenizers.words import VOCABULARY, VOCABULARY_FILES
 
 if TYPE_CHECKING:
-    from suffixindex.tokenizers.vocabulary import SplitWords
+    from suffixindex.tokenizers.splitting import SplitWords
 
 log = logging.getLogger(__name__)
 
@@ -271,7 +271,7 @@ class WordEncoder:
             self._words = VocabularyBuilder.restore(content)
 
     def encode(self, texts: list[str]) -> "SplitWords":
-        from suffixindex.tokenizers.vocabulary import split_batch
+        from suffixindex.tokenizers.splitting import split_batch
 
         return split_batch(texts)
 

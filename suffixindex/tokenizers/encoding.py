@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.errors import QueryError, UnaskableError
@@ -56,6 +57,18 @@ class Encoding:
                 f"without it, or ask with ids, of which {ids.tolist()} stand for any such text"
             )
         return ids
+
+    def encode_questions(self, texts: list[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """As :meth:`encode_question`, of many texts: all ids, and how many each has. Which text is a bad one is not told."""
+        tokenizer = self.tokenizer
+        try:
+            ids, lengths = tokenizer.encode_batch(texts)
+        except UnicodeEncodeError as error:
+            raise QueryError(f"a text is not Unicode: {error.reason}") from None
+        for text in texts:
+            if (piece := tokenizer.lost(text)) is not None:
+                raise UnaskableError(f"the tokenizer has no token for {piece!r}")
+        return ids, lengths
 
     def decode(self, ids: ArrayLike) -> str:
         """Text of ids; separators are left out."""

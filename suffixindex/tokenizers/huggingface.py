@@ -5,7 +5,7 @@ Truncation, padding and dropout that a file asks for are for training, and are l
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 REFERENCE = "tokenizers"
 _DIGITS = bytes(ord("0") if chr(byte).isascii() and chr(byte).isdigit() else byte for byte in range(256))
 _LARGE_ID = b":0000000"  # a value of seven digits or more
+REFERENCE_BATCH = 1 << 18  # characters: an Encoding holds about 100 bytes a token
 LARGEST_GAP = 1 << 20  # ids without a token that a vocabulary may have: made-up tokenizers leave room, of thousands
 
 
@@ -102,6 +103,17 @@ class HuggingFaceTokenizer:
             return np.array(self.reference.encode(text, add_special_tokens=False).ids, np.uint32)
         except (TypeError, UnicodeEncodeError) as error:
             raise no_unicode([text]) or error from error
+
+    def encode_batch(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Ids of all texts by the reference engine, one after the other, and how many each has; its threads are its own."""
+        rows: list[NDArray[np.uint32]] = []
+        for some in _steps(texts):
+            try:
+                encodings = self.reference.encode_batch_fast(some, add_special_tokens=False)
+            except (TypeError, UnicodeEncodeError) as error:
+                raise no_unicode(some) or error from error
+            rows += [np.array(encoding.ids, np.uint32) for encoding in encodings]
+        return np.concatenate([np.empty(0, np.uint32), *rows]), np.array([len(row) for row in rows], np.int64)
 
     def lost(self, text: str) -> str | None:
         """The first piece of a text that becomes the unknown token, or no token; None if every piece has its own.
@@ -209,6 +221,19 @@ class HuggingFaceTokenizer:
         if getattr(tokenizer.model, "dropout", None):
             tokenizer.model.dropout = None
         return tokenizer
+
+
+def _steps(texts: list[str]) -> Iterator[list[str]]:
+    some: list[str] = []
+    size = 0
+    for text in texts:
+        some.append(text)
+        size += len(text)
+        if size >= REFERENCE_BATCH:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def no_unicode(texts: list[str]) -> TokenizerError | None:

@@ -1,56 +1,15 @@
-"""The build's side of ``words``: split batches of documents in compiled code, and number words by first occurrence."""
+"""The build's side of ``words``: words numbered by first occurrence."""
 
-import unicodedata
-from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.kernels.words import SPACE, hash_words, intern_words, place_words, renumber, split_words
+from suffixindex.kernels.words import hash_words, intern_words, place_words, renumber
 from suffixindex.storage.files import write_array
-from suffixindex.tokenizers.words import VOCABULARY_OFFSETS, VOCABULARY_ORDER, normalize
-
-FOLDING_LIMIT = 0x20000  # beyond lie only ideographs, tags and private use: no case, no punctuation
-CONTEXTUAL_CASE = "\u03a3\u0130"  # lower case depends on the neighbours (final sigma), or is two characters
-
-
-@cache
-def _folding() -> NDArray[np.uint32]:
-    """Lower case of every code point below ``FOLDING_LIMIT``, or the mark that it stands between words."""
-    table = np.arange(FOLDING_LIMIT, dtype=np.uint32)
-    for code in range(FOLDING_LIMIT):
-        character = chr(code)
-        if character.isspace() or unicodedata.category(character)[0] in "PS":
-            table[code] = SPACE
-        elif (lower := character.lower()) != character and len(lower) == 1:
-            table[code] = ord(lower)
-    return table
-
-
-class SplitWords(NamedTuple):
-    """A batch of documents in numbers of its own, and the distinct words that these mean."""
-
-    ids: NDArray[np.uint32]
-    lengths: NDArray[np.int64]
-    hashes: NDArray[np.uint64]
-    starts: NDArray[np.int64]
-    pool: NDArray[np.uint8]
-
-
-def split_batch(texts: Sequence[str]) -> SplitWords:
-    """Split texts into words, numbered by first occurrence within the batch. Any thread; O(bytes)."""
-    encoded = [_encode(text) for text in texts]
-    offsets = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum([len(content) for content in encoded], out=offsets[1:])
-    text = np.frombuffer(b"".join(encoded), np.uint8)
-    ids = np.empty(len(text) // 2 + len(texts) + 1, np.uint32)
-    lengths = np.empty(len(texts), np.int64)
-    with np.errstate(over="ignore"):  # hashes wrap around; without the JIT that would be a warning
-        tokens, _, hashes, starts, pool = split_words(text, offsets, _folding(), ids, lengths)
-    return SplitWords(ids[:tokens], lengths, hashes, starts, pool)
+from suffixindex.tokenizers.splitting import SplitWords
+from suffixindex.tokenizers.words import VOCABULARY_OFFSETS, VOCABULARY_ORDER
 
 
 def words_of(content: bytes) -> SplitWords:
@@ -62,12 +21,6 @@ def words_of(content: bytes) -> SplitWords:
     with np.errstate(over="ignore"):
         hash_words(words, starts, pool, hashes)
     return SplitWords(np.arange(words, dtype=np.uint32), np.array([words]), hashes, starts, pool)
-
-
-def _encode(text: str) -> bytes:
-    if not text.isascii() and any(character in text for character in CONTEXTUAL_CASE):
-        text = normalize(text)
-    return text.encode()
 
 
 class VocabularyBuilder:

@@ -6,14 +6,15 @@ nowhere, so a question with an unknown word counts 0. The vocabulary lies on dis
 few pages of it and a build of any size opens at once.
 """
 
-import unicodedata
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from suffixindex.kernels.words import find_words
 from suffixindex.storage.checks import check_ascending, check_permutation
 from suffixindex.storage.files import map_array
+from suffixindex.tokenizers.splitting import normalize, split_batch
 
 VOCABULARY = "vocabulary.txt"
 VOCABULARY_OFFSETS = "vocabulary_offsets.u64"
@@ -21,11 +22,6 @@ VOCABULARY_ORDER = "vocabulary_order.u32"
 VOCABULARY_FILES = (VOCABULARY, VOCABULARY_OFFSETS, VOCABULARY_ORDER)
 
 UNKNOWN = 0
-
-
-def normalize(text: str) -> str:
-    """Text with every character between words turned into a space, in lower case."""
-    return "".join(" " if unicodedata.category(character)[0] in "PS" else character for character in text).lower()
 
 
 class Words:
@@ -66,6 +62,13 @@ class Words:
     def encode(self, text: str) -> NDArray[np.uint32]:
         """Ids of the words of a text; 0 for a word that the corpus does not hold."""
         return np.array([self._id(word.encode()) for word in normalize(text).split()], np.uint32)
+
+    def encode_batch(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Ids of many texts, one after the other, and how many each has: each distinct word is looked up once, in compiled code."""
+        split = split_batch(texts)
+        found = np.empty(len(split.hashes), np.uint32)
+        find_words(self._text, self._offsets, self._order, split.starts, split.pool, found)
+        return found[split.ids], split.lengths
 
     def lost(self, text: str) -> None:
         return None  # id 0, of unknown words, occurs nowhere

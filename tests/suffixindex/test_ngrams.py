@@ -40,6 +40,27 @@ def test_a_batch_is_its_ngrams_one_after_the_other(batch: list) -> None:
         assert found.ngram(number).tolist() == CHECKER.ngram(shape(ids)).tolist() == ids
 
 
+def spell_all(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    return spell("".join(texts)), np.array([len(text) for text in texts])
+
+
+@pytest.mark.parametrize("bad", ["", "abz", None])
+def test_many_texts_are_encoded_at_once_and_a_bad_one_is_named(bad: str | None) -> None:
+    at_once = NgramChecker(spell, 20, SEPARATOR, None, spell_all)
+    texts = ["a", "bc", "tab", "a"] * 20
+    if bad is None:
+        found, expected = at_once.batch(texts), CHECKER.batch(texts)
+        assert [part.tolist() for part in found] == [part.tolist() for part in expected]
+        return
+    texts[70] = bad
+    with pytest.raises(QueryError) as expected_error:
+        CHECKER.batch(texts)
+    with pytest.raises(QueryError) as error:
+        at_once.batch(texts)
+    assert str(error.value) == str(expected_error.value)
+    assert str(error.value).startswith("n-gram 70: ")
+
+
 @given(
     ids=st.lists(st.sampled_from([0, 1, 19, 20, 254, SEPARATOR, 256, -1, 2**63, -(2**70)]), max_size=4),
     before=st.lists(IDS, max_size=3),

@@ -19,7 +19,7 @@ from analysis.ngrams import word_spans
 from analysis.schemas import EXAMPLES
 from analysis.tasks import find_kind, load_task, mmlu_subjects
 from analysis.tasks.formats import most_held
-from suffixindex.tokenizers.words import normalize
+from suffixindex.tokenizers.splitting import normalize
 
 ODD = st.text(alphabet="aΣσς İıßSK'-_ \u0130\u0307Dž’\u00ad\u200d\u0085\u00a0\u2028\x1c\n\t𐐀🙂+$\u3000")
 ANY = st.text(alphabet=st.characters(exclude_categories=["Cs"]))

@@ -18,8 +18,9 @@ tokenizers = pytest.importorskip("tokenizers", reason="the extra hf is not insta
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
 
 from suffixindex.errors import MissingDependencyError, QueryError, TokenizerError  # noqa: E402
-from suffixindex.tokenizers import batches, engine_differences  # noqa: E402
+from suffixindex.tokenizers import engine_differences, huggingface  # noqa: E402
 from suffixindex.tokenizers.batches import BatchTokenizer  # noqa: E402
+from suffixindex.tokenizers.huggingface import HuggingFaceTokenizer  # noqa: E402
 
 TEXTS = [
     "The suffix array of a text is the sorted list of its suffixes; it's what we'll count with, isn't it?\n",
@@ -210,6 +211,28 @@ def test_encode_is_tokenizers(fast: dict[str, BatchTokenizer], name: str) -> Non
     assert batch_ids(fast[name], texts) == expected
 
 
+@pytest.mark.parametrize("name", ["gpt2", "llama2"])
+def test_a_plain_tokenizer_encodes_many_texts(fast: dict[str, BatchTokenizer], name: str) -> None:
+    tokenizer = HuggingFaceTokenizer.from_json(fast[name].to_json())
+    texts = [*TEXTS, "", "x" * huggingface.REFERENCE_BATCH, "\x00"]
+    ids, lengths = tokenizer.encode_batch(texts)
+    assert ids.tolist() == [i for text in texts for i in tokenizer.encode(text).tolist()]
+    assert lengths.tolist() == [len(tokenizer.encode(text)) for text in texts]
+
+
+def test_a_vocabulary_of_all_bytes_that_text_has_loses_none() -> None:
+    pipeline = byte_level()
+    vocabulary = pipeline["model"]["vocab"]
+    for character in [character for character, byte in huggingface._BYTES.items() if byte in (0xC0, 0xC1) or byte >= 0xF5]:
+        vocabulary.pop(character)  # as GPT-NeoX's
+    whole = HuggingFaceTokenizer.from_json(json.dumps(pipeline))
+    assert not whole._may_lose
+    text = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x20000, 97), 0x10FFFF]))
+    assert whole.decode(whole.encode(text)) == text
+    vocabulary.pop(next(character for character, byte in huggingface._BYTES.items() if byte == 0xF4))
+    assert HuggingFaceTokenizer.from_json(json.dumps(pipeline))._may_lose
+
+
 @pytest.mark.parametrize("name", SLOW)
 def test_what_the_fast_engine_does_otherwise_goes_to_the_reference(name: str) -> None:
     pytest.importorskip("fastokens")
@@ -218,7 +241,7 @@ def test_what_the_fast_engine_does_otherwise_goes_to_the_reference(name: str) ->
     assert tokenizer.engine.startswith("tokenizers ")
     assert tokenizer.fallback_reason and tokenizer.fallback_reason.startswith("tokenizers is used")
     assert reason in tokenizer.fallback_reason
-    texts = [*TEXTS, "", " 's  <mask> wordy <0x0A>", "x" * batches.REFERENCE_BATCH, "y"]
+    texts = [*TEXTS, "", " 's  <mask> wordy <0x0A>", "x" * huggingface.REFERENCE_BATCH, "y"]
     assert batch_ids(tokenizer, texts) == reference_ids(tokenizer.to_json(), texts)
 
 

@@ -13,9 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import suffixindex as si
-from suffixindex.tokenizers import vocabulary
-from suffixindex.tokenizers.vocabulary import FOLDING_LIMIT, SplitWords, VocabularyBuilder, split_batch
-from suffixindex.tokenizers.words import VOCABULARY, Words, normalize
+from suffixindex.tokenizers import splitting
+from suffixindex.tokenizers.splitting import FOLDING_LIMIT, SplitWords, normalize, split_batch
+from suffixindex.tokenizers.vocabulary import VocabularyBuilder
+from suffixindex.tokenizers.words import VOCABULARY, Words
 from tests import oracle
 from tests.helpers import building
 from tests.helpers.strategies import texts
@@ -130,10 +131,10 @@ def test_only_the_characters_named_so_have_a_lower_case_that_a_table_cannot_hold
     for code in range(FOLDING_LIMIT):
         character = chr(code)
         if len(character.lower()) > 1:
-            assert character in vocabulary.CONTEXTUAL_CASE, hex(code)
+            assert character in splitting.CONTEXTUAL_CASE, hex(code)
         for other in ("a" + character, character + "a", "a" + character + "a"):
             if other.lower() != "".join(part.lower() for part in other):
-                assert character in vocabulary.CONTEXTUAL_CASE, hex(code)
+                assert character in splitting.CONTEXTUAL_CASE, hex(code)
 
 
 # ---- the growing vocabulary --------------------------------------------------------------------------------------
@@ -227,6 +228,10 @@ def test_every_word_is_found_on_disk_and_no_other(new_folder: Callable[[], Path]
     for text in unknown:
         expected = [words.index(word) if word in words else 0 for word in oracle.words(text)]
         assert lookup.encode(text).tolist() == expected
+    many = [*words, *unknown, *documents]
+    ids, lengths = lookup.encode_batch(many)
+    assert ids.tolist() == [i for text in many for i in lookup.encode(text).tolist()]
+    assert lengths.tolist() == [len(oracle.words(text)) for text in many]
 
 
 @pytest.mark.parametrize(("distinct", "token_type"), [(254, "u8"), (255, "u16")])

@@ -1,0 +1,61 @@
+"""Text cut into words: the definition of a word, and many texts at a time in compiled code."""
+
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.kernels.words import SPACE, split_words
+
+FOLDING_LIMIT = 0x20000  # beyond lie only ideographs, tags and private use: no case, no punctuation
+CONTEXTUAL_CASE = "\u03a3\u0130"  # lower case depends on the neighbours (final sigma), or is two characters
+
+
+def normalize(text: str) -> str:
+    """Text with every character between words turned into a space, in lower case."""
+    return "".join(" " if unicodedata.category(character)[0] in "PS" else character for character in text).lower()
+
+
+@cache
+def _folding() -> NDArray[np.uint32]:
+    """Lower case of every code point below ``FOLDING_LIMIT``, or the mark that it stands between words."""
+    table = np.arange(FOLDING_LIMIT, dtype=np.uint32)
+    for code in range(FOLDING_LIMIT):
+        character = chr(code)
+        if character.isspace() or unicodedata.category(character)[0] in "PS":
+            table[code] = SPACE
+        elif (lower := character.lower()) != character and len(lower) == 1:
+            table[code] = ord(lower)
+    return table
+
+
+class SplitWords(NamedTuple):
+    """A batch of documents in numbers of its own, and the distinct words that these mean."""
+
+    ids: NDArray[np.uint32]
+    lengths: NDArray[np.int64]
+    hashes: NDArray[np.uint64]
+    starts: NDArray[np.int64]
+    pool: NDArray[np.uint8]
+
+
+def split_batch(texts: Sequence[str]) -> SplitWords:
+    """Split texts into words, numbered by first occurrence within the batch. Any thread; O(bytes)."""
+    encoded = [_encode(text) for text in texts]
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(content) for content in encoded], out=offsets[1:])
+    text = np.frombuffer(b"".join(encoded), np.uint8)
+    ids = np.empty(len(text) // 2 + len(texts) + 1, np.uint32)
+    lengths = np.empty(len(texts), np.int64)
+    with np.errstate(over="ignore"):  # hashes wrap around; without the JIT that would be a warning
+        tokens, _, hashes, starts, pool = split_words(text, offsets, _folding(), ids, lengths)
+    return SplitWords(ids[:tokens], lengths, hashes, starts, pool)
+
+
+def _encode(text: str) -> bytes:
+    if not text.isascii() and any(character in text for character in CONTEXTUAL_CASE):
+        text = normalize(text)
+    return text.encode()
