@@ -1,7 +1,7 @@
-"""How a server stands its load, the client beside it on the same machine: ``python -m benchmarks.serve INDEX [--seconds 60]``.
+"""How a server stands its load, the client beside it on the same machine: ``python -m benchmarks.serve INDEX… [--keep]``.
 
-Starts ``suffixindex serve INDEX`` in a process of its own, asks it over loopback, and prints a table of what was measured and
-what is wanted. Every answer that is timed is compared with the index's own.
+Starts ``suffixindex serve INDEX`` in a process of its own, asks it over loopback, and shows what was measured beside what is
+wanted; ``--keep`` writes it into the page of measurements. Every answer that is timed is compared with the index's own.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import numpy as np
 import psutil
 
 import suffixindex as si
+from benchmarks.tables import ROOT, insert, machine, markdown, save
 from suffixindex.cli.latency import draw_ngrams
 
 RATE = 100
@@ -32,16 +33,22 @@ RATE = 100
 AT_ONCE, IDLE, MANY, BULK = 200, 1000, 100_000, 1_000_000
 TEXT = 500
 """Tokens of a text whose spans are looked for."""
+WARM = 5
+"""Seconds of counting before it is timed."""
+DISTINCT = 100_000
+"""N-grams of a bulk question."""
 SAID = {
-    "count_p50": "count p50 < 5 ms",
-    "count_p99": "count p99 < 50 ms",
-    "health_p99": "/healthz p99 < 50 ms beside 8 expensive questions",
-    "spans": "a text of 500 tokens with documents < 300 ms",
-    "wrong": "no wrong answer of 200 at once",
-    "idle": "counts go on beside 1,000 idle connections",
-    "memory": "memory steady over 100,000 requests",
-    "bulk": "a million n-grams < 30 s",
-    "stop": "SIGTERM drained < 10 s",
+    "count_p50": ("count, half of the answers within", "5 ms"),
+    "count_p99": ("count, 99 % of the answers within", "50 ms"),
+    "health_p99": ("`/healthz` beside 8 expensive questions, 99 % within", "50 ms"),
+    "spans": ("spans and documents of a text of 500 tokens", "300 ms"),
+    "wrong": ("wrong answers of 200 questions at once", "0"),
+    "idle": ("count beside 1,000 idle connections, 99 % within", "50 ms"),
+    "memory": ("resident memory after all requests, of that after a tenth", "1"),
+    "bulk": ("a million n-grams in bulk, ids", "30 s"),
+    "bulk_text": ("a million n-grams in bulk, text", "30 s"),
+    "stop": ("SIGTERM during an expensive question", "10 s"),
+    "all_wrong": ("wrong answers in all", "0"),
 }
 
 
@@ -137,7 +144,7 @@ class Measured:
             self.wrong += 1
 
     def counting(self, seconds: float) -> None:
-        at_rate(self.port, RATE, 2, self.count)  # warms the server
+        at_rate(self.port, RATE, WARM, self.count)
         taken = at_rate(self.port, RATE, seconds, self.count)
         self.figures |= {"count_p50": percentile(taken, 0.5), "count_p99": percentile(taken, 0.99)}
 
@@ -190,6 +197,7 @@ class Measured:
         idle = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(IDLE)]
         for one in idle:
             one.sendall(b"POST / HTTP/1.1\r\nHost: slow\r\n")
+        time.sleep(1.0)  # until all are accepted
         self.figures["idle"] = percentile(at_rate(self.port, RATE, seconds, self.count), 0.99)
         for one in idle:
             one.close()
@@ -212,12 +220,21 @@ class Measured:
         self.figures["memory"] = all_of(requests - requests // 10) / first
 
     def bulk(self, size: int) -> None:
-        asked = [self.ngrams[number % len(self.ngrams)] for number in range(size)]
+        ngrams = [ngram.tolist() for ngram in draw_ngrams(self.index, DISTINCT, 4, 1)]
+        texts = [self.index.decode(ngram) for ngram in ngrams]
+        same = [text for text, ngram in zip(texts, ngrams, strict=True) if self.index.encode(text).tolist() == ngram]
+        self.figures["bulk"] = self._bulk(ngrams, size, self.index.counts(ngrams))
+        counts = self.index.counts([self.index.encode(text).tolist() for text in same])
+        self.figures["bulk_text"] = self._bulk(same, size, counts)
+
+    def _bulk(self, distinct: list[Any], size: int, counts: Any) -> float:
+        asked = [distinct[number % len(distinct)] for number in range(size)]
         begin = time.perf_counter()
         remote = si.connect(f"http://127.0.0.1:{self.port}", self.base.rpartition("/")[2])
         found = remote.counts(asked)
-        self.figures["bulk"] = time.perf_counter() - begin
-        self.wrong += int((found != np.resize(self.counts, size)).sum())
+        seconds = time.perf_counter() - begin
+        self.wrong += int((found != np.resize(counts, size)).sum())
+        return seconds
 
     def stop(self, process: subprocess.Popen[str]) -> None:
         """While an expensive question runs."""
@@ -232,16 +249,10 @@ class Measured:
         asking.join()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("index")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of counting at 100 a second")
-    parser.add_argument("--requests", type=int, default=MANY, help="over which memory is watched")
-    parser.add_argument("--bulk", type=int, default=BULK, help="n-grams in bulk")
-    parser.add_argument("--seed", type=int, default=0)
-    chosen = parser.parse_args()
-    name = os.path.basename(os.path.abspath(chosen.index))
-    with si.open(chosen.index) as index, serving(chosen.index) as (process, port):
+def measure(path: str, chosen: argparse.Namespace) -> dict[str, Any]:
+    """All figures of one index."""
+    name = os.path.basename(os.path.abspath(path))
+    with si.open(path) as index, serving(path) as (process, port):
         measured = Measured(index, name, port, chosen.seed)
         measured.counting(chosen.seconds)
         measured.health(min(chosen.seconds, 20.0))
@@ -251,9 +262,39 @@ def main() -> None:
         measured.memory(psutil.Process(process.pid), chosen.requests)
         measured.bulk(chosen.bulk)
         measured.stop(process)
-    for key, value in measured.figures.items():
-        print(f"{SAID[key]:<55}{value:>10.2f}")
-    print(f"{'wrong answers in all':<55}{measured.wrong:>10}")
+        figures = {**measured.figures, "all_wrong": measured.wrong}
+        return {"tokenizer": index.tokenizer.kind, "tokens": index.num_tokens, "load": os.getloadavg()[0], "figures": figures}
+
+
+def table(found: list[dict[str, Any]]) -> str:
+    header = ["", "wanted: at most", *(f"{one['tokenizer']}, {one['tokens'] / 1e6:.1f} M tokens" for one in found)]
+    rows = []
+    for key, (said, wanted) in SAID.items():
+        _, _, unit = wanted.partition(" ")
+        digits = 0 if unit == "" and key != "memory" else 2
+        rows.append([said, wanted, *(f"{one['figures'][key]:,.{digits}f} {unit}".strip() for one in found)])
+    return markdown(header, rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("indexes", nargs="+", metavar="INDEX")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of counting at 100 a second")
+    parser.add_argument("--requests", type=int, default=MANY, help="over which memory is watched")
+    parser.add_argument("--bulk", type=int, default=BULK, help="n-grams in bulk")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", action="store_true", help="write the figures into the page of measurements")
+    chosen = parser.parse_args()
+    found = [measure(path, chosen) for path in chosen.indexes]
+    print(table(found))
+    if chosen.keep:
+        save("serve", {"indexes": found})
+        note = (
+            f"{chosen.seconds:g} s of counting at {RATE} a second, {chosen.requests:,} requests over which memory is watched, on "
+            f"{machine()['cores']} cores of {machine()['processor']}, on which other work ran meanwhile: the load was "
+            f"{' and '.join(format(one['load'], '.1f') for one in found)}."
+        )
+        insert(ROOT / "benchmarks" / "README.md", "serve", f"{table(found)}\n\n{note}")
 
 
 if __name__ == "__main__":

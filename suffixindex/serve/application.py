@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 
@@ -166,5 +167,6 @@ HANDLERS: dict[Any, Any] = {
     ValidationError: _invalid,
     HTTPException: _http,
     ClientGoneError: _gone,
+    ClientDisconnect: _gone,
     Exception: _unforeseen,
 }

@@ -357,6 +357,12 @@ class Queries(Target):
         return ("refused" if isinstance(answer, str) and answer.endswith("Error") else "answered"), index.path.name
 
 
+def _served(folder: Path) -> Target:
+    from tests.fuzz.served import Served  # needs the extra serve
+
+    return Served(folder)
+
+
 def _verify(path: Path) -> None:
     try:
         si.verify(path, full=True)
@@ -370,11 +376,12 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "manifest": Manifests,
     "state": States,
     "queries": Queries,
+    "served": _served,
     "jsonl": Builds,
     "parquet": Parquets,
     "container": Containers,
     "megatron": Megatrons,
     "tokenizer": Tokenizers,
 }
-NEEDS = {"parquet": "pyarrow", "tokenizer": "tokenizers"}
+NEEDS = {"served": "fastapi", "parquet": "pyarrow", "tokenizer": "tokenizers"}
 """Packages without which a target is left out."""

@@ -210,6 +210,20 @@ def test_a_body_that_does_not_come(serve: Serve) -> None:
     assert live.ask("/healthz").status == 200
 
 
+def test_a_client_that_goes_while_it_sends_is_no_failure(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    live = serve()
+    for path in ("/", "/v1/demo/count", "/v1/demo/bulk/counts", "/demo/attribution"):
+        with socket.create_connection(("127.0.0.1", live.port)) as half:
+            said = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{{"
+            half.sendall(said.encode())
+            while live.state.metrics.in_flight == 0:
+                time.sleep(0.005)
+        while live.state.metrics.in_flight:
+            time.sleep(0.005)
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    assert live.ask("/healthz").status == 200
+
+
 def test_idle_connections_stop_nobody(serve: Serve) -> None:
     live = serve()
     idle = [socket.create_connection(("127.0.0.1", live.port)) for _ in range(100)]

@@ -16,45 +16,10 @@ from hypothesis import strategies as st
 
 import suffixindex as si
 from suffixindex.serve.v1.questions import QUESTIONS
+from tests.helpers.bodies import BODIES
 from tests.helpers.serving import LiveServer
 
 FEWER = max(20, settings.default.max_examples // 2)
-
-BODIES: dict[str, dict[str, Any]] = {
-    "count": {"ngram": "the cat"},
-    "counts": {"ngrams": ["the", [1, 2], []]},
-    "next_distribution": {"context": "the"},
-    "next_distributions": {"contexts": ["the", "slept"]},
-    "concordance": {"ngram": "the cat", "metadata": True},
-    "variants": {"text": "cat"},
-    "count_variants": {"text": "cat"},
-    "boundary_warning": {"text": "cat"},
-    "encode": {"text": "the cat"},
-    "decode": {"token_ids": [1, 2, 255]},
-    "document_count": {"ngram": "the"},
-    "document_counts": {"ngrams": ["the", "dog"]},
-    "documents": {"ngram": "the", "snippet": 2},
-    "sample_documents": {"ngram": "the", "k": 1, "seed": 0, "snippet": 3},
-    "document": {"document_id": 1, "highlight": ["the cat", "sat"]},
-    "document_ids": {"clauses": ["cat", ["dog", "mat"]], "window": 9},
-    "cooccurrence": {"clauses": ["cat", "dog"]},
-    "cooccurrences": {"questions": [["cat", "dog"], ["dog"]]},
-    "cooccurrence_matrix": {"rows": ["cat", "dog"], "columns": ["the"]},
-    "groups": {"field": "id"},
-    "counts_by": {"ngram": "cat", "field": "id", "unit": "documents"},
-    "mask": {"where": {"fields": {"id": ["a", None]}}},
-    "infgram": {"context": "not sat on the", "token": 5},
-    "suffix_length": {"context": "not the"},
-    "score": {"text": "the cat sat"},
-    "scores": {"texts": ["the cat", []]},
-    "match": {"text": "the cat sat"},
-    "matches": {"texts": ["the cat", [3]]},
-    "spans": {"text": "the cat did sat", "snippet": 2},
-    "novelty": {"text": "the cat did sat", "max_n": 2},
-    "top_ngrams": {"n": 2, "k": 3},
-    "ngram_statistics": {"max_n": 2, "max_count": 2},
-    "duplicates": {"min_length": 2},
-}
 
 
 def test_every_question_has_a_body_here(live: LiveServer) -> None:
