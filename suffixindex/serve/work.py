@@ -13,6 +13,8 @@ from suffixindex.serve.metrics import Metrics
 from suffixindex.serve.settings import Settings
 
 Answer = TypeVar("Answer")
+GRACE = 1.0
+"""Seconds beyond the deadline in which work may end by itself."""
 LEAST_SECONDS = 10.0
 """A question has before it is stopped: a busy machine is no reason to refuse a cheap one."""
 
@@ -32,6 +34,13 @@ class Job:
     def cancel(self) -> None:
         self._cancelled.set()
 
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def too_slow(self) -> problems.ProblemError:
+        return problems.too_slow(time.monotonic() - self._started)
+
     def check(self) -> None:
         """
         Raises
@@ -44,7 +53,7 @@ class Job:
         if self._cancelled.is_set():
             raise ClientGoneError
         if time.monotonic() > self._deadline:
-            raise problems.too_slow(time.monotonic() - self._started)
+            raise self.too_slow()
 
 
 class Pool:
@@ -172,13 +181,13 @@ class Workers:
 
 
 async def watched(future: "Future[Answer]", job: Job, watcher: "asyncio.Future[Any] | None" = None) -> Answer:
-    """The result of some work, unless the client goes first."""
+    """The result of some work, unless the client goes or the time is over first: a block of work, which nothing stops, may hang."""
     wrapped: asyncio.Future[Any] = asyncio.wrap_future(future)
+    awaited = [wrapped] if watcher is None else [wrapped, watcher]
     try:
-        if watcher is not None:
-            await asyncio.wait([wrapped, watcher], return_when=asyncio.FIRST_COMPLETED)
-            if not wrapped.done():
-                raise ClientGoneError
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED, timeout=job.left() + GRACE)
+        if not wrapped.done():
+            raise ClientGoneError if watcher is not None and watcher.done() else job.too_slow()
         answer: Answer = await wrapped
         return answer
     except BaseException:

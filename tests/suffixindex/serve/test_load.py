@@ -163,6 +163,20 @@ def test_a_job_is_stopped_at_its_deadline_or_without_a_client() -> None:
         Job(-1.0).check()
 
 
+def test_work_that_hangs_keeps_no_client_waiting(held: Held, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    from suffixindex.serve import work
+
+    monkeypatch.setattr(work, "LEAST_SECONDS", 0.1)
+    monkeypatch.setattr(work, "GRACE", 0.1)
+    live = serve(expensive_workers=1, patience=0.0)
+    slow = live.ask("/v1/demo/count", COUNT)
+    assert (slow.status, slow.json["type"], int(slow.headers["retry-after"]) >= 1) == (503, "too-slow", True)
+    assert live.state.workers.expensive.taken == 1  # it still holds its place
+    held.go_on.set()
+    while live.state.workers.expensive.taken:
+        time.sleep(0.005)
+
+
 def test_a_bulk_answer_that_is_stopped_ends_with_the_reason(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     from suffixindex.serve.v1 import bulk
 
