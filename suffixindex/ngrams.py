@@ -76,19 +76,16 @@ class NgramChecker:
             Text of which the tokenizer makes no token: the empty n-gram is an empty list.
         QueryError
         """
-        ids = self._checked(ngram)
-        if isinstance(ngram, str) and not len(ids):
+        ids = self._ids(ngram)
+        values = ngram if type(ngram) is list else ids.tolist()
+        if values:
+            if min(values) < 0 or max(values) >= self.vocabulary_size:
+                self._check(ids, np.array([0, len(ids)]))
+        elif isinstance(ngram, str):
             raise UnaskableError(
                 f"the tokenizer makes no token of the text {ngram!r}, so it is no n-gram; the empty n-gram, which occurs at every "
                 "token, is an empty list of ids"
             )
-        return ids
-
-    def _checked(self, ngram: Ngram) -> NDArray[np.int64]:
-        ids = self._ids(ngram)
-        values = ngram if type(ngram) is list else ids.tolist()
-        if values and (min(values) < 0 or max(values) >= self.vocabulary_size):
-            self._check(ids, np.array([0, len(ids)]))
         if self.stored_separator is not None:
             self._check_stored(ids)
         return ids
@@ -123,8 +120,8 @@ class NgramChecker:
         ------
         QueryError
         """
-        ids = self._checked(text)
-        if len(ids) and ids[-1] == self.separator:
+        ids = self._ids(text)
+        if len(ids) and self.ngram(ids)[-1] == self.separator:
             raise QueryError(f"a text holds no separator ({self.separator}): give one document at a time, without its end")
         return ids
 

@@ -61,6 +61,7 @@ class Shard:
         self.length = entry.length
         self.num_documents = entry.num_documents
         self._token_type = token_type
+        self._separator = separator_of(token_type)
         self._vocabulary_size = vocabulary_size
         self.files = entry.files
         self._searches = 0
@@ -69,7 +70,7 @@ class Shard:
     def tokens(self) -> NDArray[np.unsignedinteger[Any]]:
         path = self.folder / f"tokens.{self._token_type}"
         tokens = self._index_files.map(path, TOKEN_TYPES[self._token_type])
-        if tokens[-1] != separator_of(self._token_type):
+        if tokens[-1] != self._separator:
             raise FormatError(f"{path}: the last document does not end with a separator; {REMEDY}")
         return tokens
 
@@ -272,15 +273,17 @@ class Shard:
             parts = [self.next_tokens((first, min(first + MOST, high)), length) for first in range(low, high, MOST)]
             return merge_counts([part[0] for part in parts], [part[1] for part in parts])
         runs = np.empty(min(high - low, self._vocabulary_size + 1), np.uint64)
-        if high - low <= FEW:
-            runs = runs[: self.run(scan_runs, self.tokens, self.suffix_array, low, high, length, runs)]
-        else:
-            runs = runs[: self.run(halve_runs, self.tokens, self.suffix_array, low, high, length, runs)]
-            runs.sort()
-        ids, counts = np.empty(len(runs), np.int64), np.empty(len(runs), np.int64)
-        separator = separator_of(self._token_type)
-        self.run(count_runs, runs, high - low, self._vocabulary_size, separator, ids, counts)
-        if not length and separator in ids:  # nothing stands before a separator that ends no document
+        try:  # as `run`, of what was looked for just now
+            if high - low <= FEW:
+                runs = runs[: scan_runs(self.tokens, self.suffix_array, low, high, length, runs)]
+            else:
+                runs = runs[: halve_runs(self.tokens, self.suffix_array, low, high, length, runs)]
+                runs.sort()
+            ids, counts = np.empty(len(runs), np.int64), np.empty(len(runs), np.int64)
+            count_runs(runs, high - low, self._vocabulary_size, self._separator, ids, counts)
+        except DamageError:
+            raise self.damage() from None
+        if not length and self._separator in ids:  # nothing stands before a separator that ends no document
             raise self.damage()
         return ids, counts
 
