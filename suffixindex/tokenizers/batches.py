@@ -1,12 +1,14 @@
 """A Hugging Face tokenizer that encodes the batches of a build, by an engine fifty times as fast where that is exact.
 
 Encoding is what a build costs. ``fastokens`` does it, on these conditions: the pipeline holds nothing that it and the
-reference are known to treat differently (``engine_differences``), a probe of difficult text at load time agrees, and documents
-with a character of ``DOUBTFUL`` go to the reference. What remains is checked on a sample of every build (``check_sample``).
+reference are known to treat differently (``engine_differences``), a probe of difficult text at load time agrees, and what is
+doubtful in a text goes to the reference, with as much around it as must (``cuts``). What remains is checked on a sample of every
+build (``guard``).
 """
 
 import json
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 
 from suffixindex.errors import TokenizerError
 from suffixindex.system.threads import ForkLock
-from suffixindex.tokenizers.engine_differences import DOUBTFUL, PROBES, unsupported
+from suffixindex.tokenizers.cuts import Cuts, cuts_of, doubtful_strings
+from suffixindex.tokenizers.engine_differences import PROBES, unsupported
 from suffixindex.tokenizers.hub import TOKENIZER_FILE
 from suffixindex.tokenizers.huggingface import REFERENCE, HuggingFaceTokenizer, is_failure, no_unicode, version
 
@@ -35,6 +38,9 @@ class BatchTokenizer(HuggingFaceTokenizer):
         self._engine = _checked(engine)
         self._lock = ForkLock()
         self._fast_choice: tuple[Any, str | None] | None = None
+        self._doubtful: tuple[str, ...] = ()
+        self.cuts: Cuts | None = None
+        """Where texts may be cut; known with the fast engine."""
 
     @classmethod
     def load(cls, source: str, *, revision: str | None = None, engine: str | None = None) -> Self:
@@ -73,12 +79,9 @@ class BatchTokenizer(HuggingFaceTokenizer):
         fast = self._fast
         if fast is None:
             return super().encode_batch(texts)
-        doubtful = [i for i, text in enumerate(texts) if not text.isascii() and any(c in text for c in DOUBTFUL)]
-        kept = list(texts)
-        for i in doubtful:
-            kept[i] = ""
+        parts, rows, slow = self._parts(texts)
         try:
-            content, bounds = fast.encode_batch_flat(kept)
+            content, bounds = fast.encode_batch_flat([part for part, left in zip(parts, slow, strict=True) if not left])
         except UnicodeEncodeError as error:
             raise no_unicode(texts) or error from error
         except BaseException as error:
@@ -88,25 +91,39 @@ class BatchTokenizer(HuggingFaceTokenizer):
             return super().encode_batch(texts)
         ids: NDArray[np.uint32] = np.frombuffer(content, "<u4")
         offsets = np.frombuffer(bounds, "<u8").astype(np.int64)
-        if not doubtful:
-            return ids, np.diff(offsets)
-        return self._replace(ids, offsets, doubtful, *super().encode_batch([texts[i] for i in doubtful]))
+        lengths: NDArray[np.int64] = offsets[1:] - offsets[:-1]
+        if not any(slow):
+            return ids, lengths
+        slow_ids, slow_lengths = super().encode_batch([part for part, left in zip(parts, slow, strict=True) if left])
+        of_slow = np.array(slow)
+        of_parts = np.empty(len(parts), np.int64)
+        of_parts[of_slow], of_parts[~of_slow] = slow_lengths, lengths
+        whole = np.empty(of_parts.sum(), np.uint32)
+        whole[np.repeat(of_slow, of_parts)], whole[np.repeat(~of_slow, of_parts)] = slow_ids, ids
+        return whole, np.bincount(rows, of_parts, len(texts)).astype(np.int64)
 
-    @staticmethod
-    def _replace(
-        ids: NDArray[np.uint32],
-        offsets: NDArray[np.int64],
-        rows: list[int],
-        row_ids: NDArray[np.uint32],
-        row_lengths: NDArray[np.int64],
-    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        lengths = np.diff(offsets)
-        parts, done, start = [], 0, 0
-        for row, length in zip(rows, row_lengths.tolist(), strict=True):
-            parts += [ids[done : offsets[row]], row_ids[start : start + length]]
-            done, start = int(offsets[row + 1]), start + length
-        lengths[rows] = row_lengths
-        return np.concatenate([*parts, ids[done:]]), lengths
+    def _parts(self, texts: list[str]) -> tuple[list[str], Sequence[int], list[bool]]:
+        """The texts, of doubtful ones the parts: each part, of which text it is, and whether it is left to the reference."""
+        doubtful = [i for i, text in enumerate(texts) if not text.isascii() and any(some in text for some in self._doubtful)]
+        if not doubtful:
+            return texts, range(len(texts)), [False] * len(texts)
+        parts: list[str] = []
+        rows: list[int] = []
+        slow: list[bool] = []
+        places = iter([*doubtful, len(texts)])
+        place = next(places)
+        for row, text in enumerate(texts):
+            stretches = [] if row != place else self.cuts.stretches(text, self._doubtful) if self.cuts else [(0, len(text))]
+            place = next(places) if row == place else place
+            done = 0
+            for start, stop in [*stretches, (len(text), len(text))]:
+                for part, left in ((text[done:start], False), (text[start:stop], True)):
+                    if part or (not left and not text):
+                        parts.append(part)
+                        rows.append(row)
+                        slow.append(left)
+                done = stop
+        return parts, rows, slow
 
     def check_sample(self, texts: list[str], ids: NDArray[Any], lengths: NDArray[Any]) -> None:
         """Encode documents again with ``tokenizers`` and compare; the guard of a build.
@@ -162,7 +179,8 @@ class BatchTokenizer(HuggingFaceTokenizer):
         except ImportError:
             return None, f"{REFERENCE} is used: {FAST} is not installed (pip install 'suffixindex[hf]')"
         content = self.reference.to_str()  # what the reference understood, not what a lenient file says
-        reason = unsupported(json.loads(content))
+        pipeline = json.loads(content)
+        reason = unsupported(pipeline)
         if reason is None:
             try:
                 fast = fastokens.Tokenizer.from_json_str(content)
@@ -172,6 +190,7 @@ class BatchTokenizer(HuggingFaceTokenizer):
                     raise
                 reason = str(error)
         if reason is None:
+            self._doubtful, self.cuts = doubtful_strings(pipeline), cuts_of(pipeline)
             return fast, None
         return None, f"{REFERENCE} is used, several times slower: {version(FAST)} is not exact here ({reason})"
 

@@ -3,7 +3,6 @@
 import logging
 import os
 import unicodedata
-import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
@@ -18,6 +17,7 @@ from suffixindex.storage.files import write_blocks, write_bytes
 from suffixindex.storage.format import TOKEN_TYPES, separator_of, token_type
 from suffixindex.tokenizers.base import Bytes
 from suffixindex.tokenizers.batches import BatchTokenizer
+from suffixindex.tokenizers.guard import Guard
 from suffixindex.tokenizers.hub import TOKENIZER_FILE
 from suffixindex.tokenizers.words import VOCABULARY, VOCABULARY_FILES
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SEPARATOR_BYTE = b"\xff"
-CHECKED_FIRST = 64  # documents that every build checks against the reference tokenizer
-CHECKED_SHARE = 512  # and of all others one in so many, chosen by their content
 
 
 class Encoder(Protocol):
@@ -163,7 +161,7 @@ class BytesEncoder(_StaticEncoder):
 
 
 class HuggingFaceEncoder(_StaticEncoder):
-    """A Hugging Face tokenizer. A sample of the documents is encoded a second time by the reference implementation."""
+    """A Hugging Face tokenizer. Excerpts of the documents are encoded a second time by the reference implementation."""
 
     files: tuple[str, ...] = (TOKENIZER_FILE,)
 
@@ -177,7 +175,7 @@ class HuggingFaceEncoder(_StaticEncoder):
             "revision": tokenizer.revision,
             "sha256": sha256(self.content()).hexdigest(),
         }
-        self._checked = 0
+        self._guard = Guard(tokenizer)
 
     def begin(self, index: Path, checkpoint: int) -> None:
         write_bytes(index / TOKENIZER_FILE, self.content())
@@ -187,24 +185,14 @@ class HuggingFaceEncoder(_StaticEncoder):
         Raises
         ------
         TokenizerError
-            The fast engine and the reference differ on a document of the sample.
+            The fast engine and the reference differ on an excerpt.
         """
-        ids, lengths = self.tokenizer.encode_batch(texts)
-        sample = [place for place, text in enumerate(texts) if self._checked < CHECKED_FIRST or _drawn(text)][:CHECKED_FIRST]
-        self._checked += len(sample)
-        if sample:
-            ends = np.cumsum(lengths)
-            chosen = [ids[ends[place] - lengths[place] : ends[place]] for place in sample]
-            self.tokenizer.check_sample([texts[place] for place in sample], np.concatenate(chosen), lengths[sample])
+        ids, lengths = self._guard.encode(texts)
         return end_documents(ids, lengths, self.token_type), lengths
 
     def content(self) -> bytes:
         """The tokenizer's file."""
         return self.tokenizer.to_json().encode()
-
-
-def _drawn(text: str) -> bool:
-    return zlib.crc32(text[:256].encode()) % CHECKED_SHARE == 0
 
 
 class IdsEncoder(_StaticEncoder):

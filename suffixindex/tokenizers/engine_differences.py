@@ -14,7 +14,7 @@ _ESCAPE = r"\\(?:[sSrnt]|[pP]\{[LMNPSZ][a-z]?\}|[^\sA-Za-z0-9])"
 _CLASS = rf"\[\^?(?:{_ESCAPE}|&(?!&)|[^\[\]\\&])+\]"
 _GROUP = r"\((?!\?)|\(\?(?:[:=!]|<[=!]|i:)"
 _REPEAT = r"\{\d+(?:,\d*)?\}(?!\+)"
-_PORTABLE = re.compile(rf"(?:{_ESCAPE}|{_CLASS}|{_GROUP}|{_REPEAT}|[^\\\[\](){{}}^$.]|\))*")
+PORTABLE = re.compile(rf"(?:{_ESCAPE}|{_CLASS}|{_GROUP}|{_REPEAT}|[^\\\[\](){{}}^$.]|\))*")
 
 PROBES = (
     "It's we'RE I'll don'T 'twas 's 'S he'd\u2019s  \t two\n\n three \r\n\r\n   \n four   ",
@@ -31,12 +31,12 @@ PROBES = (
 def unsupported(pipeline: dict[str, Any]) -> str | None:
     """What in a pipeline the two engines are known to treat differently; the fast one itself refuses much more."""
     normalizer = pipeline.get("normalizer")
-    for step in _flatten(normalizer):
+    for step in flatten(normalizer):
         if step["type"] == "Replace" and "Regex" in step["pattern"]:
             return f"normalizer with the regex {step['pattern']['Regex']!r}"
-    for step in _flatten(pipeline.get("pre_tokenizer")):
+    for step in flatten(pipeline.get("pre_tokenizer")):
         regex = step["pattern"].get("Regex") if step["type"] == "Split" else None
-        if regex is not None and not (_PORTABLE.fullmatch(regex) and (regex.isascii() or "(?i" not in regex)):
+        if regex is not None and not (PORTABLE.fullmatch(regex) and (regex.isascii() or "(?i" not in regex)):
             return f"regex {regex[:60]!r}"
     added = pipeline.get("added_tokens") or []
     if pipeline["model"]["type"] == "BPE":  # "<0x0A>" in a text would become that byte where "<" is no entry
@@ -59,10 +59,11 @@ def _characters(added: list[dict[str, Any]]) -> set[str]:
     return {character for token in added for character in token["content"]}
 
 
-def _flatten(step: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+def flatten(step: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """A step of a pipeline, and the steps in it if it is a sequence."""
     if step is None:
         return
     if step["type"] != "Sequence":
         yield step
     for inner in step.get("normalizers") or step.get("pretokenizers") or ():
-        yield from _flatten(inner)
+        yield from flatten(inner)
