@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suffixindex.building.budget import BuildEstimate, estimate, record_bytes, shard_capacity
+from suffixindex.building.budget import BuildEstimate, encoding_processes, estimate, record_bytes, shard_capacity
 from suffixindex.building.folder import clear, kept, locked, plain_errors, take_up
 from suffixindex.building.job import Job, build_here
 from suffixindex.building.publish import BuildReport, publish, report_of
@@ -131,7 +131,8 @@ def build(
             if state.encoded is None:
                 write_bytes(folder / SOURCES, inputs)
             options = RecordOptions(text_field, metadata, on_error, record_bytes(memory))
-            job = Job(folder, state, encoder, sources, options, threads, progress, device)
+            processes = encoding_processes(memory, threads)
+            job = Job(folder, state, encoder, sources, options, threads, progress, device, processes, engine)
             with kept(folder, state):
                 return publish(job, _make_shards(job, cluster, engine, checkpoint_seconds))
 
@@ -195,4 +196,5 @@ def estimate_build(
     sources = resolve(corpus, input_format, separator=separator, sequences_per_step=sequences_per_step)
     encoder = _choose_encoder(sources, tokenizer, revision, engine)
     capacity = shard_capacity(memory, shard_tokens, encoder.token_type, threads)
-    return estimate(sources, encoder, RecordOptions(text_field, metadata, on_error, record_bytes(memory)), capacity, threads)
+    options = RecordOptions(text_field, metadata, on_error, record_bytes(memory))
+    return estimate(sources, encoder, options, capacity, threads, encoding_processes(memory, threads))

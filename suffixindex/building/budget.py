@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from suffixindex.building.team import MUCH_BYTES
 from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source
 from suffixindex.errors import BuildError, CorpusError
@@ -21,6 +22,7 @@ from suffixindex.tokenizers.encoders import Encoder
 
 FIXED_BYTES = 360 << 20  # interpreter, compiled kernels, a tokenizer, the sort's tables
 THREAD_BYTES = 60 << 20  # the sort's scratch, or batches under way
+PROCESS_BYTES = 400 << 20  # of one that encodes: interpreter, tokenizer, the words that its engine has seen, batches
 SMALLEST_SHARD = 1 << 20
 SMALLEST_RECORD = 16 << 20
 SAMPLED_PLACES = 16
@@ -68,6 +70,12 @@ def shard_capacity(
     return min(capacity, MAX_TOKENS)
 
 
+def encoding_processes(memory: str | int | None, threads: int) -> int:
+    """In how many processes a corpus is encoded: one for each thread, or as many as the budget allows; 1 is this one alone."""
+    budget = parse_size(memory) if memory is not None else total_memory() // 2
+    return max(1, min(threads, (budget - fixed_bytes(1)) // PROCESS_BYTES - 1))
+
+
 def record_bytes(memory: str | int | None) -> int:
     """The largest record that a build takes: read, parsed and encoded it takes some eight times its size."""
     budget = parse_size(memory) if memory is not None else total_memory() // 2
@@ -94,7 +102,9 @@ class BuildEstimate(NamedTuple):
     """Bad records of the sample that ``on_error="skip"`` passes over, by reason."""
 
 
-def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions, capacity: int, threads: int) -> BuildEstimate:
+def estimate(
+    sources: Sequence[Source], encoder: Encoder, options: RecordOptions, capacity: int, threads: int, processes: int = 1
+) -> BuildEstimate:
     """Encode and sort text from up to 16 places of the corpus, and extrapolate by their share of its bytes.
 
     Writes nothing. The time is that of this machine as busy as it is now; kernels are compiled before it is taken.
@@ -119,11 +129,11 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
 
     encode(pieces[0])
     skipped.clear()
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(threads) as pool:
         encoded = list(pool.map(encode, pieces))
     numbered = [encoder.number(part) for part, _ in encoded]
-    encode_seconds = time.perf_counter() - started
+    encode_seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     documents = sum(len(lengths) for _, lengths in numbered)
     separator = separator_of(encoder.token_type)
     tokens = np.concatenate([tokens for tokens, _ in numbered])
@@ -135,6 +145,8 @@ def estimate(sources: Sequence[Source], encoder: Encoder, options: RecordOptions
     sort_seconds = time.perf_counter() - started
     text_bytes = sum(piece.num_bytes for piece in pieces)
     scale = max(sum(source.bytes or 0 for source in sources) / max(read, 1), 1.0)
+    if encoder.spread and text_bytes * scale >= MUCH_BYTES:  # processes will do it, which share no interpreter
+        encode_seconds = min(encode_seconds, cpu / processes)
     length = len(tokens)
     shards = ceil(length * scale / capacity)
     growth = 1 + GROWTH_PER_DECADE * max(0.0, log10(length * scale / shards / len(tokens)))

@@ -1,36 +1,21 @@
-"""The first half of a build: sources -> token shards. Read in order, parse and encode on all cores, append in order."""
+"""The first half of a build: sources -> token shards. A team reads, parses and encodes; what it has done is appended in order."""
 
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.building.state import Counts
+from suffixindex.building.team import Team
 from suffixindex.building.writer import TokenWriter, without_longer
-from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
+from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import Source
-from suffixindex.system.parallel import in_order
 from suffixindex.system.progress import Bar
 from suffixindex.tokenizers.encoders import Encoder
-
-BATCH_BYTES = 1 << 20
-LOOKAHEAD = 2  # batches under way for each thread
-SWITCH_SECONDS = 5e-4  # Python's own 5 ms are as long as a batch: whoever has read or written one would wait as long again
-
-
-class _Batch(NamedTuple):
-    encoded: Any
-    metadata: list[bytes]
-    skipped: Counter[str]
-    text_bytes: int
-    last: RawRecords
 
 
 def encode_corpus(
@@ -39,8 +24,8 @@ def encode_corpus(
     writer: TokenWriter,
     options: RecordOptions,
     counts: Counts,
+    team: Team,
     *,
-    threads: int,
     checkpoint: Callable[[Counts], None] = lambda counts: None,
     checkpoint_seconds: float = float("inf"),
     progress: Callable[[int, Counts], None] = lambda done, counts: None,
@@ -51,19 +36,11 @@ def encode_corpus(
     ``checkpoint`` is called every so many seconds with the counts of what was appended, ``progress`` after each batch with
     the bytes of the sources' files that are read, and these counts.
     ``places`` are the sources as this process finds them, where that is not by the paths that the documents' metadata keep.
-    Memory: about ``LOOKAHEAD`` batches a thread, a few times their text each.
     """
-
-    def work(pieces: list[RawRecords]) -> _Batch:
-        documents = parse(pieces, sources, options)
-        encoded = encoder.encode(documents.texts)
-        return _Batch(encoded, documents.metadata, documents.skipped, sum(piece.num_bytes for piece in pieces), pieces[-1])
-
     before = bytes_before(sources)
     saved = time.monotonic()
-    with _switching_often(), ThreadPoolExecutor(threads if encoder.parallel else 1, "encode") as pool:
-        batches = _batches(read_records(places or sources, counts.cursor, options.record_bytes))
-        for batch in in_order(pool, work, batches, LOOKAHEAD * threads):
+    with closing(team.encode(sources, encoder, options, counts.cursor, places)) as batches:
+        for batch in batches:
             tokens, lengths = encoder.number(batch.encoded)
             metadata, skipped = batch.metadata, batch.skipped
             if options.on_error == "skip" and len(lengths) and lengths.max() >= writer.capacity:
@@ -90,27 +67,3 @@ def encoding_bar(sources: Sequence[Source], counts: Counts, progress: bool | Non
 def bytes_before(sources: Sequence[Source]) -> NDArray[np.int64]:
     """Bytes of the files before each source, and of all."""
     return np.cumsum([0] + [source.bytes or 0 for source in sources])
-
-
-def _batches(pieces: Iterator[RawRecords]) -> Iterator[list[RawRecords]]:
-    batch: list[RawRecords] = []
-    size = 0
-    for piece in pieces:
-        batch.append(piece)
-        size += piece.num_bytes
-        if size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-@contextmanager
-def _switching_often() -> Iterator[None]:
-    """Let threads hand the interpreter over every ``SWITCH_SECONDS``; here reading, parsing and writing share it."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, SWITCH_SECONDS))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)

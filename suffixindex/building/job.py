@@ -10,12 +10,14 @@ from suffixindex.building.encode import encode_corpus, encoding_bar
 from suffixindex.building.linked import is_laid_out, link_tokens
 from suffixindex.building.shards import sort_shard
 from suffixindex.building.state import BuildState, Checkpoint, Clock, Counts, DocumentRange, Encoded, EncodedParts, ShardSize
+from suffixindex.building.team import Spread, Team
 from suffixindex.building.writer import TokenWriter
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import STDIN, Source
 from suffixindex.errors import BuildError, CorpusError
 from suffixindex.gpu_sort.device import shards_at_once
 from suffixindex.storage.format import SHARD_MARKER, WORK, ShardEntry, shard_folder, token_type
+from suffixindex.system.memory import peak_memory
 from suffixindex.system.parallel import in_order
 from suffixindex.system.progress import Bar
 from suffixindex.tokenizers.encoders import Encoder
@@ -34,6 +36,10 @@ class Job:
     show_progress: bool | None
     device: str = "cpu"
     """Where suffixes are sorted: see :func:`suffixindex.suffix_sort.devices.suffix_array`."""
+    processes: int = 1
+    """In how many processes a large corpus is encoded."""
+    engine: str | None = None
+    """What encodes: see :func:`suffixindex.tokenizers.encoders.choose_encoder`."""
 
     def encoded(
         self, shards: tuple[ShardSize, ...], counts: Counts, ranges: tuple[tuple[DocumentRange, ...], ...] | None = None
@@ -105,6 +111,7 @@ def _encode(job: Job, checkpoint_seconds: float) -> None:
 
     capacity, kept = state.settings.shard_capacity, job.options.keep_metadata
     with TokenWriter(job.folder, encoder.token_type, capacity, kept, written) as writer:
+        team = Team(job.threads, Spread(job.processes, job.folder, job.engine))
         with encoding_bar(job.sources, counts, job.show_progress) as bar:
             counts = encode_corpus(
                 job.sources,
@@ -112,12 +119,14 @@ def _encode(job: Job, checkpoint_seconds: float) -> None:
                 writer,
                 job.options,
                 counts,
-                threads=job.threads,
+                team,
                 checkpoint=checkpoint,
                 checkpoint_seconds=checkpoint_seconds,
                 progress=lambda done, counts: bar.show(done, documents=counts.documents, tokens=counts.tokens),
             )
         shards = writer.finish()
+    if team.peak_memory_bytes:
+        state.peak_memory_bytes = max(state.peak_memory_bytes, peak_memory() + team.peak_memory_bytes)
     job.encoded(shards, counts)
     clock.lap()
     state.write(job.folder)

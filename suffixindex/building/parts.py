@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from suffixindex.building.encode import encode_corpus
 from suffixindex.building.shards import sort_shard
 from suffixindex.building.state import Counts, DocumentRange, Json, ShardSize
+from suffixindex.building.team import Team
 from suffixindex.building.writer import TokenWriter, cut, too_long
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import Source
@@ -169,7 +170,7 @@ def encode_part(
                 writer,
                 options,
                 Counts(),
-                threads=threads,
+                Team(threads),
                 progress=lambda done, counts: progress(done),
                 places=places,
             )

@@ -189,7 +189,7 @@ class BuildState:
     encoded: Encoded | EncodedParts | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int = 0
-    """Of workers on other machines; 0 if there are none."""
+    """Of workers on other machines, or of all processes together; 0 if there was one."""
 
     @classmethod
     def read(cls, index: Path) -> "BuildState | None":

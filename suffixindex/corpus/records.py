@@ -93,6 +93,10 @@ class BadRecordError(Exception):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}{': ' if detail else ''}{detail}")
         self.reason = reason
+        self._detail = detail
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self._detail)
 
 
 class ExactRecord(dict[str, Any]):

@@ -18,6 +18,7 @@ from suffixindex.building.budget import fixed_bytes
 from suffixindex.distributed.tasks import RESOURCE, Failure, Task
 from suffixindex.errors import BuildError, ClusterError, MissingDependencyError
 from suffixindex.system.memory import total_memory
+from suffixindex.system.pipeline import import_path
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -111,8 +112,7 @@ def _worker_processes(address: str, workers: int, cores: int) -> Iterator[None]:
     memory = str(total_memory() // workers)
     options = ["--nworkers", str(workers), "--nthreads", str(cores), "--memory-limit", memory, "--no-dashboard"]
     command = [sys.executable, "-m", "dask", "worker", address, *options, "--death-timeout", str(START_SECONDS)]
-    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    environment = {**os.environ, "PYTHONPATH": path, "DASK_LOGGING__DISTRIBUTED": "error"}
+    environment = {**os.environ, "PYTHONPATH": import_path(), "DASK_LOGGING__DISTRIBUTED": "error"}
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         yield

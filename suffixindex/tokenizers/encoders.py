@@ -36,6 +36,7 @@ class Encoder(Protocol):
     token_type: str  # of the tokens that ``number`` returns; an index may narrow it to its vocabulary
     files: tuple[str, ...]  # its files in the index
     parallel: bool  # whether `encode` lets go of the interpreter, so that several threads gain
+    spread: bool  # whether parsing and `encode` are work enough for processes of their own
 
     @property
     def vocabulary_size(self) -> int: ...
@@ -114,6 +115,7 @@ class _StaticEncoder:
 
     files: tuple[str, ...] = ()
     parallel = True
+    spread = True
 
     def begin(self, index: Path, checkpoint: int) -> None:
         return
@@ -198,6 +200,8 @@ class HuggingFaceEncoder(_StaticEncoder):
 class IdsEncoder(_StaticEncoder):
     """Documents that are ids already; ``tokenizer`` made them, and without one the vocabulary is all that their type holds."""
 
+    spread = False
+
     def __init__(self, tokenizer: Encoder | None, token_type: str) -> None:
         self._tokenizer = tokenizer
         self.vocabulary_size = separator_of(token_type) if tokenizer is None else tokenizer.vocabulary_size
@@ -233,6 +237,7 @@ class WordEncoder:
     token_type = "u32"  # until the vocabulary is known
     files: tuple[str, ...] = VOCABULARY_FILES
     parallel = True
+    spread = True
 
     def __init__(self) -> None:
         from suffixindex.tokenizers.vocabulary import VocabularyBuilder

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import suffixindex as si
-from suffixindex.building import encode
+from suffixindex.building import team
 from suffixindex.corpus import lines
 from suffixindex.storage.format import BUILD_STATE, MANIFEST
 from tests.helpers.building import write_jsonl
@@ -29,7 +29,7 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     """A build whose error comes early or late: in the first batch, or after a batch of which a checkpoint was made."""
     if request.param == "after one":
         monkeypatch.setattr(lines, "READ_BYTES", 30)
-        monkeypatch.setattr(encode, "BATCH_BYTES", 1)
+        monkeypatch.setattr(team, "BATCH_BYTES", 1)
 
 
 def broken_record(folder: Path) -> tuple[list[Path], Callable[[], None]]:
@@ -123,7 +123,7 @@ def short_file(index: Path) -> None:
 @pytest.mark.parametrize("damage", [damaged_state, short_file])
 def test_what_is_damaged_is_thrown_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]) -> None:
     monkeypatch.setattr(lines, "READ_BYTES", 30)
-    monkeypatch.setattr(encode, "BATCH_BYTES", 1)
+    monkeypatch.setattr(team, "BATCH_BYTES", 1)
     corpus, mend = broken_record(tmp_path)
     with pytest.raises(si.CorpusError):
         build(corpus, tmp_path / "index", on_error="raise")
@@ -138,7 +138,7 @@ def test_what_is_damaged_is_thrown_away(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("finished", [True, False])
 def test_another_build_takes_the_folder_or_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: bool) -> None:
     monkeypatch.setattr(lines, "READ_BYTES", 30)
-    monkeypatch.setattr(encode, "BATCH_BYTES", 1)
+    monkeypatch.setattr(team, "BATCH_BYTES", 1)
     corpus, mend = broken_record(tmp_path)
     if finished:
         build(corpus, tmp_path / "index", on_error="skip")

@@ -21,7 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import suffixindex as si
-from suffixindex.building import encode
+from suffixindex.building import team
 from suffixindex.building.folder import locked
 from suffixindex.corpus import lines
 
@@ -171,7 +171,7 @@ def test_bytes_depend_on_neither_threads_nor_cuts(tmp_path: Path, monkeypatch: p
     assert reference.num_shards > 1
     for number, (threads, block, batch) in enumerate([(2, 100, 1), (5, 1000, 5000), (5, 1 << 20, 1), (1, 37, 1000)]):
         monkeypatch.setattr(lines, "READ_BYTES", block)
-        monkeypatch.setattr(encode, "BATCH_BYTES", batch)
+        monkeypatch.setattr(team, "BATCH_BYTES", batch)
         build(tmp_path / "corpus", tmp_path / str(number), threads=threads, checkpoint_seconds=[0, 20][number % 2], **options)
         assert content_of(tmp_path / str(number)) == expected
 
@@ -355,7 +355,7 @@ def leave_unfinished(corpus: Path, index: Path, **options: Any) -> None:
     broken = b'"test"'.join(whole.rsplit(b'"text"', 1))
     corpus.write_bytes(broken)
     os.utime(corpus, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with mock.patch.object(lines, "READ_BYTES", 30), mock.patch.object(encode, "BATCH_BYTES", 1), pytest.raises(si.CorpusError):
+    with mock.patch.object(lines, "READ_BYTES", 30), mock.patch.object(team, "BATCH_BYTES", 1), pytest.raises(si.CorpusError):
         build(corpus, index, checkpoint_seconds=0, **options)
     corpus.write_bytes(whole)
     os.utime(corpus, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -421,7 +421,7 @@ def test_a_damaged_state_says_how_to_start_anew(tmp_path: Path) -> None:
 
 def test_files_shorter_than_the_checkpoint_say_how_to_start_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "READ_BYTES", 30)
-    monkeypatch.setattr(encode, "BATCH_BYTES", 1)
+    monkeypatch.setattr(team, "BATCH_BYTES", 1)
     corpus = write_corpus(tmp_path / "a.jsonl", ["some text"] * 20)
     with corpus.open("ab") as file:
         file.write(b"{")
@@ -507,7 +507,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 
 def test_standard_input_starts_over_when_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "READ_BYTES", 30)
-    monkeypatch.setattr(encode, "BATCH_BYTES", 1)
+    monkeypatch.setattr(team, "BATCH_BYTES", 1)
     whole = b"".join(b'{"text": "document %d"}\n' % i for i in range(20))
 
     def build_from(content: bytes) -> Any:

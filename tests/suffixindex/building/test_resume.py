@@ -26,7 +26,7 @@ import pytest
 import zstandard
 
 import suffixindex as si
-from suffixindex.building import encode
+from suffixindex.building import team
 from suffixindex.corpus import lines as lines_module
 from suffixindex.corpus import streams
 
@@ -70,7 +70,7 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(os, "fsync", lambda descriptor: None)  # nothing here needs to outlive a real power cut
     patch.setattr(lines_module, "READ_BYTES", 400)
     patch.setattr(streams, "COMPRESSED_BYTES", 200)
-    patch.setattr(encode, "BATCH_BYTES", 1000)
+    patch.setattr(team, "BATCH_BYTES", 1000)
 
 
 def content_of(index: Path) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 import suffixindex as si
-from suffixindex.building import encode, job
+from suffixindex.building import job, team
 from suffixindex.building.state import BuildState, Checkpoint, Counts, Encoded, EncodedParts, Parts
 from suffixindex.corpus import lines
 from suffixindex.storage.format import BUILD_STATE
@@ -89,7 +89,7 @@ def test_a_hostile_state_ends_in_the_same_index_or_in_one_of_our_errors(
 ) -> None:
     """Every number and every list of the state of a real build, in turn, as something that it cannot be."""
     monkeypatch.setattr(lines, "READ_BYTES", 60)
-    monkeypatch.setattr(encode, "BATCH_BYTES", 1)
+    monkeypatch.setattr(team, "BATCH_BYTES", 1)
     corpus = write_jsonl(tmp_path / "b.jsonl", ["a b c", "", "b b b b", "c a"])
     options = {"tokenizer": "words", "shard_tokens": 8, "progress": False}
     si.build(corpus, tmp_path / "whole", **options)
@@ -143,7 +143,7 @@ def test_counts_add_up() -> None:
 def test_a_build_goes_on_from_what_an_earlier_version_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The states of a real build are those that version 0.1.0 wrote of it, and each goes on to the same index."""
     monkeypatch.setattr(lines, "READ_BYTES", 60)
-    monkeypatch.setattr(encode, "BATCH_BYTES", 1)
+    monkeypatch.setattr(team, "BATCH_BYTES", 1)
     texts = ["a b c", "", "b b b b", "c a"] * 3
     corpus = write_jsonl(tmp_path / "b.jsonl", texts, n=range(len(texts)))
     options = {"tokenizer": "words", "shard_tokens": 12, "on_error": "skip", "progress": False}

@@ -1,0 +1,96 @@
+"""Processes in a line: results in order, errors in their place, and nobody left over whatever happens."""
+
+import logging
+import time
+
+import numpy as np
+import pytest
+
+from suffixindex.errors import BuildError, CorpusError
+from suffixindex.system.pipeline import POSSIBLE, Made, Pipeline
+from tests.helpers import pipeline_calls as calls
+
+pytestmark = pytest.mark.skipif(not POSSIBLE, reason="no processes that inherit pipes")
+
+
+def test_results_are_in_order_and_logs_are_handed_on(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    with caplog.at_level(logging.WARNING), Pipeline(Made(calls.numbers, (40,)), Made(calls.squaring, ()), 3) as pipeline:
+        assert list(pipeline.results()) == [number * number for number in range(40)]
+    assert pipeline.peak_memory_bytes > 3 << 20
+    assert [record.getMessage() for record in caplog.records] == [f"{number} was seen" for number in range(3, 40, 7)]
+    assert capfd.readouterr().out == ""
+
+
+def test_large_arrays_go_through_and_may_be_written() -> None:
+    with Pipeline(Made(calls.blocks, (6, 500_000)), Made(calls.summing, ()), 2) as pipeline:
+        for number, (total, block) in enumerate(pipeline.results()):
+            assert total == 500_000 * number
+            block[:] += 1
+            assert np.array_equal(block, np.full(500_000, number + 2))
+
+
+def test_an_error_comes_in_its_place() -> None:
+    found = []
+    with Pipeline(Made(calls.numbers, (3, True)), Made(calls.squaring, ()), 2) as pipeline:
+        results = pipeline.results()
+        with pytest.raises(CorpusError, match="nothing after 3"):
+            for result in results:
+                found.append(result)
+    assert found == [0, 1, 4]
+    found = []
+    with (
+        pytest.raises(ValueError, match="5 is wrong"),
+        Pipeline(Made(calls.numbers, (50,)), Made(calls.squaring, (5,)), 2) as pipeline,
+    ):
+        for result in pipeline.results():
+            found.append(result)
+    assert found == [0, 1, 4, 9, 16]
+
+
+def test_a_worker_that_cannot_begin_says_why() -> None:
+    with (
+        Pipeline(Made(calls.numbers, (1,)), Made(calls.failing, ()), 1) as pipeline,
+        pytest.raises(CorpusError, match="no function"),
+    ):
+        list(pipeline.results())
+
+
+@pytest.mark.parametrize("who", ["worker", "source"])
+def test_a_killed_process_is_one_sentence(who: str) -> None:
+    source = Made(calls.ending, (7,)) if who == "source" else Made(calls.numbers, (50,))
+    work = Made(calls.squaring, ()) if who == "source" else Made(calls.dying, (7,))
+    with Pipeline(source, work, 2) as pipeline:
+        results = pipeline.results()
+        with pytest.raises(BuildError, match=r"a process of this build was killed, as the system does .* it goes on"):
+            assert [next(results) for _ in range(7)]
+            list(results)
+    everyone = [*pipeline._workers, pipeline._source]
+    assert all(process.poll() is not None for process in everyone)
+
+
+def test_nothing_at_all() -> None:
+    with Pipeline(Made(calls.numbers, (0,)), Made(calls.squaring, ()), 2) as pipeline:
+        assert list(pipeline.results()) == []
+
+
+def test_leaving_early_ends_the_processes() -> None:
+    with Pipeline(Made(calls.numbers, (10**6,)), Made(calls.squaring, ()), 1) as pipeline:
+        assert next(pipeline.results()) == 0
+    assert pipeline._source.poll() is not None and pipeline._workers[0].poll() is not None
+    assert pipeline._results[0].closed
+
+
+@pytest.mark.long
+def test_sixteen_workers_stay_busy() -> None:
+    """With an encoder that sleeps for the time that a batch takes at 10 MB/s: 16 do in a second what one does in 16."""
+
+    def seconds(workers: int, items: int) -> float:
+        with Pipeline(Made(calls.numbers, (items + workers,)), Made(calls.sleeping, (0.4,)), workers) as pipeline:
+            results = pipeline.results()
+            for _ in range(workers):  # of processes that have started
+                next(results)
+            started = time.perf_counter()
+            assert len(list(results)) == items
+            return time.perf_counter() - started
+
+    assert 16 * seconds(1, 10) / seconds(16, 160) >= 13  # 16 but for the noise of a loaded machine
