@@ -154,12 +154,7 @@ class Shard:
         return REMEDY
 
     def positions_at(self, low: int, high: int) -> NDArray[np.integer[Any]]:
-        """The positions of some ranks, each of them one.
-
-        Raises
-        ------
-        FormatError
-        """
+        """The positions of some ranks; raises FormatError where one is none."""
         positions: NDArray[np.integer[Any]] = self.suffix_array[low:high]
         if len(positions) and int(positions.max()) >= len(self.tokens):
             raise self.damage()
