@@ -1,6 +1,7 @@
 """A connection to a Dask cluster: what its workers offer, and how tasks are run there until all are done."""
 
 import logging
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -93,6 +94,13 @@ def _open_local(workers: int, cores: int) -> "Iterator[Client]":
     """A client of a scheduler in this process, and of workers on this machine."""
     from distributed import Client, LocalCluster
 
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except OSError as error:
+        raise ClusterError(
+            f"no worker processes can be started here, as there is no shared memory for them (/dev/shm: {error.strerror}): "
+            "leave out --workers, threads do the work then"
+        ) from error
     with (
         LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=logging.ERROR) as cluster,
         _worker_processes(cluster.scheduler_address, workers, cores),

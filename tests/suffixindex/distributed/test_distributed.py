@@ -3,6 +3,7 @@
 The cluster runs inside this process; ``test_distributed_kills.py`` has one of processes that die.
 """
 
+import errno
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -157,6 +159,16 @@ def test_a_cluster_of_this_machine(tmp_path: Path) -> None:
 
 
 # ---- what is wrong with the input -----------------------------------------------------------------------------------
+
+
+def test_a_machine_without_shared_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a container whose /dev/shm is read-only: worker processes would wait for ever; threads need none."""
+    refuse = mock.Mock(side_effect=OSError(errno.EROFS, "Read-only file system"))
+    monkeypatch.setattr("multiprocessing.synchronize.Lock", refuse)
+    corpus = write_corpus(tmp_path / "corpus", 3)
+    with pytest.raises(si.ClusterError, match=r"/dev/shm: Read-only file system\): leave out --workers"):
+        build(corpus, tmp_path / "index", "bytes", workers=2)
+    assert build(corpus, tmp_path / "index", "bytes").num_documents
 
 
 def test_a_document_that_no_shard_holds(tmp_path: Path, address: str) -> None:

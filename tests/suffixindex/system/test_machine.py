@@ -61,3 +61,20 @@ def test_a_temporary_folder_that_is_none_and_a_language_without_accents(tmp_path
     asked = subprocess.run(command, env={**os.environ, **odd}, capture_output=True, check=False)
     assert (asked.returncode, asked.stderr) == (0, b"")
     assert b'"count": 1' in asked.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such limits")
+def test_a_build_of_many_shards_and_its_questions_with_few_descriptors(tmp_path: Path) -> None:
+    corpus = [write_jsonl(tmp_path / f"{number}.jsonl", ["the cat sat", "a cat"]) for number in range(40)]
+    limit = "import resource, sys\nresource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))\n"
+    code = """
+import suffixindex as si
+si.build(sys.argv[2:], sys.argv[1], tokenizer="words", shard_tokens=9, progress=False)
+with si.open(sys.argv[1]) as index:
+    print(index.num_shards, index.counts(["cat"]), index.document_count("cat"), len(index.documents("the", limit=None)))
+    index.document(79).path
+print(si.verify(sys.argv[1], full=True).shards)
+"""
+    done = run(limit + code, tmp_path / "index", *corpus)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "40 [80] 80 40\n40\n"
