@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ class Transport:
         self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
         self._base = parts.path.rstrip("/")
         self._local = threading.local()
+        self._process = os.getpid()
 
     def get(self, *path: str) -> Any:
         return self._parsed(self._answer("GET", path, b"", "application/json"))
@@ -109,6 +111,8 @@ class Transport:
         self, method: str, address: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[http.client.HTTPResponse, bytes]:
         """Send a request and read all of its answer, over a new connection if the kept one is stale."""
+        if os.getpid() != self._process:  # a forked process has its parent's connections: each would read the other's answers
+            self._local, self._process = threading.local(), os.getpid()
         fresh = "connection" not in self._local.__dict__
         try:
             if fresh:

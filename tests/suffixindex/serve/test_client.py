@@ -2,6 +2,7 @@
 
 import http.client
 import inspect
+import os
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -171,6 +172,19 @@ def test_a_connection_that_the_server_closed(live: LiveServer) -> None:
 
     with mock.patch.object(http.client.HTTPConnection, "request", once):
         assert remote.count("the") == 6
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_process_has_connections_of_its_own(live: LiveServer) -> None:
+    remote = si.connect(live.url, "demo")
+    assert remote.count("the") == 6  # over the connection that a child inherits
+    pid = os.fork()
+    found = [remote.count("the") if pid else remote.count("cat") for _ in range(30)]
+    if not pid:
+        os._exit(found != [found[0]] * 30 or found[0] == 6)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert found == [6] * 30
 
 
 def test_a_server_that_is_not_there() -> None:
