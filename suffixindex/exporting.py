@@ -7,6 +7,7 @@ of each shard are sorted anew. Shards keep their order, and with it documents th
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from suffixindex.errors import BuildError, SuffixIndexError
 from suffixindex.index import SuffixIndex
 from suffixindex.storage.exact import dumps
-from suffixindex.storage.files import IO_BYTES, write_blocks
+from suffixindex.storage.files import IO_BYTES, make_folder, move_folder, remove, write_blocks
 from suffixindex.storage.shard import Shard
 from suffixindex.suffix_sort.sort import suffix_array
 from suffixindex.system.memory import cpu_count
@@ -35,7 +36,7 @@ class Exported(NamedTuple):
 
 
 def export(index: str | os.PathLike[str], folder: str | os.PathLike[str], *, format: str, threads: int | None = None) -> Exported:
-    """Write an index in another engine's format into a folder, which is made and must be empty.
+    """Write an index in another engine's format into a folder, which is made and must be empty; whole or not at all.
 
     Parameters
     ----------
@@ -65,25 +66,51 @@ def export(index: str | os.PathLike[str], folder: str | os.PathLike[str], *, for
                 "tokengrams has no type for ids of one byte: build with a tokenizer of more ids, or export to infini-gram"
             )
         try:
-            target.mkdir(parents=True, exist_ok=True)
-            if any(target.iterdir()):
-                raise BuildError(f"{target} is not empty: choose another folder")
-            for number, shard in enumerate(opened.shards):
-                name = f"{number:0{len(str(len(opened.shards) - 1))}d}"  # engines sort names as strings
-                if format == "infini-gram":
-                    _write_infinigram(shard, target, name, threads or cpu_count())
-                else:
-                    _write_tokengrams(shard, target, name, threads or cpu_count())
+            with _appearing(target) as working:
+                for number, shard in enumerate(opened.shards):
+                    name = f"{number:0{len(str(len(opened.shards) - 1))}d}"  # engines sort names as strings
+                    if format == "infini-gram":
+                        _write_infinigram(shard, working, name, threads or cpu_count())
+                    else:
+                        _write_tokengrams(shard, working, name, threads or cpu_count())
         except OSError as error:
             if isinstance(error, SuffixIndexError):
                 raise
             why = "no space is left" if error.errno == errno.ENOSPC else error.strerror
-            raise BuildError(f"{target} cannot be written: {why}; remove it and export again") from error
+            raise BuildError(
+                f"{target} cannot be written: {why}; nothing of it is left, export again when that is mended"
+            ) from error
         token_type, separator = opened.manifest.token_type, opened.separator
     note = (
         f"version=4, token_dtype={token_type!r}" if format == "infini-gram" else f"{token_type} ids, documents end with {separator}"
     )
     return Exported(target, len(opened.shards), sum(path.stat().st_size for path in target.iterdir()), note)
+
+
+@contextmanager
+def _appearing(target: Path) -> Iterator[Path]:
+    """A folder to fill that becomes ``target`` in the end: a part of an index would answer as if it were one.
+
+    Raises
+    ------
+    BuildError
+        There is something already.
+    """
+    if target.exists() and any(target.iterdir()):
+        raise BuildError(f"{target} is not empty: choose another folder")
+    working = target.with_name(f"{target.name}.tmp")
+    if working.exists():
+        raise BuildError(f"{working} is there, as an export leaves it that was stopped: remove it and export again")
+    make_folder(working)
+    try:
+        yield working
+        if target.exists():
+            target.rmdir()
+        move_folder(working, target)
+    except BaseException:
+        with suppress(OSError):  # the first error is the one to tell
+            remove(working)
+        raise
 
 
 def _write_infinigram(shard: Shard, folder: Path, name: str, threads: int) -> None:

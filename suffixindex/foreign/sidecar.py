@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import FormatError
-from suffixindex.storage.files import map_array, write_array, write_bytes
+from suffixindex.storage.files import make_folder, map_array, write_array, write_bytes
 from suffixindex.storage.schema import SchemaError, strict_json
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class Sidecar:
     def _write(self, write: Callable[[Path], object]) -> Path | None:
         for place in self._places:
             try:
-                place.mkdir(parents=True, exist_ok=True)
+                make_folder(place)
                 write(place)
                 return place
             except OSError as error:

@@ -1,7 +1,9 @@
 """What is exported is what the formats' definitions say, byte for byte, and is asked here again; the engines are asked by
 ``benchmarks/foreign.py``."""
 
+import errno
 import json
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import suffixindex as si
+from suffixindex import exporting
 from suffixindex.cli.main import main
 from tests import oracle
 from tests.helpers import building
@@ -72,6 +75,33 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
         si.export(tmp_path / "own", tmp_path / "v4_x", format="infini-gram")
     with pytest.raises(si.BuildError, match="infini-gram 4 already"):
         si.export(tmp_path / "v4_x", tmp_path / "again", format="infini-gram")
+
+
+def test_an_export_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some shards of an index would be opened as an index of fewer documents."""
+    building.write_index(tmp_path / "own", [[1, 2], [3]], shards=2)
+    really, written = exporting.write_blocks, []
+
+    def write(path: Path, blocks: Iterator[bytes | memoryview]) -> tuple[int, str]:
+        written.append(path.name)
+        if path.name == "table.1":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return really(path, blocks)
+
+    monkeypatch.setattr(exporting, "write_blocks", write)
+    (tmp_path / "v4_x").mkdir()
+    for _ in range(2):
+        with pytest.raises(si.BuildError, match="no space is left; nothing of it is left, export again when that is mended"):
+            si.export(tmp_path / "own", tmp_path / "v4_x", format="infini-gram")
+        assert sorted(path.name for path in tmp_path.rglob("*") if "v4_x" in str(path)) == ["v4_x"]
+    assert "table.0" in written
+    monkeypatch.undo()
+    (tmp_path / "v4_x.tmp").mkdir()
+    with pytest.raises(si.BuildError, match=r"v4_x\.tmp is there, .*: remove it and export again"):
+        si.export(tmp_path / "own", tmp_path / "v4_x", format="infini-gram")
+    (tmp_path / "v4_x.tmp").rmdir()
+    si.export(tmp_path / "own", tmp_path / "v4_x", format="infini-gram")
+    assert si.open(tmp_path / "v4_x").num_documents == 2
 
 
 def test_shell(tmp_path: Path) -> None:
