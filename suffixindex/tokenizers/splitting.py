@@ -8,8 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.kernels.words import SPACE, split_words
-
 FOLDING_LIMIT = 0x20000  # beyond lie only ideographs, tags and private use: no case, no punctuation
 CONTEXTUAL_CASE = "\u03a3\u0130"  # lower case depends on the neighbours (final sigma), or is two characters
 
@@ -22,6 +20,8 @@ def normalize(text: str) -> str:
 @cache
 def _folding() -> NDArray[np.uint32]:
     """Lower case of every code point below ``FOLDING_LIMIT``, or the mark that it stands between words."""
+    from suffixindex.kernels.words import SPACE
+
     table = np.arange(FOLDING_LIMIT, dtype=np.uint32)
     for code in range(FOLDING_LIMIT):
         character = chr(code)
@@ -44,6 +44,8 @@ class SplitWords(NamedTuple):
 
 def split_batch(texts: Sequence[str]) -> SplitWords:
     """Split texts into words, numbered by first occurrence within the batch. Any thread; O(bytes)."""
+    from suffixindex.kernels.words import split_words
+
     encoded = [_encode(text) for text in texts]
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum([len(content) for content in encoded], out=offsets[1:])

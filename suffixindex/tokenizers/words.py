@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from suffixindex.kernels.words import find_words
 from suffixindex.storage.checks import check_ascending, check_permutation
 from suffixindex.storage.files import map_array
 from suffixindex.tokenizers.splitting import normalize, split_batch
@@ -65,6 +64,8 @@ class Words:
 
     def encode_batch(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Ids of many texts, one after the other, and how many each has: each distinct word is looked up once, in compiled code."""
+        from suffixindex.kernels.words import find_words
+
         split = split_batch(texts)
         found = np.empty(len(split.hashes), np.uint32)
         find_words(self._text, self._offsets, self._order, split.starts, split.pool, found)
