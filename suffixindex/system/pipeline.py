@@ -40,23 +40,33 @@ class Pipeline:
     def __init__(self, source: Made, work: Made, workers: int, environment: Mapping[str, str] | None = None) -> None:
         given = {**os.environ, "PYTHONPATH": import_path(), **(environment or {})}
         self._workers: list[subprocess.Popen[bytes]] = []
+        self._source: subprocess.Popen[bytes] | None = None
         self._results: list[IO[bytes]] = []
         self._finished = False
         self.peak_memory_bytes = 0
         """Of the processes together, when all is done."""
-        feeds = []
-        for _ in range(workers):
-            (taken, feed), (answers, giving) = os.pipe(), os.pipe()
-            widen(feed)
-            widen(giving)
-            feeds.append(feed)
-            self._results.append(BufferedReader(open(answers, "rb", 0)))  # noqa: SIM115 - closed by close
-            self._workers.append(_start("worker", work, [taken, giving], given))
-            os.close(taken)
-            os.close(giving)
-        self._source = _start("source", source, feeds, given)
-        for feed in feeds:
-            os.close(feed)
+        feeds: list[int] = []
+        theirs: list[int] = []
+        try:
+            for _ in range(workers):
+                taken, feed = os.pipe()
+                feeds.append(feed)
+                theirs.append(taken)
+                answers, giving = os.pipe()
+                theirs.append(giving)
+                self._results.append(BufferedReader(open(answers, "rb", 0)))  # noqa: SIM115 - closed by close
+                widen(feed)
+                widen(giving)
+                self._workers.append(_start("worker", work, [taken, giving], given))
+                while theirs:
+                    os.close(theirs.pop())
+            self._source = _start("source", source, feeds, given)
+        except BaseException:  # no more descriptors, or processes: those that were started would wait for ever
+            self.close()
+            raise
+        finally:
+            for pipe in (*feeds, *theirs):
+                os.close(pipe)
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +98,7 @@ class Pipeline:
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
-        everyone = [*self._workers, self._source]
+        everyone = [*self._workers, *([] if self._source is None else [self._source])]
         if not self._finished:
             for process in everyone:
                 process.kill()
@@ -110,6 +120,7 @@ class Pipeline:
 
     def _died(self, worker: int) -> BuildError:
         code = 0
+        assert self._source is not None
         for process in (self._workers[worker], self._source, *self._workers):
             with suppress(subprocess.TimeoutExpired):
                 code = process.wait(STOP_SECONDS)

@@ -1,12 +1,18 @@
 """Processes in a line: results in order, errors in their place, and nobody left over whatever happens."""
 
+import errno
 import logging
+import os
+import subprocess
 import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from suffixindex.errors import BuildError, CorpusError
+from suffixindex.system import pipeline
 from suffixindex.system.pipeline import POSSIBLE, Made, Pipeline
 from tests.helpers import pipeline_calls as calls
 
@@ -94,3 +100,24 @@ def test_sixteen_workers_stay_busy() -> None:
             return time.perf_counter() - started
 
     assert 16 * seconds(1, 10) / seconds(16, 160) >= 13  # 16 but for the noise of a loaded machine
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts in /proc")
+@pytest.mark.parametrize("refused", [0, 2, 3])
+def test_a_process_that_cannot_be_started_leaves_no_other(monkeypatch: pytest.MonkeyPatch, refused: int) -> None:
+    """As where descriptors or processes run out: nothing waits for ever, and nothing stays open."""
+    started: list[subprocess.Popen[bytes]] = []
+    really = pipeline._start
+
+    def start(*arguments: Any) -> "subprocess.Popen[bytes]":
+        if len(started) == refused:
+            raise OSError(errno.EMFILE, "Too many open files")
+        started.append(really(*arguments))
+        return started[-1]
+
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(pipeline, "_start", start)
+    with pytest.raises(OSError, match="Too many open files"):
+        Pipeline(Made(calls.numbers, (40,)), Made(calls.squaring, ()), 3)
+    assert len(started) == refused and all(process.poll() is not None for process in started)
+    assert len(os.listdir("/proc/self/fd")) == before
