@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from suffixindex.index import SuffixIndex
 from suffixindex.serve import pricing
-from suffixindex.serve.compat import cnf
+from suffixindex.serve.compat import beginnings, cnf
 from suffixindex.serve.compat.requests import Cnf, Query, WrongError, most_id, option
 from suffixindex.serve.compat.terms import Terms
 from suffixindex.serve.marking import mark
@@ -48,8 +48,10 @@ def num_positions(index: SuffixIndex) -> int:
     return index.num_tokens + index.num_documents
 
 
-def count_plain(index: SuffixIndex, ids: NDArray[np.int64]) -> int:
-    return index.count(ids) if len(ids) else num_positions(index)
+def count_plain(asked: Asked, ids: NDArray[np.int64]) -> int:
+    if beginnings.leads(asked.index, ids):
+        return sum(map(len, beginnings.beginnings(asked.index, ids[1:], asked.check)))
+    return asked.index.count(ids) if len(ids) else num_positions(asked.index)
 
 
 # ---- counts ------------------------------------------------------------------------------------------------------
@@ -58,7 +60,7 @@ def count_plain(index: SuffixIndex, ids: NDArray[np.int64]) -> int:
 def count(asked: Asked) -> Answer:
     if isinstance(asked.query.asked, Cnf):
         return count_cnf(asked)
-    return {"approx": False, "count": count_plain(asked.index, asked.query.plain(""))}
+    return {"approx": False, "count": count_plain(asked, asked.query.plain(""))}
 
 
 def count_cnf(asked: Asked) -> Answer:
@@ -95,6 +97,11 @@ def price_of_all(index: SuffixIndex, clauses: list[list[NDArray[np.int64]]]) -> 
 
 def find(asked: Asked) -> Answer:
     ids = asked.query.plain(f"input_ids must be a list of integers in range [0, {asked.most()}]")
+    if beginnings.leads(asked.index, ids):
+        raise asked.query.wrong(
+            "documents that begin alike have no ranks of their own in this index, whose separators end documents: ask count, prob, "
+            "ntd, infgram_prob, infgram_ntd or search_docs with the separator in front"
+        )
     segments = [segment(shard, ids) for shard in asked.index.shards]
     return {"cnt": sum(high - low for low, high in segments), "segment_by_shard": [list(one) for one in segments]}
 
@@ -138,14 +145,14 @@ def _split(asked: Asked) -> tuple[NDArray[np.int64], int]:
     return ids[:-1], int(ids[-1])
 
 
-def _prob(index: SuffixIndex, prompt: NDArray[np.int64], token: int) -> Answer:
-    prompt_count = count_plain(index, prompt)
-    together = index.count(np.append(prompt, token)) if prompt_count else 0
+def _prob(asked: Asked, prompt: NDArray[np.int64], token: int) -> Answer:
+    prompt_count = count_plain(asked, prompt)
+    together = count_plain(asked, np.append(prompt, token)) if prompt_count else 0
     return {"prompt_cnt": prompt_count, "cont_cnt": together, "prob": together / prompt_count if prompt_count else -1.0}
 
 
 def prob(asked: Asked) -> Answer:
-    return _prob(asked.index, *_split(asked))
+    return _prob(asked, *_split(asked))
 
 
 def _prompt(asked: Asked) -> NDArray[np.int64]:
@@ -154,11 +161,19 @@ def _prompt(asked: Asked) -> NDArray[np.int64]:
     return ids
 
 
-def _ntd(index: SuffixIndex, prompt: NDArray[np.int64]) -> Answer:
+def _following(asked: Asked, prompt: NDArray[np.int64]) -> dict[int, int]:
+    """How often each token, or the separator, follows a prompt."""
+    index = asked.index
+    if len(prompt) and int(prompt[0]) == index.separator:
+        return dict(beginnings.following(index, prompt[1:], asked.check))
     following = index.next_distribution(prompt)
-    counts = dict(zip(following.token_ids.tolist(), following.counts.tolist(), strict=True))
+    return dict(zip(following.token_ids.tolist(), following.counts.tolist(), strict=True))
+
+
+def _ntd(asked: Asked, prompt: NDArray[np.int64]) -> Answer:
+    index, counts = asked.index, _following(asked, prompt)
     ends = counts.pop(index.separator, 0) if len(prompt) else index.num_documents
-    total, terms = count_plain(index, prompt), Terms(index)
+    total, terms = count_plain(asked, prompt), Terms(index)
     if ends:
         counts[terms.end] = counts.get(terms.end, 0) + ends
     tokens = dict(zip(counts, terms.tokens(list(counts)), strict=True))
@@ -170,11 +185,15 @@ def _ntd(index: SuffixIndex, prompt: NDArray[np.int64]) -> Answer:
 
 
 def ntd(asked: Asked) -> Answer:
-    return _ntd(asked.index, _prompt(asked))
+    return _ntd(asked, _prompt(asked))
 
 
 def _suffix(asked: Asked, prompt: NDArray[np.int64]) -> tuple[NDArray[np.int64], Answer]:
     """The longest end of a prompt that occurs, and how it is told."""
+    if len(prompt) and int(prompt[0]) == asked.index.separator:
+        if count_plain(asked, prompt):
+            return prompt, {"suffix_len": len(prompt), "longest_suffix": asked.index.decode(prompt)}
+        prompt = prompt[1:]
     length = asked.index.suffix_length(prompt)
     suffix = prompt[len(prompt) - length :]
     return suffix, {"suffix_len": length, "longest_suffix": asked.index.decode(suffix)}
@@ -183,12 +202,12 @@ def _suffix(asked: Asked, prompt: NDArray[np.int64]) -> tuple[NDArray[np.int64],
 def infgram_prob(asked: Asked) -> Answer:
     prompt, token = _split(asked)
     suffix, told = _suffix(asked, prompt)
-    return {**_prob(asked.index, suffix, token), **told}
+    return {**_prob(asked, suffix, token), **told}
 
 
 def infgram_ntd(asked: Asked) -> Answer:
     suffix, told = _suffix(asked, _prompt(asked))
-    return {**_ntd(asked.index, suffix), **told}
+    return {**_ntd(asked, suffix), **told}
 
 
 # ---- documents ---------------------------------------------------------------------------------------------------
@@ -255,6 +274,8 @@ def search_docs(asked: Asked) -> Answer:
     if isinstance(asked.query.asked, Cnf):
         return search_docs_cnf(asked)
     ids, maxnum, size = asked.query.plain(""), asked.option("maxnum"), asked.option("max_disp_len")
+    if beginnings.leads(asked.index, ids):
+        return _drawn_of(asked, beginnings.beginnings(asked.index, ids[1:], asked.check), maxnum, size)
     segments = [segment(shard, ids) for shard in asked.index.shards]
     total = sum(high - low for low, high in segments)
 
@@ -271,16 +292,22 @@ def search_docs(asked: Asked) -> Answer:
 def search_docs_cnf(asked: Asked) -> Answer:
     clauses, maxnum, size = asked.query.cnf(), asked.option("maxnum"), asked.option("max_disp_len")
     found = _find(asked, clauses, asked.option("max_clause_freq"), asked.option("max_diff_tokens"))
+    return _drawn_of(asked, found.starts, maxnum, size, found)
+
+
+def _drawn_of(asked: Asked, starts: list[NDArray[np.int64]], maxnum: int, size: int, found: cnf.Found | None = None) -> Answer:
+    """As :func:`_drawn`, of positions in each shard: all, or those that were found."""
 
     def place(drawn: int) -> tuple[int, int]:
         number = 0
-        while drawn >= len(found.starts[number]):
-            drawn -= len(found.starts[number])
+        while drawn >= len(starts[number]):
+            drawn -= len(starts[number])
             number += 1
-        return number, int(found.starts[number][drawn])
+        return number, int(starts[number][drawn])
 
-    listed = sum(map(len, found.starts))
-    return _drawn(asked, found.count, listed, found.approx, place, maxnum, size)
+    listed = sum(map(len, starts))
+    total, approx = (listed, False) if found is None else (found.count, found.approx)
+    return _drawn(asked, total, listed, approx, place, maxnum, size)
 
 
 def _drawn(
@@ -318,7 +345,12 @@ def price(asked: Asked, query_type: str) -> float:
             return min(asked.budget, price_of_all(asked.index, query.cnf()))
         except WrongError:
             return pricing.CALL
-    if query_type in ("ntd", "infgram_ntd"):
+    ids = np.array([] if isinstance(query.asked, Cnf) else query.asked.ids, np.int64)
+    reads = query_type in ("ntd", "infgram_ntd")
+    if len(ids) > 1 - reads and int(ids[0]) == asked.index.separator:
+        rest = ids[1:-1] if query_type in ("prob", "infgram_prob") else ids[1:]
+        return beginnings.price(asked.index, asked.index.checker.ngram(rest), reads)
+    if reads:
         return prices.following(asked.index.num_tokens) + prices.text(len(query.token_ids))
     shown = 10 if query_type == "search_docs" else 1
     return pricing.CALL + pricing.DOCUMENT * shown + prices.text(len(query.token_ids))

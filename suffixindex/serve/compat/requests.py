@@ -58,10 +58,6 @@ class Plain(NamedTuple):
 
     ids: list[int]
 
-    @property
-    def clauses(self) -> list[list[list[int]]]:
-        return [[self.ids]]
-
 
 class Cnf(NamedTuple):
     """Clauses that must all hold, each the terms of which any makes it hold."""
@@ -163,21 +159,31 @@ class Query:
         return [self.index.separator if token == SEPARATOR >= self.index.vocabulary_size else token for token in ids]
 
     def plain(self, sentence: str) -> NDArray[np.int64]:
-        """The n-gram, checked, if it is one; else the sentence is what is wrong."""
+        """The n-gram, checked, if it is one; else the sentence is what is wrong. It may begin with one separator."""
         if isinstance(self.asked, Cnf):
             raise self.wrong(sentence)
-        return self.index.checker.ngram(self.asked.ids)
+        first, rest = self._led(self.asked.ids)
+        return np.concatenate([np.array(first, np.int64), self.index.checker.ngram(rest)])
 
     def cnf(self) -> list[list[NDArray[np.int64]]]:
         """The clauses, checked, if there are any."""
-        clauses = self.asked.clauses if isinstance(self.asked, Cnf) else []
-        if not clauses or not all(clause and all(clause) for clause in clauses):
+        asked = self.asked if isinstance(self.asked, Cnf) else Cnf([])
+        if not asked.clauses or not all(clause and all(clause) for clause in asked.clauses):
             raise self.wrong(f"cnf must be a non-empty, triply-nested list of integers in range [0, {most_id(self.index)}]")
-        return self.checked()
+        return self._checked(asked)
 
     def checked(self) -> list[list[NDArray[np.int64]]]:
-        """The clauses that an answer highlights, one for a plain n-gram."""
-        return [[self.index.checker.ngram(term) for term in clause] for clause in self.asked.clauses]
+        """The clauses that an answer highlights, one for a plain n-gram, of which a separator in front is no part."""
+        if isinstance(self.asked, Plain):
+            return [[self.index.checker.ngram(self._led(self.asked.ids)[1])]]
+        return self._checked(self.asked)
+
+    def _checked(self, asked: Cnf) -> list[list[NDArray[np.int64]]]:
+        return [[self.index.checker.ngram(term) for term in clause] for clause in asked.clauses]
+
+    def _led(self, ids: list[int]) -> tuple[list[int], list[int]]:
+        """A separator that begins an n-gram of several ids, and the rest."""
+        return (ids[:1], ids[1:]) if len(ids) > 1 and ids[0] == self.index.separator else ([], ids)
 
 
 def most_id(index: SuffixIndex) -> int:
