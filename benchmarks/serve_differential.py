@@ -22,6 +22,7 @@ from benchmarks.raw import write_raw_index
 from benchmarks.serve import Client, serving
 
 VOCABULARY = 30
+SEPARATOR = 65535
 END = 31
 """The engine's end-of-sequence id, which stands for the separator among what follows."""
 NAMES = ("count", "prob", "ntd", "infgram_prob", "infgram_ntd", "find", "get_doc_by_rank", "count_cnf")
@@ -78,6 +79,8 @@ def question(draw: random.Random, documents: list[list[int]]) -> tuple[str, Any]
     if kind == "count_cnf":
         terms = [[document[draw.randrange(len(document))]] for _ in range(draw.randrange(2, 4))]
         return kind, [[term] for term in terms]
+    if kind not in ("find", "get_doc_by_rank") and draw.random() < 0.15:  # what documents begin with
+        ids = [SEPARATOR, *document[: draw.randrange(1, 4)]]
     return kind, ids
 
 
@@ -115,11 +118,9 @@ def reduced(kind: str, answer: Any) -> Any:
 
 def following(documents: list[list[int]], ids: list[int]) -> tuple[int, dict[int, int]]:
     """What follows an n-gram, by a scan."""
+    texts = [[SEPARATOR, *document, END] for document in documents]
     found = Counter(
-        [*document, END][start + len(ids)]
-        for document in documents
-        for start in range(len(document))
-        if document[start : start + len(ids)] == ids
+        text[start + len(ids)] for text in texts for start in range(len(text) - len(ids)) if text[start : start + len(ids)] == ids
     )
     return sum(found.values()), dict(found)
 
@@ -159,7 +160,7 @@ def main() -> None:
     except ImportError:
         sys.exit("the package infini-gram is not installed here: pip install infini-gram, in an environment of its own")
     documents = corpus(chosen.seed, chosen.documents)
-    tokens = np.array([token for document in documents for token in [*document, 0xFFFF]], np.uint16)
+    tokens = np.array([token for document in documents for token in [*document, SEPARATOR]], np.uint16)
     with tempfile.TemporaryDirectory() as folder:
         write_raw_index(Path(folder) / "ours", tokens)
         si.export(Path(folder) / "ours", Path(folder) / "v4_theirs", format="infini-gram")
