@@ -28,7 +28,7 @@ function fields(schema, schemas) {
         (named.required ?? []).includes(name) ? "required." : field.default !== undefined ? `default ${JSON.stringify(field.default)}.` : "",
         field.description ?? "",
       ].join(" "))));
-  return element("table", {}, element("tbody", {}, ...rows));
+  return rows.length ? element("table", {}, element("tbody", {}, ...rows)) : element("p", {}, "nothing");
 }
 
 function operation(path, method, about, schemas) {
@@ -55,6 +55,12 @@ for (const [path, methods] of Object.entries(api.paths)) {
     groups.set(tag, [...(groups.get(tag) ?? []), { path, method, about }]);
   }
 }
+const LAST = "Bulk"; // of which most readers need none
+if (groups.has(LAST)) {
+  const bulk = groups.get(LAST);
+  groups.delete(LAST);
+  groups.set(LAST, bulk);
+}
 const main = document.getElementById("operations");
 const contents = document.getElementById("contents");
 main.replaceChildren();
@@ -63,5 +69,5 @@ for (const [tag, operations] of groups) {
   contents.append(element("h2", {}, tag), element("ul", {}, ...operations.map(({ about }) =>
     element("li", {}, element("a", { href: `#${about.operationId}` }, about.operationId)))));
 }
-main.append(element("h2", {}, "Types"), ...Object.entries(schemas).map(([name, schema]) =>
+main.append(element("h2", {}, "Types of fields"), ...Object.entries(schemas).map(([name, schema]) =>
   element("details", { id: `type-${name}` }, element("summary", {}, name), fields(schema, schemas))));

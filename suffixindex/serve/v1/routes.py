@@ -36,19 +36,23 @@ def told(name: str, served: Served) -> dict[str, Any]:
 def router() -> APIRouter:
     routes = APIRouter(prefix="/v1", responses=PROBLEMS)
 
-    @routes.get("/indexes", response_model=replies.Indexes, tags=["Indexes"], summary="The indexes that are served")
+    @routes.get(
+        "/indexes", response_model=replies.Indexes, tags=["Indexes"], summary="The indexes that are served", operation_id="indexes"
+    )
     async def indexes(request: Request) -> Response:
         state = state_of(request)
         items = await state.in_cheap_pool(lambda: [told(name, served) for name, served in state.table.items()])
         return Response(to_json({"indexes": items}), media_type="application/json")
 
-    @routes.get("/{index}", response_model=replies.IndexInfo, tags=["Indexes"], summary="What an index holds")
+    @routes.get("/{index}", response_model=replies.IndexInfo, tags=["Indexes"], summary="What an index holds", operation_id="info")
     async def info(request: Request, index: str) -> Response:
         state = state_of(request)
         served = state.table[index]
         return Response(to_json(await state.in_cheap_pool(lambda: told(index, served))), media_type="application/json")
 
-    @routes.post("/{index}/price", response_model=replies.Price, tags=["Indexes"], summary="What a question would cost")
+    @routes.post(
+        "/{index}/price", response_model=replies.Price, tags=["Indexes"], summary="What a question would cost", operation_id="price"
+    )
     async def price(request: Request, index: str, asked: AskPrice) -> Response:
         state = state_of(request)
         if asked.question not in QUESTIONS:

@@ -331,6 +331,7 @@ def test_axe_finds_nothing_serious(browser: Any, server: LiveServer, scheme: Any
         "?q=the+cat&doc=1&mark=1",
         "?mode=text#text=the+cat+sat+on+the+mat",
         "?mode=compare&q=cat",
+        "docs",
     ):
         page.goto("about:blank")
         page.goto(f"{server.url}/{address}")
