@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -137,6 +138,16 @@ class Measured:
         self.figures: dict[str, float] = {}
         self.wrong = 0
 
+    def rounds(self, number: int, ask: Callable[..., None], *arguments: Any) -> None:
+        """Measure several times; each figure is the median of what was found."""
+        found: list[dict[str, float]] = []
+        for _ in range(number):
+            kept, self.figures = self.figures, {}
+            ask(*arguments)
+            found.append(self.figures)
+            self.figures = kept
+        self.figures |= {key: statistics.median(one[key] for one in found) for key in found[0]}
+
     def count(self, client: Client, number: int) -> None:
         number %= len(self.ngrams)
         status, content = client.ask(f"{self.base}/count", {"ngram": self.ngrams[number]})
@@ -254,13 +265,13 @@ def measure(path: str, chosen: argparse.Namespace) -> dict[str, Any]:
     name = os.path.basename(os.path.abspath(path))
     with si.open(path) as index, serving(path) as (process, port):
         measured = Measured(index, name, port, chosen.seed)
-        measured.counting(chosen.seconds)
-        measured.health(min(chosen.seconds, 20.0))
+        measured.rounds(chosen.rounds, measured.counting, chosen.seconds)
+        measured.rounds(chosen.rounds, measured.health, min(chosen.seconds, 10.0))
         measured.spans()
         measured.at_once()
-        measured.idle(min(chosen.seconds, 10.0))
+        measured.rounds(chosen.rounds, measured.idle, min(chosen.seconds, 10.0))
         measured.memory(psutil.Process(process.pid), chosen.requests)
-        measured.bulk(chosen.bulk)
+        measured.rounds(chosen.rounds, measured.bulk, chosen.bulk)
         measured.stop(process)
         figures = {**measured.figures, "all_wrong": measured.wrong}
         return {"tokenizer": index.tokenizer.kind, "tokens": index.num_tokens, "load": os.getloadavg()[0], "figures": figures}
@@ -280,6 +291,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("indexes", nargs="+", metavar="INDEX")
     parser.add_argument("--seconds", type=float, default=60.0, help="of counting at 100 a second")
+    parser.add_argument("--rounds", type=int, default=3, help="of which medians are shown")
     parser.add_argument("--requests", type=int, default=MANY, help="over which memory is watched")
     parser.add_argument("--bulk", type=int, default=BULK, help="n-grams in bulk")
     parser.add_argument("--seed", type=int, default=0)
@@ -289,10 +301,11 @@ def main() -> None:
     print(table(found))
     if chosen.keep:
         save("serve", {"indexes": found})
+        loads = " and ".join(format(one["load"], ".1f") for one in found)
         note = (
-            f"{chosen.seconds:g} s of counting at {RATE} a second, {chosen.requests:,} requests over which memory is watched, on "
-            f"{machine()['cores']} cores of {machine()['processor']}, on which other work ran meanwhile: the load was "
-            f"{' and '.join(format(one['load'], '.1f') for one in found)}."
+            f"Medians of {chosen.rounds} rounds, of {chosen.seconds:g} s of counting at {RATE} a second; memory over "
+            f"{chosen.requests:,} requests; on {machine()['cores']} cores of {machine()['processor']}, on which other work ran "
+            f"meanwhile: the load was {loads}."
         )
         insert(ROOT / "benchmarks" / "README.md", "serve", f"{table(found)}\n\n{note}")
 
