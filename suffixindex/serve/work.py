@@ -13,8 +13,8 @@ from suffixindex.serve.metrics import Metrics
 from suffixindex.serve.settings import Settings
 
 Answer = TypeVar("Answer")
-GRACE = 1.0
-"""Seconds beyond the deadline in which work may end by itself."""
+GRACE = 60.0
+"""Seconds beyond the deadline in which a block may end by itself: to compile code at its first use takes long on a busy machine."""
 LEAST_SECONDS = 10.0
 """A question has before it is stopped: a busy machine is no reason to refuse a cheap one."""
 
