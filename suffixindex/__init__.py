@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from suffixindex.exporting import export
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
+    from suffixindex.merging import Merged, merge
     from suffixindex.results import (
         Concordance,
         Document,
@@ -62,12 +63,14 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "BuildReport": "building.publish",
+    "Merged": "merging",
     "SuffixIndex": "index",
     "build": "construct",
     "check_corpus": "corpus.doctor",
     "connect": "serve.client",
     "estimate_build": "construct",
     "export": "exporting",
+    "merge": "merging",
     "suffix_array": "suffix_sort",
     "verify": "integrity",
     **dict.fromkeys(
@@ -90,6 +93,7 @@ __all__ = [
     "Duplicate",
     "Duplicates",
     "FormatError",
+    "Merged",
     "MissingDependencyError",
     "NextTokens",
     "NgramCount",
@@ -117,6 +121,7 @@ __all__ = [
     "estimate_build",
     "export",
     "lm",
+    "merge",
     "open",
     "serve",
     "suffix_array",
@@ -142,15 +147,17 @@ def open(
     Parameters
     ----------
     path
-        An index of ours. Or one of infini-gram, versions 4 to 6: a folder, or a list of folders. Or one of tokengrams: a pair
-        of files ``.bin`` and ``.idx``, named by either, or a folder of pairs. Those are read as they lie, nothing is copied.
+        An index of ours, or a list of some of one tokenizer, which answer as one: their documents are numbered in this order, and
+        have the field ``index``, its folder's name, or its whole path where two have the same. Or an index of infini-gram, versions
+        4 to 6: a folder, or a list of folders. Or one of tokengrams: a pair of files ``.bin`` and ``.idx``, named by either, or a
+        folder of pairs. Those are read as they lie, nothing is copied.
     scheduler
         Address or scheduler file of a Dask cluster that sees the index, one of ours, under the same path: its workers answer,
         see :class:`suffixindex.distributed.queries.ClusterIndex`.
     threads
         Cores that bulk questions use; all by default.
     shards
-        Shards ``[first, last)`` alone of an index of ours, as an index of the documents in them, which count from 0.
+        Shards ``[first, last)`` alone of indexes of ours, as an index of the documents in them, which count from 0.
     tokenizer
         Of another engine's index, whose files do not say it: ``bytes``, or a Hugging Face name, folder or ``tokenizer.json``,
         for questions in text. This and what follows is remembered beside the files, or in the user's cache.
@@ -181,7 +188,8 @@ def open(
     if scheduler is not None:
         given = [name for name, value in {**of_others, "shards": shards, "threads": threads}.items() if value is not None]
         if given or not isinstance(path, (str, os.PathLike)):
-            raise QueryError(f"a cluster answers for one whole index of ours: leave {given[0] if given else 'other paths'} out")
+            out = f"leave {given[0]} out" if given else "leave other paths out, or make one index of them with suffixindex merge"
+            raise QueryError(f"a cluster answers for one whole index of ours: {out}")
         from suffixindex.distributed.queries import ClusterIndex
 
         return ClusterIndex(path, scheduler)

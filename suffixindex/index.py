@@ -84,7 +84,7 @@ class SuffixIndex(OldNames):
         self.separator, self.vocabulary_size = self.manifest.separator, self.manifest.vocabulary_size
         self.num_documents, self.num_tokens = self.manifest.num_documents, self.manifest.num_tokens
         self.dtype = TOKEN_TYPES[self.manifest.token_type]
-        self.local = LocalShards(self._opened.shards, self.separator, threads or cpu_count())
+        self.local = LocalShards(self._opened.shards, self.separator, threads or cpu_count(), self._opened.shard_names)
         self.shard_set: ShardSet = self.local
         self._encoding = Encoding(self._opened.open_tokenizer, self.vocabulary_size, self.separator)
         stored = self.manifest.settings.get("stored_separator")
@@ -124,7 +124,7 @@ class SuffixIndex(OldNames):
     def __repr__(self) -> str:
         shards = f"{self.num_shards} shard{'s' * (self.num_shards != 1)}"
         size = f"{self.num_documents:,} documents, {self.num_tokens:,} tokens, {shards}"
-        return f"{type(self).__name__}({str(self.path)!r}: {self.manifest.tokenizer['kind']} tokenizer, {size})"
+        return f"{type(self).__name__}({self._opened.label!r}: {self.manifest.tokenizer['kind']} tokenizer, {size})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         said: dict[str, Any] = {**asdict(self._said), "threads": self._cores}
@@ -265,10 +265,10 @@ class SuffixIndex(OldNames):
         """Occurrences of an n-gram, or documents (``unit="documents"``), for each value of a field of the documents' metadata.
 
         A field is a key of the metadata, a dotted path into records in it (``meta.pile_set_name``; a key with the dots itself goes
-        first), or ``path``, the file that a document came from. Largest counts first, equal ones by value; what does not occur is
-        left out. Documents without the field count under None. Values that are equal in Python are one: 1, 1.0 and true. The first
-        question about a field reads it of all documents, 1 µs each. Raises QueryError where no document has a value, one holds a
-        list or a record, or the index keeps no metadata.
+        first), ``path``, the file that a document came from, or, of several indexes, ``index``, its name. Largest counts first,
+        equal ones by value; what does not occur is left out. Documents without the field count under None. Values that are equal
+        in Python are one: 1, 1.0 and true. The first question about a field reads it of all documents, 1 µs each. Raises QueryError
+        where no document has a value, one holds a list or a record, or the index keeps no metadata.
         """
         return document_queries.counts_by(self.local, self.checker.ngram(ngram), field, unit, self._mask(where))
 

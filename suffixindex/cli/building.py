@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from suffixindex.cli.check import INPUT_FORMATS
-from suffixindex.cli.options import NUMBER, NUMBER_OR_NONE, SEED, THREADS, output_options, plural
+from suffixindex.cli.options import NUMBER, NUMBER_OR_NONE, SEED, THREADS, index_paths, output_options, plural
 from suffixindex.cli.streams import emit
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def summary(report: "BuildReport") -> str:
 @click.argument("index", type=click.Path())
 @output_options
 def info(index: str, style: str | None) -> None:
-    """What an index holds and how it was made; whose it is, if another engine's; or what a Megatron dataset holds.
+    """What an index holds and how it was made; whose it is, if another engine's; what a Megatron dataset holds; or a+b together.
 
     \b
     Example:
@@ -119,7 +119,7 @@ def info(index: str, style: str | None) -> None:
     from suffixindex.corpus.megatron import dataset_info
     from suffixindex.index import SuffixIndex
 
-    emit([dataset_info(Path(index)) or SuffixIndex(index).info()], style)
+    emit([dataset_info(Path(index)) or SuffixIndex(index_paths(index)).info()], style)
 
 
 @click.command(short_help="Check that an index is whole and in order.")
@@ -139,3 +139,24 @@ def verify(index: str, full: bool, samples: int, seed: int, threads: int | None)
 
     checked = verify_index(index, full=full, samples=samples, seed=seed, threads=threads)
     click.echo(f"{index} is in order: {checked}", err=True)
+
+
+@click.command(short_help="Make one index of several.")
+@click.argument("index", nargs=-1, required=True, type=click.Path())
+@click.option("-o", "--output", required=True, type=click.Path(), help="Folder of the index to make.")
+@click.option("--copy", is_flag=True, help="Copy files. Otherwise they are hard links, which take no room, where the disk allows.")
+def merge(index: tuple[str, ...], output: str, copy: bool) -> None:
+    """Make one index of each INDEX, of one tokenizer: nothing is sorted again, documents are numbered in this order.
+
+    An index may be removed then, and what was merged stays. Without a merge, every command takes several as INDEX+INDEX.
+
+    \b
+    Example:
+      suffixindex merge may june july -o summer
+    """
+    from suffixindex.merging import merge as merge_indexes
+
+    merged = merge_indexes(index, output, copy=copy)
+    size = f"{plural(merged.num_documents, 'document')}, {plural(merged.num_tokens, 'token')}, {plural(merged.num_shards, 'shard')}"
+    copied = f"{merged.copied_bytes / 2**20:,.1f} MiB of them copied" if merged.copied_bytes else "all by links"
+    click.echo(f"{merged.path}: {size}; {merged.num_bytes / 2**20:,.1f} MiB, {copied}", err=True)

@@ -1,6 +1,7 @@
 """What the commands share: the group that lists and ends them, the index, options, how n-grams are read."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
@@ -10,7 +11,7 @@ import click
 
 from suffixindex.cli.streams import QueryFile, input_lines
 from suffixindex.corpus.text import text_lines
-from suffixindex.errors import QueryError, UnaskableError
+from suffixindex.errors import NoIndexError, QueryError, UnaskableError
 from suffixindex.storage import exact
 
 if TYPE_CHECKING:
@@ -36,16 +37,32 @@ Options = ParamSpec("Options")
 
 
 def with_index(command: "Callable[Concatenate[SuffixIndex, Options], None]") -> Callable[..., None]:
-    """A command's first argument: the path of an index, which is opened, handed on and closed."""
+    """A command's first argument: the path of an index, or of several with ``+``, which is opened, handed on and closed."""
 
     @wraps(command)
     def opened(index: str, *arguments: Options.args, **options: Options.kwargs) -> None:
         from suffixindex.index import SuffixIndex
 
-        with SuffixIndex(index) as handed:
+        with SuffixIndex(index_paths(index)) as handed:
             command(handed, *arguments, **options)
 
     return click.argument("index", type=click.Path())(opened)
+
+
+def index_paths(text: str) -> list[str]:
+    """The paths in ``a+b``. What is there under the whole name, or the longest beginning of it, is taken as it is.
+
+    Raises
+    ------
+    NoIndexError
+        There is nothing at the first of several.
+    """
+    if "+" not in text or os.path.exists(text):
+        return [text]
+    for cut in reversed([place for place, sign in enumerate(text) if sign == "+"]):
+        if os.path.exists(text[:cut]):
+            return [text[:cut], *index_paths(text[cut + 1 :])]
+    raise NoIndexError(f"there is nothing at {text}, nor at what stands before a + in it: a+b asks the indexes a and b as one")
 
 
 class Limit(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on

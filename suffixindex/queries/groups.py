@@ -21,6 +21,8 @@ Condition = Value | range | Callable[[Any], object] | Iterable[Value | range]
 Where = Mapping[str, Condition] | NDArray[np.bool_]
 """A condition for each of several fields, which must all hold; or a boolean for each document."""
 
+INDEX = "index"
+"""The field that says which of several indexes a document is of."""
 FIRST = 10
 """Documents whose fields a message names."""
 
@@ -42,8 +44,8 @@ class Groups(NamedTuple):
 class DocumentGroups:
     """The groups of an index's documents by any field, read when first asked for and then kept. Safe to share."""
 
-    def __init__(self, shards: Sequence[Shard]) -> None:
-        self._shards = shards
+    def __init__(self, shards: Sequence[Shard], names: Sequence[str] = ()) -> None:
+        self._shards, self._names = shards, names
         self._read: dict[str, Groups] = {}
         self._lock = ForkLock()
 
@@ -51,7 +53,8 @@ class DocumentGroups:
         """See :meth:`SuffixIndex.counts_by` for what a field is."""
         with self._lock:
             if field not in self._read:
-                self._read[field] = read_groups(self._shards, field)
+                named = field == INDEX and self._names
+                self._read[field] = named_groups(self._shards, self._names) if named else read_groups(self._shards, field)
             return self._read[field]
 
     def sizes(self, field: str) -> Counter[Value]:
@@ -76,6 +79,15 @@ class DocumentGroups:
             raise QueryError(f"where is {type(where).__name__}: expected a condition for each field, as {{'year': 1999}}")
         mask.flags.writeable = False
         return mask
+
+
+def named_groups(shards: Sequence[Shard], names: Sequence[str]) -> Groups:
+    """The documents by their shard's name; reads nothing."""
+    numbers: dict[Value, int] = {}
+    of_shards = [numbers.setdefault(name, len(numbers)) for name in names]
+    codes = np.repeat(np.array(of_shards, np.int32), [shard.num_documents for shard in shards])
+    codes.flags.writeable = False
+    return Groups(codes, list(numbers))
 
 
 def read_groups(shards: Sequence[Shard], field: str) -> Groups:

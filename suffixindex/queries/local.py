@@ -43,14 +43,16 @@ class LocalShards:
         The id that ends documents.
     cores
         Threads that bulk questions use.
+    names
+        What each shard's index is called, where they are of several.
     """
 
-    def __init__(self, shards: Sequence[Shard], separator: int, cores: int) -> None:
+    def __init__(self, shards: Sequence[Shard], separator: int, cores: int, names: Sequence[str] = ()) -> None:
         self.shards = list(shards)
         self.separator = separator
         self.cores = cores
         self.first_documents: list[int] = np.cumsum([0] + [shard.num_documents for shard in shards]).tolist()
-        self.groups = DocumentGroups(self.shards)
+        self.groups = DocumentGroups(self.shards, names)
         self._threads = Threads(cores)
 
     @property

@@ -57,12 +57,27 @@ def move_folder(source: Path, target: Path) -> None:
     fsync_folder(target.parent)
 
 
-def link_file(source: Path, target: Path) -> None:
-    """A file of the same content, durable: a link, or a copy where the disk has no links or is another one."""
+def link_file(source: Path, target: Path) -> bool:
+    """A file of the same content, durable: a link, or a copy where the disk has no links or is another one.
+
+    Returns whether it is a link.
+    """
     try:
         os.link(os.path.realpath(source), target)
     except OSError:
-        shutil.copyfile(source, target)
+        copy_file(source, target)
+        return False
+    _make_durable(target)
+    return True
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """A copy of a file, durable."""
+    shutil.copyfile(source, target)
+    _make_durable(target)
+
+
+def _make_durable(target: Path) -> None:
     with open(target, "rb") as file:
         os.fsync(file.fileno())
     fsync_folder(target.parent)
