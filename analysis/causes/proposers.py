@@ -6,7 +6,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -94,17 +94,30 @@ class LocalProposer:
     max_tokens: int = 128
 
     def propose(self, trials: Sequence[Trial], examples: Sequence[tuple[str, str]], goal: Goal, iteration: int) -> str:
-        asked = instruction(trials, examples, goal)
-        if self.model.tokenizer.chat_template:
-            message = [{"role": "user", "content": asked}]
-            text = self.model.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-            text = _begun_once(self.model.tokenizer, text)
-        else:
-            text = f"{asked}\n\nNew instruction:"
+        """
+        Raises
+        ------
+        ModelError
+            Its context takes no instruction, not even one that shows the last trial alone.
+        """
         drawn = Sampling(self.temperature, self.seed * 1_000_003 + iteration)
-        settings: dict[str, Any] = {"max_tokens": self.max_tokens, "stop": ("\n\n",), "sampling": drawn, "too_long": "error"}
-        (answer,) = continue_texts(self.model, [text], names=["the proposer's prompt"], **settings)
-        return cleaned(answer or "")
+        settings: dict[str, Any] = {"max_tokens": self.max_tokens, "stop": ("\n\n",), "sampling": drawn, "too_long": "drop"}
+        for shown in _ever_less(trials[-SHOWN:], examples):
+            text = self._text(instruction(*shown, goal))
+            (answer,) = continue_texts(self.model, [text], names=["the proposer's prompt"], **settings)
+            if answer is not None:
+                return cleaned(answer)
+        raise ModelError(
+            f"the proposer {self.model.columns['model']} has too short a context for its instruction and {self.max_tokens} tokens "
+            "more: choose a model with a longer one, or proposer = 'edits'"
+        )
+
+    def _text(self, asked: str) -> str:
+        if not self.model.tokenizer.chat_template:
+            return f"{asked}\n\nNew instruction:"
+        message = [{"role": "user", "content": asked}]
+        text = self.model.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+        return _begun_once(self.model.tokenizer, text)
 
 
 @dataclass(frozen=True)
@@ -174,6 +187,17 @@ class EndpointProposer:
                 time.sleep(wait)
                 pause *= 2
         raise ModelError(f"{self._url} did not answer {self.retries + 1} times: {reason}; see that it runs, then start again")
+
+
+def _ever_less(
+    trials: Sequence[Trial], examples: Sequence[tuple[str, str]]
+) -> Iterator[tuple[Sequence[Trial], Sequence[tuple[str, str]]]]:
+    """All of it, then half as many trials, the last ones, down to one; then fewer examples, down to none."""
+    while len(trials) > 1:
+        yield trials, examples
+        trials = trials[-(len(trials) // 2) :]
+    for number in range(len(examples), -1, -1):
+        yield trials, examples[:number]
 
 
 def _begun_once(tokenizer: Any, text: str) -> str:

@@ -159,6 +159,35 @@ def test_a_local_model_proposes(index: si.SuffixIndex, tmp_path: Path) -> None:
     assert table.num_rows == 3
 
 
+def test_an_instruction_that_is_too_long_shows_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials grow in number and examples in length: the stage ended when a proposer's context was full."""
+    from analysis.models.open import open_model
+
+    pytest.importorskip("tokenizers")
+    model = open_model(str(write_model(tmp_path, context=2048)), device="cpu")
+    trials = [Trial(f"prompt {number}", number) for number in range(5)]
+    asked: list[str] = []
+
+    def continued(fits: int) -> Any:
+        def written(model: Any, texts: list[str], **settings: Any) -> list[str | None]:
+            assert settings["too_long"] == "drop"
+            asked.extend(texts)
+            return ["a prompt" if len(asked) >= fits else None]
+
+        return written
+
+    for fits, numbers, examples in ((1, range(5), 2), (2, (3, 4), 2), (3, (4,), 2), (4, (4,), 1), (5, (4,), 0)):
+        asked.clear()
+        monkeypatch.setattr("analysis.causes.proposers.continue_texts", continued(fits))
+        assert LocalProposer(model).propose(trials, [("a", "b"), ("c", "d")], "memorize", 1) == "a prompt"
+        assert [number for number in range(5) if f"prompt {number}" in asked[-1]] == list(numbers)
+        assert asked[-1].count("input: ") == examples
+    monkeypatch.undo()
+    short = open_model(str(write_model(tmp_path / "short", context=16)), device="cpu")
+    with pytest.raises(ModelError, match=r"has too short a context for its instruction and 4 tokens more: choose"):
+        LocalProposer(short, max_tokens=4).propose(trials, [("a", "b")], "memorize", 1)
+
+
 @pytest.mark.parametrize("written_by_tokenizer", [True, False])
 @pytest.mark.parametrize("written_by_template", [True, False])
 def test_a_chat_begins_once(
