@@ -79,7 +79,7 @@ def damaged_json(value: Any, rng: Random) -> Any:
         if kind == 0:
             del made_list[place]
         elif kind == 1:
-            made_list *= rng.choice((2, 100))
+            made_list *= min(rng.choice((2, 100)), 1 + 100_000 // len(repr(made_list)))  # a list of lists would fill the memory
         else:
             made_list[place] = damaged_json(value[place], rng)
         return made_list
