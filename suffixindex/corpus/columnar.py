@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
+
 from suffixindex.corpus.records import HUGGING_FACE, BadRecordError, Chunk, Parsed, Source, too_large
 from suffixindex.errors import CorpusError, MissingDependencyError, SuffixIndexError
 
 ROWS = 1024
 BATCH_BYTES = 1 << 23
+VIEWS = ("string_view", "binary_view")
 
 _SAVED = "dataset_info.json", "state.json"
 _SAVED_SPLITS = "dataset_dict.json"
@@ -44,6 +47,7 @@ def read_parquet(source: Source, start: int, limit: int) -> Iterator[Chunk]:
                     row += group.num_rows
                     continue
                 rows = max(1, min(ROWS, BATCH_BYTES * group.num_rows // max(group.total_byte_size, 1)))
+                rows = min(rows, max(1, limit // max(_largest_row(source.path, file.metadata, number, limit // rows), 1)))
                 for batch in file.iter_batches(rows, row_groups=[number]):
                     skip = min(max(start - row, 0), len(batch))
                     row += len(batch)
@@ -59,8 +63,65 @@ def read_arrow(source: Source, start: int, limit: int) -> Iterator[Chunk]:
             skip = min(max(start - row, 0), len(batch))
             row += len(batch)
             rows = max(1, min(ROWS, BATCH_BYTES * len(batch) // max(batch.nbytes, 1)))
+            rows = min(rows, max(1, limit // max(_shared_bytes(batch), 1)))
             for first in range(skip, len(batch), rows):
                 yield from _chunks(batch.slice(first, rows), limit, file.tell())
+
+
+def _largest_row(path: str, metadata: Any, number: int, harmless: int) -> int:
+    """At most how many bytes of text a row of a row group has that several rows may share in the file, unless they are few.
+
+    A value that is stored once, in a column's dictionary or as the beginning of the next, is there in every row when it is read.
+    """
+    import pyarrow.parquet
+
+    group = metadata.row_group(number)
+    columns = [group.column(i) for i in range(group.num_columns)]
+    delta = [column.total_uncompressed_size for column in columns if "DELTA_BYTE_ARRAY" in column.encodings]
+    shared = [
+        column.path_in_schema
+        for column in columns
+        if column.has_dictionary_page and column.physical_type == "BYTE_ARRAY" and column.total_uncompressed_size > harmless
+    ]
+    if not shared:
+        return sum(delta)
+    with pyarrow.parquet.ParquetFile(path, metadata=metadata, pre_buffer=False, read_dictionary=shared) as file:
+        return int(sum(delta)) + _shared_bytes(next(file.iter_batches(1, row_groups=[number], columns=shared)))
+
+
+def _shared_bytes(batch: Any) -> int:
+    """At most how many bytes of text a row has that lie in the batch once for several rows."""
+    return sum(map(_shared, batch.columns))
+
+
+def _shared(array: Any) -> int:
+    import pyarrow
+
+    types, kind, name = pyarrow.types, array.type, str(array.type)
+    if types.is_dictionary(kind):
+        return _largest(array.dictionary)
+    if name.startswith("run_end_encoded"):
+        return _largest(array.values)
+    if types.is_struct(kind):
+        return sum(_shared(array.field(i)) for i in range(kind.num_fields))
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return _shared(array.values)
+    return _largest(array) if name in VIEWS else 0
+
+
+def _largest(texts: Any) -> int:
+    """Bytes of the longest text; 0 of what is none."""
+    import pyarrow
+    from pyarrow import compute
+
+    if not len(texts):
+        return 0
+    if str(texts.type) in VIEWS:  # of 16 bytes each, first the length
+        return int(np.frombuffer(texts.buffers()[1], "<i4")[::4].max())
+    try:
+        return int(compute.max(compute.binary_length(texts)).as_py() or 0)
+    except pyarrow.ArrowNotImplementedError:
+        return 0
 
 
 def _arrow_batches(pyarrow: Any, file: Any) -> Iterator[Any]:

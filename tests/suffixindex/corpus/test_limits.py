@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import struct
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -249,3 +250,36 @@ def test_a_build_that_was_killed_is_no_part_of_a_corpus(tmp_path: Path, left: st
         else:
             (tmp_path / "my-index" / name).write_text("{}")
     assert resolve([tmp_path]) == before
+
+
+@pytest.mark.parametrize("stored", ["dictionary", "prefixes", "nested", "arrow dictionary", "arrow views", "arrow runs"])
+def test_a_value_that_is_stored_once_for_many_rows_is_unpacked_for_few_at_a_time(tmp_path: Path, stored: str) -> None:
+    """A file of some kB whose rows are GiB, as a repeated text makes one of a Parquet file."""
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    text, rows = "x" * 20_000, 50
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * rows, "int32"), pa.array([text]))
+    path = tmp_path / ("a.arrow" if stored.startswith("arrow") else "a.parquet")
+    if stored == "arrow views":
+        views = struct.pack("<i4sii", len(text), b"xxxx", 0, 0) * rows
+        column = pa.Array.from_buffers(pa.string_view(), rows, [None, pa.py_buffer(views), pa.py_buffer(text.encode())])
+    if stored == "arrow runs":
+        column = pa.RunEndEncodedArray.from_arrays(pa.array([rows], "int32"), pa.array([text]))
+    table = pa.table({"text": column})
+    if stored.startswith("arrow"):
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    elif stored == "prefixes":
+        plain = table.cast(pa.schema({"text": pa.string()}))
+        pyarrow.parquet.write_table(plain, path, use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY"})
+    elif stored == "nested":
+        inner = pa.StructArray.from_arrays([column.cast(pa.string())], ["text"])
+        pyarrow.parquet.write_table(pa.table({"text": pa.array(["a"] * rows), "meta": inner}), path)
+    else:
+        pyarrow.parquet.write_table(table, path, store_schema=False)
+    sources = resolve([path])
+    pieces = list(read_records(sources, limit=LIMIT))
+    assert max(piece.num_records for piece in pieces) * len(text) <= LIMIT
+    documents = parse(pieces, sources, RecordOptions(text_field="meta.text" if stored == "nested" else "text"))
+    assert documents.texts == [text] * rows
