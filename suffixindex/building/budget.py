@@ -137,9 +137,9 @@ def estimate(
     documents = sum(len(lengths) for _, lengths in numbered)
     separator = separator_of(encoder.token_type)
     tokens = np.concatenate([tokens for tokens, _ in numbered])
-    from suffixindex.suffix_sort import suffix_array
+    from suffixindex.suffix_sort.sort import suffix_array
 
-    suffix_array(tokens[:1000], separator=separator, threads=threads)
+    suffix_array(tokens[:1000], separator=separator, threads=threads)  # compiles
     started = time.perf_counter()
     suffix_array(tokens, separator=separator, threads=threads)
     sort_seconds = time.perf_counter() - started

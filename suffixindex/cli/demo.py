@@ -27,7 +27,7 @@ PAIR = ("deadlock", "timeout")
 @click.command(short_help="Index Python's standard library and ask it things.")
 @click.argument("index", type=click.Path(), default="demo-index")
 def demo(index: str) -> None:
-    """Index this Python's own standard library and show what the index answers; takes a minute.
+    """Index this Python's own standard library and show what the index answers; takes some seconds.
 
     \b
     Example:
@@ -54,7 +54,7 @@ def run(folder: str) -> None:
     _say(
         f"Indexing Python {sys.version.split()[0]}'s standard library: {len(files):,} files, {size / 1e6:.0f} MB of text, by words."
     )
-    click.echo("  (the first build on a machine compiles for some 20 seconds, later ones do not)")
+    click.echo("  (the first build on a machine compiles for some seconds, later ones do not)")
     started = time.perf_counter()
     report = build(files, folder, tokenizer="words", on_error="skip")
     _show_build(report, time.perf_counter() - started)

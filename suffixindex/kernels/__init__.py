@@ -6,6 +6,10 @@ no argument: its callers have validated. What it reads of a suffix array it chec
 cached kernel is not recompiled when a helper in another file changes.
 """
 
+from collections.abc import Callable
+
+COMPILING: list[Callable[[bool], None]] = []
+"""Told true when a kernel is about to be compiled, which takes seconds, and false when that is over."""
 FANOUT = 16
 """Keys of a node of the search tree: two cache lines, which the processor fetches together."""
 BLOCK_SHIFT = 7

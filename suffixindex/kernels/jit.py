@@ -7,17 +7,22 @@ Python, ``NUMBA_BOUNDSCHECK=1`` checks every index.
 """
 
 import atexit
+import glob
 import logging
 import os
+import pickle
 import shutil
 import tempfile
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import numba
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils, event, types
 from numba.extending import intrinsic
+
+from suffixindex.kernels import COMPILING
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +52,64 @@ def _has_cache() -> bool:
 
 CACHED = _has_cache()
 
+
+class _Teller(event.Listener):
+    """Tells who wants to know that something compiles. What it needs compiles within it, and in other threads beside it."""
+
+    def __init__(self) -> None:
+        self._under_way = 0
+        self._lock = Lock()
+
+    def on_start(self, happening: Any) -> None:
+        self._count(1, 1)
+
+    def on_end(self, happening: Any) -> None:
+        self._count(-1, 0)
+
+    def _count(self, more: int, telling: int) -> None:
+        with self._lock:
+            self._under_way += more
+            changed = self._under_way == telling
+        for tell in list(COMPILING) if changed else ():
+            tell(telling == 1)
+
+
+event.register("numba:compile", _Teller())
+
 kernel: Callable[..., Any] = numba.njit(nogil=True, cache=CACHED, error_model="numpy")
 """Decorator of a kernel that Python calls."""
 
 helper: Callable[..., Any] = numba.njit(nogil=True, cache=CACHED, error_model="numpy", inline="always")
 """Decorator of a leaf that kernels call: a call with array arguments costs 100-150 ns, inlining removes it."""
+
+
+def is_ready(compiled: Any, first: Any) -> bool:
+    """Whether a kernel runs without being compiled first, with ``first`` as its first argument: here before, or kept on disk.
+
+    Where Numba does not say, or compiles nothing, it is not.
+    """
+    if not hasattr(compiled, "signatures"):
+        return False
+    wanted = numba.typeof(first)
+    return any(signature[0] == wanted for signature in [*compiled.signatures, *_kept_signatures(compiled)])
+
+
+def _kept_signatures(compiled: Any) -> list[Any]:
+    """The signatures of a kernel's code on disk, if it is no older than the source."""
+    function = compiled.py_func
+    written = os.stat(function.__code__.co_filename).st_mtime
+    name = f"*{glob.escape(function.__qualname__)}-{function.__code__.co_firstlineno}.*.nbi"
+    found: list[Any] = []
+    for path in glob.glob(os.path.join(glob.escape(str(compiled.stats.cache_path)), name)):
+        try:
+            with open(path, "rb") as file:
+                version = pickle.load(file)
+                _, overloads = pickle.load(file)
+            if version == numba.__version__ and os.stat(path).st_mtime >= written:
+                found += [key[0] for key in overloads]
+        except (OSError, EOFError, pickle.UnpicklingError, TypeError, ValueError):  # another Numba's
+            continue
+    return found
 
 
 def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:

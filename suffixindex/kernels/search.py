@@ -186,10 +186,9 @@ def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids
     for begin in range(first, last, ABREAST):
         end = min(begin + ABREAST, last)
         searches = 2 * (end - begin)
-        for q in range(begin, end):
-            search = 2 * (q - begin)
-            target[search] = _pack(tokens, ids, starts[q], stops[q], bits, limit, 0)
-            target[search + 1] = _pack(tokens, ids, starts[q], stops[q], bits, limit, 1) + np.uint64(1)
+        for search in range(searches):
+            q = begin + (search >> 1)
+            target[search] = _pack(tokens, ids, starts[q], stops[q], bits, limit, search & 1) + np.uint64(search & 1)
         node[:] = 0
         for level in range(len(levels) - 1):
             for search in range(searches):

@@ -95,6 +95,13 @@ def intern_words(count, new_starts, new_hashes, new_pool, words, slots, hashes, 
 
 
 @helper
+def _copy(source, count, target):
+    """Not by slices, whose error messages are compiled too."""
+    for i in range(count):
+        target[i] = source[i]
+
+
+@helper
 def _decode(text, i):
     """(code point, bytes) of the valid UTF-8 sequence at ``i``."""
     byte = np.uint32(text[i])
@@ -137,11 +144,13 @@ def split_words(text, document_offsets, folding, ids, lengths):
 
     ``folding`` maps a code point to its lower case, or to ``SPACE``; code points beyond it stand for themselves. Fills
     ``ids`` (room for a word every second byte) and ``lengths`` (words of each document).
-    Returns (tokens, words, hashes, starts, pool). O(bytes).
+    Returns (tokens, words, hashes, starts, pool), these three with room for more. O(bytes).
     """
-    slots = np.zeros(1 << 12, np.uint32)
+    slots = np.empty(1 << 12, np.uint32)
+    slots[:] = 0
     hashes = np.empty(1 << 11, np.uint64)
-    starts = np.zeros((1 << 11) + 1, np.int64)
+    starts = np.empty((1 << 11) + 1, np.int64)
+    starts[0] = 0
     pool = np.empty(len(text) // 4 + 64, np.uint8)
     words = 0
     tokens = 0
@@ -154,7 +163,7 @@ def split_words(text, document_offsets, folding, ids, lengths):
             at = starts[words]
             if at + 2 * (end - i) + 8 > len(pool):
                 grown = np.empty(2 * len(pool) + 2 * (end - i) + 8, np.uint8)
-                grown[:at] = pool[:at]
+                _copy(pool, at, grown)
                 pool = grown
             word_hash = HASH_SEED
             stop = at
@@ -179,19 +188,20 @@ def split_words(text, document_offsets, folding, ids, lengths):
                 starts[words] = stop
                 if words == len(hashes):
                     more_hashes = np.empty(2 * words, np.uint64)
-                    more_hashes[:words] = hashes
+                    _copy(hashes, words, more_hashes)
                     hashes = more_hashes
-                    more_starts = np.zeros(2 * words + 1, np.int64)
-                    more_starts[: words + 1] = starts
+                    more_starts = np.empty(2 * words + 1, np.int64)
+                    _copy(starts, words + 1, more_starts)
                     starts = more_starts
-                    slots = np.zeros(4 * words, np.uint32)
+                    slots = np.empty(4 * words, np.uint32)
+                    slots[:] = 0
                     _place(words, slots, hashes)
                 ids[tokens] = words - 1
             else:
                 ids[tokens] = slots[slot] - 1
             tokens += 1
         lengths[document] = tokens - first
-    return tokens, words, hashes[:words].copy(), starts[: words + 1].copy(), pool[: starts[words]].copy()
+    return tokens, words, hashes, starts, pool
 
 
 @kernel

@@ -23,6 +23,8 @@ SPACING = 64
 """Ranks between two leaves: 32 costs twice the bytes and saves 16 % of a search (benchmarks/README.md)."""
 TABLE_BYTES = 8 / SPACING * FANOUT / (FANOUT - 1) + 4 / (1 << BLOCK_SHIFT)
 """Bytes a token of both tables."""
+FEW_TOKENS = 1 << 22
+"""Up to so many a tree is made without compiled code, which would take longer to load."""
 PADDING = np.uint64(2**64 - 1)
 
 RankBounds = tuple[int, int, int, int]
@@ -87,31 +89,56 @@ def search_tree(keys: NDArray[np.uint64], size: int, vocabulary_size: int, spaci
 
 
 def grow_search_tree(
-    tokens: NDArray[Any], suffix_array: NDArray[np.uint32], vocabulary_size: int, spacing: int = SPACING, bits: int | None = None
+    tokens: NDArray[Any],
+    suffix_array: NDArray[np.uint32],
+    vocabulary_size: int,
+    spacing: int = SPACING,
+    bits: int | None = None,
+    *,
+    compiled: bool = True,
 ) -> SearchTree:
-    """Make the tree from sorted suffixes. O(tokens / spacing), about 1 ns a token.
+    """Make the tree from sorted suffixes. O(tokens / spacing), about 1 ns a token; 3 ns where no code is to be ``compiled``.
 
     With ``bits``, tokens go into the keys as they are, that many bits each, separators and what follows them too.
     """
-    from suffixindex.kernels.search import pack_keys
-
     size = len(suffix_array)
     tree = search_tree(np.full(level_offsets(size, spacing)[-1], PADDING), size, vocabulary_size, spacing)
     if bits is not None:
         tree = tree._replace(bits=bits, limit=1 << bits)
     keys, levels = tree.keys, tree.levels
-    pack_keys(tokens, suffix_array, spacing, tree.bits, tree.limit, -(-size // spacing), keys[levels[-2] :])
+    leaves = keys[levels[-2] :]
+    if compiled:
+        from suffixindex.kernels.search import pack_keys
+
+        pack_keys(tokens, suffix_array, spacing, tree.bits, tree.limit, -(-size // spacing), leaves)
+    else:
+        leaves[: -(-size // spacing)] = _packed(tokens, suffix_array[::spacing], tree.bits, tree.limit)
     for level in range(len(levels) - 3, -1, -1):
         greatest = keys[levels[level + 1] : levels[level + 2]].reshape(-1, FANOUT)[:, -1]
         keys[levels[level] : levels[level] + len(greatest)] = greatest
     return tree
 
 
+def _packed(tokens: NDArray[Any], positions: NDArray[np.uint32], bits: int, limit: int) -> NDArray[np.uint64]:
+    """The packed first tokens of some suffixes, as ``pack_keys`` packs them."""
+    keys = np.zeros(len(positions), np.uint64)
+    ended = np.zeros(len(positions), bool)
+    for lane in range(64 // bits):
+        places = positions.astype(np.int64) + lane
+        ended |= places >= len(tokens)
+        token = np.minimum(tokens[np.minimum(places, len(tokens) - 1)].astype(np.uint64), np.uint64(limit))
+        token[ended] = 0
+        keys = keys << np.uint64(bits) | token
+        ended |= token == limit
+    return keys
+
+
 def lookup_tables(
     tokens: NDArray[Any], suffix_array: NDArray[np.uint32], document_offsets: NDArray[np.uint64], vocabulary_size: int
 ) -> dict[str, NDArray[Any]]:
     """The tables that go with a shard's other arrays, by file name."""
-    tree = grow_search_tree(tokens, suffix_array, vocabulary_size)
+    compiled = len(suffix_array) > FEW_TOKENS
+    tree = grow_search_tree(tokens, suffix_array, vocabulary_size, compiled=compiled)
     return {SEARCH_TREE: tree.keys, DOCUMENT_BLOCKS: document_blocks(document_offsets)}
 
 

@@ -1,13 +1,22 @@
 """The suffix sort wherever it runs: on the processor's cores, or on a GPU where one is asked for and worth it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.gpu_sort.device import CPU, sort_tokens
-from suffixindex.suffix_sort import sort
+from suffixindex.suffix_sort import doubling
+from suffixindex.suffix_sort.checked import check_out, checked_tokens
+
+if TYPE_CHECKING:
+    from suffixindex.suffix_sort.sort import SortConfig
+
+COMPILING_TOKENS = 1 << 22
+"""Up to so many tokens are sorted without compiled code where that is not there: seconds, where compiling takes a minute."""
+FEW_TOKENS = 1 << 15
+"""Up to so many always: milliseconds, where Numba alone takes half a second to load."""
 
 
 def suffix_array(
@@ -19,14 +28,15 @@ def suffix_array(
     shard: int = 0,
     out: NDArray[np.uint32] | None = None,
     progress: Callable[[float], None] | None = None,
-    config: sort.SortConfig = sort.DEFAULT_CONFIG,
+    config: "SortConfig | None" = None,
 ) -> NDArray[np.uint32]:
     """Return the positions of all suffixes of ``tokens`` in their order: the same array on any device.
 
     Parameters
     ----------
     tokens, separator, threads, out, progress
-        As for :func:`suffixindex.suffix_sort.sort.suffix_array`, which says what the order is and what the CPU costs.
+        As for :func:`suffixindex.suffix_sort.sort.suffix_array`, which says what the order is and what the CPU costs. A text of
+        up to 4 M tokens does not wait for a compiler: :mod:`suffixindex.suffix_sort.doubling`.
     device
         ``cpu``; ``cuda``, ``cuda:1``: a GPU, through torch; ``auto``: a GPU if torch sees one and the text is worth its start.
         A GPU without the memory for the text leaves it to the CPU, with a line in the log.
@@ -46,14 +56,23 @@ def suffix_array(
     [3, 1, 2, 0]
     """
 
+    plain = checked_tokens(tokens)
+    if out is not None:
+        check_out(out, len(plain))
+
     def on_cpu() -> NDArray[np.uint32]:
-        return sort.suffix_array(tokens, separator=separator, threads=threads, out=out, progress=progress, config=config)
+        told = progress or (lambda share: None)
+        if config is None and len(plain) <= FEW_TOKENS:
+            return doubling.suffix_array(plain, separator, out, told)
+        from suffixindex.suffix_sort import sort
+
+        if config is None and len(plain) <= COMPILING_TOKENS and not sort.is_compiled(plain, separator):
+            return doubling.suffix_array(plain, separator, out, told)
+        how = config or sort.DEFAULT_CONFIG
+        return sort.suffix_array(plain, separator=separator, threads=threads, out=out, progress=progress, config=how)
 
     if device == CPU:
         return on_cpu()
-    plain = sort.checked_tokens(tokens)
     if separator is not None and len(plain) and int(plain.max()) > separator:
         raise ValueError(f"the id {int(plain.max())} exceeds the separator {separator}")
-    if out is not None:
-        sort.check_out(out, len(plain))
     return sort_tokens(plain, separator, device, on_cpu, shard=shard, out=out, progress=progress)

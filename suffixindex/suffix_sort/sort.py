@@ -24,9 +24,10 @@ from suffixindex.kernels.sort import cover as sort_cover
 from suffixindex.kernels.sort import partitions as sort_partitions
 from suffixindex.kernels.sort import ties as sort_ties
 from suffixindex.kernels.sort.codes import RankedText
+from suffixindex.suffix_sort.checked import check_out, checked_tokens
 from suffixindex.suffix_sort.induce import induce, plan_induction
-from suffixindex.suffix_sort.text import rank_text
-from suffixindex.system.memory import MAX_TOKENS, cpu_count
+from suffixindex.suffix_sort.text import is_ready_for, rank_text
+from suffixindex.system.memory import cpu_count
 from suffixindex.system.parallel import Ranges, Workers
 
 
@@ -150,25 +151,9 @@ def suffix_array(
     return out
 
 
-def checked_tokens(tokens: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.unsignedinteger[Any]]:
-    """The tokens as a read-only plain array, so that each kernel compiles once for a dtype."""
-    if tokens.dtype not in (np.uint8, np.uint16, np.uint32):
-        raise TypeError(f"tokens have dtype {tokens.dtype}, expected uint8, uint16 or uint32")
-    if tokens.ndim != 1:
-        raise ValueError(f"tokens have shape {tokens.shape}, expected one dimension")
-    if len(tokens) > MAX_TOKENS:
-        raise ValueError(f"there are {len(tokens):,} tokens, at most {MAX_TOKENS:,} can be sorted at once: sort parts of them")
-    plain = np.ascontiguousarray(tokens).view(np.ndarray)
-    plain.flags.writeable = False
-    return plain
-
-
-def check_out(out: NDArray[Any], size: int) -> None:
-    """Refuse an array that cannot take the ranks of ``size`` suffixes."""
-    if out.dtype != np.uint32:
-        raise TypeError(f"out has dtype {out.dtype}, expected uint32")
-    if out.shape != (size,) or not out.flags.c_contiguous:
-        raise ValueError(f"out has shape {out.shape}, expected ({size},) and contiguous")
+def is_compiled(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None) -> bool:
+    """Whether these tokens are sorted without compiling for a minute first. O(tokens log tokens)."""
+    return is_ready_for(tokens, separator, sort_ties.refine_ties)
 
 
 class _Sort(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.kernels.jit import is_ready
 from suffixindex.kernels.sort import codes as sort_codes
 from suffixindex.kernels.sort.codes import END_PADDING, RankedText
 from suffixindex.system.parallel import Ranges, Workers
@@ -69,6 +70,15 @@ def rank_text(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, w
         codes=_codes(counts, bucket_bits),
         bucket_bits=bucket_bits,
     )
+
+
+def is_ready_for(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, refine: Any) -> bool:
+    """Whether the kernel ``refine`` is compiled for the ranks that these tokens get. O(tokens)."""
+    kinds = len(np.unique(tokens)) + (separator is not None)
+    dtype = next(dtype for bits, _, dtype in LANES if kinds.bit_length() <= bits)
+    number = np.uint64(0)
+    text = RankedText(np.empty(0, dtype), 0, 0, 0, number, number, number, np.empty(0, np.int64), np.empty(0, np.uint64), 0)
+    return is_ready(refine, text)
 
 
 def _bucket_counts(

@@ -4,6 +4,8 @@ import sys
 from types import TracebackType
 from typing import Any, Self
 
+from suffixindex.kernels import COMPILING
+
 
 class Bar:
     """One phase: how much of ``total`` is done, in ``unit``, how fast, the time left, and what else is counted.
@@ -15,6 +17,7 @@ class Bar:
         from tqdm.auto import tqdm
 
         disable = sys.stderr is None or (None if enabled is None else not enabled)
+        self._phase = phase
         self._bar: Any = tqdm(
             desc=phase,
             total=total,
@@ -27,9 +30,11 @@ class Bar:
         )
 
     def __enter__(self) -> Self:
+        COMPILING.append(self._compiling)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        COMPILING.remove(self._compiling)
         self._bar.close()
 
     def show(self, done: int, **counts: int) -> None:
@@ -40,6 +45,10 @@ class Bar:
             shown += [f"{_short(counts['tokens'] / elapsed)} tokens/s"] if "tokens" in counts else []
             self._bar.set_postfix_str(", ".join(shown), refresh=False)
         self._bar.update(done - self._bar.n)
+
+    def _compiling(self, begun: bool) -> None:
+        """Say so, since nothing moves meanwhile."""
+        self._bar.set_description(f"{self._phase} (compiling)" if begun else self._phase)
 
 
 def _short(number: float) -> str:

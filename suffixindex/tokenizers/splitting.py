@@ -53,8 +53,8 @@ def split_batch(texts: Sequence[str]) -> SplitWords:
     ids = np.empty(len(text) // 2 + len(texts) + 1, np.uint32)
     lengths = np.empty(len(texts), np.int64)
     with np.errstate(over="ignore"):  # hashes wrap around; without the JIT that would be a warning
-        tokens, _, hashes, starts, pool = split_words(text, offsets, _folding(), ids, lengths)
-    return SplitWords(ids[:tokens], lengths, hashes, starts, pool)
+        tokens, words, hashes, starts, pool = split_words(text, offsets, _folding(), ids, lengths)
+    return SplitWords(ids[:tokens], lengths, hashes[:words].copy(), starts[: words + 1].copy(), pool[: starts[words]].copy())
 
 
 def _encode(text: str) -> bytes:

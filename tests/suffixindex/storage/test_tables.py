@@ -62,6 +62,8 @@ def test_a_led_search_finds_what_a_plain_one_does(tmp_path: Path, token_type: st
     index = building.write_index(tmp_path / "index", corpus, token_type, vocabulary_size=size)
     part = index.shards[0]
     tree = tables.grow_search_tree(part.tokens, part.suffix_array, size, spacing)
+    plain = tables.grow_search_tree(part.tokens, part.suffix_array, size, spacing, compiled=False)
+    assert plain.keys.tolist() == tree.keys.tolist()
     assert (len(tree.levels) > 2) == (part.length / spacing > tables.FANOUT)
     part.search_tree = tree
     ngrams = asked(corpus, index.separator, 3)

@@ -1,6 +1,7 @@
 """The suffix sort against its definition, the linear checker and pydivsufsort."""
 
 from collections.abc import Callable
+from unittest import mock
 
 import numba
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from suffixindex.suffix_sort import devices, doubling
 from suffixindex.suffix_sort.check import check_suffix_array
 from suffixindex.suffix_sort.divsufsort import divsufsort_suffix_array
 from suffixindex.suffix_sort.sort import DEFAULT_CONFIG, SortConfig, suffix_array
@@ -41,6 +43,15 @@ def oracle(tokens: NDArray[np.unsignedinteger], separator: int | None) -> list[i
     return sorted(range(len(ids)), key=key)
 
 
+def doubled(tokens: NDArray[np.unsignedinteger], separator: int | None) -> list[list[int]]:
+    """What the sort without compiled code gives, in one piece and in many."""
+    found = []
+    for piece in (doubling.PIECE, 3):
+        with mock.patch.object(doubling, "PIECE", piece):
+            found.append(doubling.suffix_array(tokens, separator).tolist())
+    return found
+
+
 @st.composite
 def texts(draw: st.DrawFn) -> tuple[NDArray[np.unsignedinteger], int | None]:
     """A text over 1, 2, 3 or 60,000 ids, and its separator, if any: random, periodic, doubled, of equal documents."""
@@ -69,6 +80,7 @@ def test_order_is_the_definition(text: tuple[NDArray[np.unsignedinteger], int | 
     for threads in (1, 2, 5):
         assert suffix_array(tokens, separator=separator, threads=threads, config=config).tolist() == expected
     assert divsufsort_suffix_array(tokens, separator).tolist() == expected
+    assert doubled(tokens, separator) == [expected] * 2
 
 
 @st.composite
@@ -94,6 +106,7 @@ def test_mosaics_are_sorted(text: tuple[NDArray[np.unsignedinteger], int | None]
     expected = oracle(tokens, separator)
     for threads in (1, 3):
         assert suffix_array(tokens, separator=separator, threads=threads, config=config).tolist() == expected
+    assert doubled(tokens, separator) == [expected] * 2
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
@@ -105,6 +118,7 @@ def test_tiny(dtype: type, ids: list[int | str]) -> None:
     tokens = np.array([top if i == "top" else i for i in ids], dtype)
     for separator in (None, top):
         assert suffix_array(tokens, separator=separator).tolist() == oracle(tokens, separator)
+        assert doubled(tokens, separator) == [oracle(tokens, separator)] * 2
 
 
 @pytest.mark.parametrize(
@@ -246,3 +260,46 @@ def test_progress_only_grows_and_ends_at_one() -> None:
     assert len(told) >= 4
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+@pytest.mark.parametrize("ready", [False, True])
+@pytest.mark.parametrize("size", [0, 10, 11, 20, 21])
+def test_who_sorts(monkeypatch: pytest.MonkeyPatch, size: int, ready: bool) -> None:
+    """Few tokens never wait for a compiler, some million not for one that has not run before."""
+    asked: list[str] = []
+    monkeypatch.setattr(devices, "FEW_TOKENS", 10)
+    monkeypatch.setattr(devices, "COMPILING_TOKENS", 20)
+    monkeypatch.setattr("suffixindex.suffix_sort.sort.is_compiled", lambda tokens, separator: ready)
+    for module in ("sort", "doubling"):
+        monkeypatch.setattr(
+            f"suffixindex.suffix_sort.{module}.suffix_array",
+            lambda *_, module=module, **__: asked.append(module) or np.arange(size),
+        )
+    devices.suffix_array(np.zeros(size, np.uint8))
+    assert asked == ["sort" if size > 20 or (size > 10 and ready) else "doubling"]
+
+
+def test_doubling_of_ids_far_apart_and_of_one_that_exceeds_the_separator() -> None:
+    random = np.random.default_rng(0)
+    tokens = random.choice(np.array([5, 2**31, 2**32 - 2, 70_000, 2**32 - 1], np.uint32), 400)
+    shares: list[float] = []
+    out = np.empty(400, np.uint32)
+    assert doubling.suffix_array(tokens, 2**32 - 1, out, shares.append) is out
+    assert out.tolist() == oracle(tokens, 2**32 - 1)
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    with pytest.raises(ValueError, match=r"the separator 6 is smaller than the id 4294967295"):
+        doubling.suffix_array(tokens, 6)
+    with pytest.raises(TypeError, match="expected uint8, uint16 or uint32"):
+        devices.suffix_array(np.zeros(3, np.int64))
+
+
+@needs_jit
+def test_what_is_compiled_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    from suffixindex.kernels.sort import ties
+    from suffixindex.suffix_sort import sort
+
+    tokens = np.array([3, 1, 2, 255], np.uint8)
+    suffix_array(tokens, separator=255)
+    assert sort.is_compiled(tokens, 255)
+    monkeypatch.setattr(ties, "refine_ties", numba.njit(lambda text: text))
+    assert not sort.is_compiled(tokens, 255)
