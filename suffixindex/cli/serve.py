@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from suffixindex.cli.options import THREADS
+from suffixindex.cli.options import THREADS, index_paths
 
 
 @click.command(short_help="Answer questions over HTTP, with a page to ask them on.")
@@ -43,6 +43,7 @@ def serve(
     \b
     Example:
       suffixindex serve my-index
+      suffixindex serve may june both=may+june
       suffixindex serve pile=/data/pile v4_piletrain_llama=/data/pile --port 9000
     """
     import suffixindex
@@ -52,7 +53,7 @@ def serve(
     logging.getLogger("suffixindex.serve").setLevel(logging.WARNING if quiet else logging.INFO)
     paths = parse_indexes(index)
     given = {"scheduler": scheduler} if scheduler else {"threads": threads}
-    opened = {path: suffixindex.open(path, **given) for path in dict.fromkeys(paths.values())}
+    opened = {path: suffixindex.open(index_paths(path), **given) for path in dict.fromkeys(paths.values())}
     application = app({name: opened[path] for name, path in paths.items()}, **settings)
     listening = listen(host, port)
     url = address(host, listening.getsockname()[1])
@@ -66,13 +67,13 @@ def serve(
 
 
 def parse_indexes(arguments: tuple[str, ...]) -> dict[str, str]:
-    """Name -> path. A path without a name is called by its last part; what exists as it is written is a path."""
+    """Name -> path, or several with ``+``. One without a name is called by its last part; what exists as written is a path."""
     paths: dict[str, str] = {}
     for argument in arguments:
         name, equals, path = argument.partition("=")
         if not equals or os.path.exists(argument) or not re.fullmatch(r"[^/\\]+", name):
             path = argument
-            name = os.path.basename(os.path.abspath(argument))
+            name = "+".join(os.path.basename(os.path.abspath(part)) for part in index_paths(argument))
         if paths.setdefault(name, path) != path:
             raise click.UsageError(f"two indexes are called {name}: say NAME={path}")
     return paths

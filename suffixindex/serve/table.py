@@ -6,6 +6,7 @@ from typing import Any
 
 from suffixindex.errors import SuffixIndexError
 from suffixindex.index import SuffixIndex
+from suffixindex.queries.groups import INDEX
 from suffixindex.serve import problems
 from suffixindex.serve.pricing import Pricing
 
@@ -24,12 +25,13 @@ class Served:
     def info(self) -> dict[str, Any]:
         """What the index holds; not where it lies, nor how it was made."""
         index, said = self.index, self.index.info()
+        several = [INDEX] if "indexes" in said else []
         told = "kind tokenizer vocabulary_size token_type num_documents num_tokens num_shards num_bytes bytes_per_token skipped"
         return {
             **{name: said[name] for name in told.split()},
             "separator": index.separator,
             "stored_separator": index.checker.stored_separator,
-            "fields": list(self._fields()),
+            "fields": list(dict.fromkeys([*several, *self._fields()])),
         }
 
     def _fields(self) -> dict[str, None]:

@@ -419,6 +419,8 @@ def test_names_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "x": "y=z",
         "other": "../other",
     }
+    (tmp_path / "may").mkdir()
+    assert parse_indexes(("may+/data/june", "both=may+june")) == {"may+june": "may+/data/june", "both": "may+june"}
     with pytest.raises(click.UsageError, match="two indexes are called pile: say NAME=/b/pile"):
         parse_indexes(("/a/pile", "/b/pile"))
     assert [address(host, 1) for host in ("127.0.0.1", "0.0.0.0", "::1", "host")] == [

@@ -7,6 +7,7 @@ import json
 import random
 import zlib
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -261,3 +262,12 @@ def test_no_bulk_body_makes_the_server_fail(live: LiveServer, name: str, lines: 
 def test_no_body_makes_the_attribution_fail(live: LiveServer, body: dict[str, Any]) -> None:
     reply = live.ask("/demo/attribution", body)
     assert reply.status in (200, 400, 422), (body, reply.content)
+
+
+def test_several_indexes_served_as_one(live: LiveServer, letters: str, pets: si.SuffixIndex, tmp_path: Path) -> None:
+    si.build(Path(pets.path).parent / "w.jsonl", tmp_path / "pets", tokenizer="bytes", progress=False)
+    remote = live.connect(si.open([letters, tmp_path / "pets"]))
+    assert remote.count("the cat") == si.open(tmp_path / "pets").count("the cat")
+    assert remote.info()["fields"][0] == "index"
+    assert remote.groups("index") == {"pets": 2, "letters": si.open(letters).num_documents}
+    assert remote.count("the", {"index": "pets"}) == 6
