@@ -70,6 +70,7 @@ def test_pairs_are_mined_down_to_the_least_gamma(tmp_path):
         ("[index]", "[influence]\nmodels = ['x']\n[index]", "influence.models is 'x'; expected one of ladder/14m"),
         ("[index]", "[[models]]\nname = 'other/14m'\n[index]", "'14m@' is there twice"),
         ("[index]", "[index", "no readable TOML"),
+        ("[index]", f"deep = {'[' * 5000}\n[index]", "no readable TOML"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(tmp_path, old, new, message):
