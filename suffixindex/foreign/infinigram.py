@@ -107,7 +107,7 @@ def infer_types(tokens: Path, table: Path, offsets: Path) -> list[str]:
         return []
     starts = map_array(offsets, "<u8")
     sampled = starts[np.unique(np.linspace(0, len(starts) - 1, SAMPLED).astype(np.int64))]
-    if starts[0] or (np.diff(sampled.astype(np.int64)) <= 0).any() or int(sampled[-1]) >= size:
+    if starts[0] or (sampled[1:] <= sampled[:-1]).any() or int(sampled[-1]) >= size:
         return []
     content, entries = map_array(tokens, "u1"), map_array(table, "u1")
     return [name for name, dtype in TOKEN_TYPES.items() if _fits(content, entries, sampled, dtype.itemsize, table_size)]

@@ -298,7 +298,7 @@ def check_pieces(found: NDArray[np.int64], length: int) -> None:
     if len(found) % 2:
         raise wrong
     starts, deltas = found.reshape(2, -1)
-    if not len(starts) or starts[0] != 0 or starts[-1] >= length or (np.diff(starts) <= 0).any():
+    if not len(starts) or starts[0] != 0 or starts[-1] >= length or (starts[1:] <= starts[:-1]).any():
         raise wrong
     firsts = starts + deltas
     stops = firsts + np.diff(np.append(starts, length))

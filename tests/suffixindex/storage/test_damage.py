@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import suffixindex as si
+from suffixindex.foreign.shard import check_pieces
 from suffixindex.storage.format import shard_folder
 from tests.helpers import building
 from tests.helpers.foreign_building import write_infinigram, write_tokengrams
@@ -280,6 +281,26 @@ def test_offsets_of_another_engine_are_checked(tmp_path: Path, name: str, place:
         index.document(place)
     with pytest.raises(si.FormatError, match=name):
         si.verify(folder)
+
+
+@pytest.mark.parametrize("values", [(6 << 60, 9 << 60), (1 << 62, 3 << 62), (1 << 63, 5)])
+def test_absurd_offsets_of_another_engine_fit_no_type(tmp_path: Path, values: tuple[int, int]) -> None:
+    """Differences of 64-bit numbers wrap around; the numbers themselves do not."""
+    folder = write_infinigram(tmp_path / "v4_index", [DOCUMENTS])
+    array = np.fromfile(folder / "offset.0", "<u8")
+    array[3:5] = values
+    array.tofile(folder / "offset.0")
+    with pytest.raises(si.FormatError, match=r"v4_index|offset"):
+        si.open(folder)
+
+
+def test_pieces_whose_differences_wrap_around_are_none() -> None:
+    """Each begins behind the one before it as numbers of 64 bits subtract, and none of them does."""
+    check_pieces(np.array([0, 4, 6, -4]), 10)
+    starts = np.array([0, 2**62, -(2**63), 5])
+    firsts = np.array([0, 1, 2, 5])
+    with np.errstate(over="ignore"), pytest.raises(si.FormatError, match="numbers that make none"):
+        check_pieces(np.concatenate([starts, firsts - starts]), 10)
 
 
 def test_what_was_made_for_an_index_is_made_again_where_it_is_damaged(tmp_path: Path) -> None:
