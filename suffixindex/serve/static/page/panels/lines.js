@@ -51,6 +51,9 @@ function source(one, field) {
   return value === undefined || value === null ? "" : valueOf(value);
 }
 
+/** A field that some of these have: of several indexes asked as one, no record says of which it is, but the path does. */
+const had = (ones, field) => (ones.some((one) => (fieldValue(one, field) ?? null) !== null) ? field : "path");
+
 const opener = (one, at, open) => el("button", {
   type: "button",
   class: "open",
@@ -68,7 +71,8 @@ const head = (...names) => el("thead", {}, el("tr", {}, ...names.map(([name, kin
 const cell = (kind, ...content) => el("td", { class: kind, role: "cell" }, ...content);
 
 /** The concordance; `spaced` says that a space stands between any two tokens, whose own texts have none. */
-export function lineRows(lines, field, open, spaced) {
+export function lineRows(lines, wanted, open, spaced) {
+  const field = had(lines, wanted);
   const table = el("table", { class: spaced ? "kwic spaced" : "kwic", role: "table", "aria-label": "Lines" },
     head(["Before", "left"], ["Phrase", "match"], ["After", "right"], ["Document", "doc"], [field, "source"]),
     el("tbody", {}, ...lines.map((line) => el("tr", { role: "row", onclick: (event) => rowClick(event, () => open(line.document_id, line.offset)) },
@@ -89,7 +93,8 @@ function marked(text) {
 }
 
 /** Documents that hold the phrase, the first place of each. */
-export function documentRows(documents, field, open, spaced) {
+export function documentRows(documents, wanted, open, spaced) {
+  const field = had(documents, wanted);
   const gap = spaced ? " " : "";
   return el("table", { class: "documents", role: "table", "aria-label": "Documents" },
     head(["Document", "doc"], [field, "source"], ["Occurrences", "num"], ["First place", ""]),
