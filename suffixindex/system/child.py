@@ -57,13 +57,17 @@ class _Kept(logging.Handler):
         return taken
 
 
-def main(role: str, setup: int, *pipes: int) -> None:
-    """Be the ``source``, which writes to several pipes in turn, or a ``worker``, between one pipe and the next."""
+def main(role: str, *pipes: int) -> None:
+    """Be the ``source``, which writes to several pipes in turn, or a ``worker``, between one pipe and the next.
+
+    Standard input says what to make.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the one that asks decides
     os.dup2(2, 1)
     with suppress(EOFError, BrokenPipeError):  # one of the others is gone
-        with os.fdopen(setup, "rb") as file:
+        with os.fdopen(os.dup(0), "rb") as file:
             make, arguments = receive(file)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         if role == "source":
             _pour([os.fdopen(pipe, "wb", 0) for pipe in pipes], lambda: make(*arguments))
         else:

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from io import BufferedReader
@@ -57,10 +56,12 @@ class Pipeline:
                 self._results.append(BufferedReader(open(answers, "rb", 0)))  # noqa: SIM115 - closed by close
                 widen(feed)
                 widen(giving)
-                self._workers.append(_start("worker", work, [taken, giving], given))
+                self._workers.append(_start("worker", [taken, giving], given))
                 while theirs:
                     os.close(theirs.pop())
-            self._source = _start("source", source, feeds, given)
+            self._source = _start("source", feeds, given)
+            for process, made in [(self._source, source), *((worker, work) for worker in self._workers)]:
+                _tell(process, made)
         except BaseException:  # no more descriptors, or processes: those that were started would wait for ever
             self.close()
             raise
@@ -105,6 +106,8 @@ class Pipeline:
         for file in self._results:
             file.close()
         for process in everyone:
+            if process.stdin is not None:
+                process.stdin.close()
             try:
                 process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
@@ -140,14 +143,13 @@ def import_path() -> str:
     return os.pathsep.join(entry or os.getcwd() for entry in sys.path)
 
 
-def _start(role: str, made: Made, pipes: list[int], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    with tempfile.TemporaryFile() as setup:  # a pipe would have to be read before the next process is started
-        send(setup, tuple(made))
-        setup.flush()
-        setup.seek(0)
-        return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, role, str(setup.fileno()), *map(str, pipes)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            pass_fds=[setup.fileno(), *pipes],
-        )
+def _start(role: str, pipes: list[int], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", PROGRAM, role, *map(str, pipes)]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, bufsize=0, pass_fds=pipes)
+
+
+def _tell(process: "subprocess.Popen[bytes]", made: Made) -> None:
+    """Say what it is to make: when all are started, since it waits until the process reads."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin:  # its results will tell that it is gone
+        send(process.stdin, tuple(made))
