@@ -6,19 +6,23 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from math import ceil, log10
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from suffixindex.building.team import MUCH_BYTES
+from suffixindex.building.team import MUCH_BYTES, START_SECONDS
 from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source
 from suffixindex.errors import BuildError, CorpusError
 from suffixindex.gpu_sort.device import CPU, HOST_BYTES, shards_planned
 from suffixindex.storage.format import TOKEN_TYPES, separator_of
 from suffixindex.storage.tables import TABLE_BYTES
+from suffixindex.suffix_sort.devices import COMPILING_TOKENS, suffix_array
 from suffixindex.system.memory import MAX_TOKENS, parse_count, parse_size, sort_bytes_per_token, total_memory
 from suffixindex.tokenizers.encoders import Encoder
+
+if TYPE_CHECKING:
+    from suffixindex.suffix_sort.sort import SortConfig
 
 FIXED_BYTES = 360 << 20  # interpreter, compiled kernels, a tokenizer, the sort's tables
 THREAD_BYTES = 60 << 20  # the sort's scratch, or batches under way
@@ -137,16 +141,19 @@ def estimate(
     documents = sum(len(lengths) for _, lengths in numbered)
     separator = separator_of(encoder.token_type)
     tokens = np.concatenate([tokens for tokens, _ in numbered])
-    from suffixindex.suffix_sort.sort import suffix_array
-
-    suffix_array(tokens[:1000], separator=separator, threads=threads)  # compiles
-    started = time.perf_counter()
-    suffix_array(tokens, separator=separator, threads=threads)
-    sort_seconds = time.perf_counter() - started
     text_bytes = sum(piece.num_bytes for piece in pieces)
     scale = max(sum(source.bytes or 0 for source in sources) / max(read, 1), 1.0)
+    config: SortConfig | None = None
+    if len(tokens) * scale > COMPILING_TOKENS:  # else as the build will do it, which does not wait for a compiler
+        from suffixindex.suffix_sort.sort import DEFAULT_CONFIG
+
+        config = DEFAULT_CONFIG
+        suffix_array(tokens[:1000], separator=separator, threads=threads, config=config)  # compiles
+    started = time.perf_counter()
+    suffix_array(tokens, separator=separator, threads=threads, config=config)
+    sort_seconds = time.perf_counter() - started
     if encoder.spread and text_bytes * scale >= MUCH_BYTES:  # processes will do it, which share no interpreter
-        encode_seconds = min(encode_seconds, cpu / processes)
+        encode_seconds = min(encode_seconds, cpu / processes + START_SECONDS / scale)
     length = len(tokens)
     shards = ceil(length * scale / capacity)
     growth = 1 + GROWTH_PER_DECADE * max(0.0, log10(length * scale / shards / len(tokens)))

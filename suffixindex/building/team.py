@@ -24,6 +24,7 @@ BATCH_BYTES = 1 << 20
 LARGE_BATCH_BYTES = 1 << 22  # of processes, which hand them over by pipes
 LOOKAHEAD = 2  # batches under way for each thread
 SWITCH_SECONDS = 5e-4  # Python's own 5 ms are as long as a batch: whoever has read or written one would wait as long again
+START_SECONDS = 1.0  # until processes encode
 MUCH_BYTES = 1 << 28  # of text: processes take a second to start, in which threads encode a third of this
 PACKED = 4  # bytes of text that a byte of a packed file stands for, about
 ONE_THREAD = {"RAYON_NUM_THREADS": "1", "FASTOKENS_BPE_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "NUMBA_NUM_THREADS": "1"}
