@@ -5,13 +5,14 @@
 # make fuzz SECONDS=600       damaged, hostile and random input; exit 1 on a find, with the command that repeats it
 # make bench CORPUS=…         what an index of your corpus costs
 # make bench-queries TOKENS=….u16 PEERS=…/bin/python    questions against the peers
+# make bench-encode TOKENIZER=tokenizer.json            MB/s of encoding, by kind of corpus and number of processes
 # make bench-gpu     the suffix sort on a GPU, checked and timed
 # make bench-build TOKENS=….u16 PEERS=…/bin/python      the suffix sort against its peers
 PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 600
 
-.PHONY: demo serve lab test test-long fuzz lint bench bench-build bench-gpu bench-queries clean
+.PHONY: demo serve lab test test-long fuzz lint bench bench-build bench-encode bench-gpu bench-queries clean
 
 demo: .venv/core
 	$(BIN)/suffixindex demo demo-index
@@ -40,6 +41,9 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks.scaling $(CORPUS)
+
+bench-encode: .venv/dev
+	$(BIN)/python -m benchmarks.encoding $(if $(TOKENIZER),--tokenizer $(TOKENIZER))
 
 bench-gpu: .venv/dev
 	$(BIN)/python -m benchmarks.gpu $(if $(TOKENS),--tokens $(TOKENS))

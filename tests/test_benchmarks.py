@@ -36,3 +36,11 @@ def test_contenders(tmp_path: Path, name: str) -> None:
     ready, measured, checked = done.stdout.splitlines()
     assert (ready, checked) == ("ready", "checked")
     assert json.loads(measured)["seconds"] > 0
+
+
+def test_encoding(tmp_path: Path) -> None:
+    """Any number of processes gives the same ids."""
+    command = [sys.executable, "-m", "benchmarks.encoding", "--megabytes", "0.05", "--kinds", "Thai", "--processes", "1,2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [line.split("  ")[:2] for line in done.stdout.splitlines()] == [["Thai", "bytes"], ["Thai", "words"]]

@@ -1,0 +1,161 @@
+"""Encoding: MB/s by kind of corpus, tokenizer and number of processes, and this process's share of the CPU time.
+
+    python -m benchmarks.encoding [--tokenizer FILE] [--megabytes 32] [--processes 1,2,4] [--kinds books,code,…] [--keep]
+
+Texts are made of what every machine has, this Python's own standard library and its tables of characters. Read, parsed,
+encoded and numbered as a build does it, not written. Any number of processes must give the same ids. With a tokenizer of the
+GPT-2 or GPT-NeoX kind, a second one is made of it that splits as Llama 3's does.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import sysconfig
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.tables import ROOT, insert, markdown, save
+from suffixindex.building import team
+from suffixindex.building.team import Spread, Team
+from suffixindex.corpus.readers import RecordOptions
+from suffixindex.corpus.sources import resolve
+from suffixindex.tokenizers.encoders import choose_encoder
+
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+class Rate(NamedTuple):
+    """What one run gave. Seconds are wall time after the first batch, of which the start of processes is no part."""
+
+    mb_per_second: float
+    own_share: float
+    checksum: int
+
+
+def source_text(size: int) -> str:
+    root = Path(sysconfig.get_path("stdlib"))
+    text, parts, length = "", [], 0
+    for path in sorted(root.rglob("*.py")):
+        if length < size and "site-packages" not in path.parts:
+            part = path.read_text(encoding="utf-8", errors="replace")
+            parts.append(part)
+            length += len(part)
+    text = "".join(parts)
+    return (text * (size // max(len(text), 1) + 1))[:size]
+
+
+def drawn(first: int, last: int, marks: str, size: int) -> str:
+    """Characters of a script, some much commoner than others, with its marks."""
+    generator = random.Random(0)
+    characters = [chr(code) for code in range(first, last)]
+    generator.shuffle(characters)
+    weights = [1 / (place + 3) for place in range(len(characters))]
+    return "".join(generator.choices([*characters, *marks], [*weights, *[0.2] * len(marks)], k=size // 3))
+
+
+def chat(text: str) -> str:
+    return "\n".join(f"<user{number % 97}> {line}" for number, line in enumerate(text.split("\n")))
+
+
+def cut(text: str, size: int) -> list[str]:
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+KINDS: dict[str, Callable[[int], list[str]]] = {
+    "short pages": lambda size: cut(" ".join(source_text(size).split()), 4000),
+    "books": lambda size: cut(" ".join(source_text(size).split()), 800_000),
+    "chat logs": lambda size: cut(chat(source_text(size)), 100_000),
+    "code": lambda size: cut(source_text(size), 20_000),
+    "old German print": lambda size: cut(" ".join(source_text(size).split()).replace("s", "ſ"), 800_000),
+    "Chinese": lambda size: cut(drawn(0x4E00, 0x5E00, "，。\n", size), 100_000),
+    "Japanese": lambda size: cut(drawn(0x3041, 0x3097, "、。漢字\n", size), 100_000),
+    "Thai": lambda size: cut(drawn(0x0E01, 0x0E3B, " \n", size), 100_000),
+    "minified": lambda size: cut("".join(source_text(size).split()), 400_000),
+    "base64": lambda size: cut(drawn(0x41, 0x7B, "0123456789+/", 3 * size).replace("[", "A"), 100_000),
+    "one line": lambda size: [" ".join(source_text(size).split())],
+}
+
+
+def llama_like(tokenizer: str, folder: Path) -> str:
+    pipeline = json.loads(Path(tokenizer).read_bytes())
+    split = {"type": "Split", "pattern": {"Regex": LLAMA3}, "behavior": "Isolated", "invert": False}
+    last = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    pipeline["normalizer"] = None
+    pipeline["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [split, last]}
+    pipeline["added_tokens"] = [token for token in pipeline["added_tokens"] if not token["normalized"]]
+    path = folder / "tokenizer.json"
+    path.write_text(json.dumps(pipeline), encoding="utf-8")
+    return str(path)
+
+
+def measure(corpus: Path, tokenizer: str, processes: int) -> Rate:
+    """Encode a corpus once, with as many processes, or threads alone if one."""
+    sources = resolve(corpus)
+    encoder = choose_encoder(tokenizer)
+    with tempfile.TemporaryDirectory() as folder:
+        encoder.begin(Path(folder), 0)
+        encoding = Team(processes, Spread(processes, Path(folder), None)).encode(sources, encoder, RecordOptions(), (0, 0))
+        checksum = first_bytes = text_bytes = 0
+        own, started = time.process_time(), 0.0
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        for batch in encoding:
+            tokens, _ = encoder.number(batch.encoded)
+            checksum = zlib.crc32(tokens, checksum)
+            text_bytes += batch.text_bytes
+            if not started:
+                started, first_bytes = time.perf_counter(), text_bytes
+        seconds = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = time.process_time() - own
+    others = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Rate((text_bytes - first_bytes) / 1e6 / max(seconds, 1e-9), own / (own + others), checksum)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokenizer", help="a tokenizer.json")
+    parser.add_argument("--megabytes", type=float, default=32.0)
+    parser.add_argument("--processes", default="1,2" if (os.cpu_count() or 1) < 4 else "1,2,4")
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--keep", action="store_true", help="put the figures into README.md and results/")
+    arguments = parser.parse_args()
+    team.MUCH_BYTES = 0  # processes for little text too
+    team.LARGE_BATCH_BYTES = team.BATCH_BYTES  # many batches of little text
+    numbers = [int(number) for number in arguments.processes.split(",")]
+    rows: list[list[Any]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tokenizers = {"bytes": "bytes", "words": "words"}
+        if arguments.tokenizer:
+            tokenizers |= {"given": arguments.tokenizer, "Llama-like": llama_like(arguments.tokenizer, folder)}
+        for kind in arguments.kinds.split(","):
+            corpus = folder / "corpus.jsonl"
+            with corpus.open("w", encoding="utf-8") as file:
+                for text in KINDS[kind](int(arguments.megabytes * 1e6)):
+                    file.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
+            for title, tokenizer in tokenizers.items():
+                rates = [measure(corpus, tokenizer, number) for number in numbers]
+                assert len({rate.checksum for rate in rates}) == 1, (kind, title)
+                shown = [
+                    f"{rate.mb_per_second:.1f}" + (f" ({rate.own_share:.0%})" if number > 1 else "")
+                    for number, rate in zip(numbers, rates, strict=True)
+                ]
+                rows.append([kind, title, *shown])
+                print(*rows[-1], sep="  ", flush=True)
+    if arguments.keep:
+        save("encoding", {"megabytes": arguments.megabytes, "processes": numbers, "rows": rows})
+        header = ["corpus", "tokenizer", *("threads alone" if number == 1 else f"{number} processes" for number in numbers)]
+        insert(ROOT / "benchmarks" / "README.md", "encoding", markdown(header, rows))
+
+
+if __name__ == "__main__":
+    main()
