@@ -62,12 +62,18 @@ def _describe(shards: LocalShards, ngram: NDArray[np.int64], documents: NDArray[
         if not len(here):
             continue
         positions = shard.positions([shard.interval(ngram)], [len(ngram)])
-        for local in here.tolist():
-            start, stop = shard.bounds(local)
-            begin, end = np.searchsorted(positions, [start, stop + 1])
-            matches.append(
-                DocumentMatch(first + local, positions[begin:end] - start, stop - start, *_origin(shard.metadata(local)))
-            )
+        starts, stops = (shard.document_offsets[here + shift].astype(np.int64) for shift in (0, 1))
+        begins = np.searchsorted(positions, starts)
+        counts = np.searchsorted(positions, stops) - begins
+        ends = np.cumsum(counts)
+        places = np.repeat(begins - ends + counts, counts) + np.arange(int(ends[-1]))  # of the positions in these documents
+        offsets = positions[places] - np.repeat(starts, counts)
+        records = [{}] * len(here) if shard.metadata_path is None else shard.metadata_lines.records_of(here)
+        columns = ((here + first).tolist(), (ends - counts).tolist(), ends.tolist(), (stops - starts - 1).tolist(), records)
+        matches += [
+            DocumentMatch(document, offsets[begin:end], size, *_origin(record))
+            for document, begin, end, size, record in zip(*columns, strict=True)
+        ]
     return matches
 
 

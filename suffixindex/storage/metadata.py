@@ -1,9 +1,9 @@
 """The metadata of a shard's documents: a line of JSON for each, read when it is asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from suffixindex.storage.exact import loads, may_round
 from suffixindex.storage.identity import IndexFiles
 
 RECORD_BYTES = 1 << 16  # parsed at a time: more than the processor's cache holds costs twice as much
+GAP = 1 << 13  # bytes between two lines that are read rather than passed over: a call of the system costs as much
 
 Record = dict[str, Any]
 
@@ -27,10 +28,11 @@ def our_record(value: Any) -> Record:
     ValueError
         It is none.
     """
-    fields = {"path": (str, NoneType), "line": (int, NoneType), "metadata": (dict,)}
-    if not isinstance(value, dict) or not all(isinstance(value.get(name, ...), types) for name, types in fields.items()):
-        raise ValueError("no record")
-    return value
+    if isinstance(value, dict):
+        path, line, fields = value.get("path", ...), value.get("line", ...), value.get("metadata")
+        if (path is None or isinstance(path, str)) and (line is None or isinstance(line, int)) and isinstance(fields, dict):
+            return value
+    raise ValueError("no record")
 
 
 class MetadataLines:
@@ -72,11 +74,36 @@ class MetadataLines:
         FormatError
             Its line is damaged.
         """
-        start = int(self._starts[document])
-        stop = int(self._starts[document + 1]) if document + 1 < len(self._starts) else self._num_bytes
+        return self.records_of(np.array([document]))[0]
+
+    def records_of(self, documents: NDArray[np.int64]) -> list[Record]:
+        """What is kept of some documents, by ascending number: lines near each other are read together.
+
+        Raises
+        ------
+        FormatError
+            A line is damaged.
+        """
+        if not len(documents):
+            return []
+        starts, last = self._starts[documents].astype(np.int64), len(self._starts) - 1
+        stops = np.where(documents < last, self._starts[np.minimum(documents + 1, last)].astype(np.int64), self._num_bytes)
+        far = (starts[1:] - stops[:-1] > GAP) | (np.diff(starts // RECORD_BYTES) > 0)
+        records: list[Record] = []
+        lines: list[bytes] = []
+        num_bytes = 0
         with self._files.open(self._path) as file:
-            file.seek(start)
-            return self._records([file.read(stop - start)], document)[0]
+            for first, end in pairwise([0, *(np.flatnonzero(far) + 1).tolist(), len(documents)]):
+                begin = int(starts[first])
+                file.seek(begin)
+                block = file.read(int(stops[end - 1]) - begin)
+                bounds = zip((starts[first:end] - begin).tolist(), (stops[first:end] - begin).tolist(), strict=True)
+                lines += [block[start:stop] for start, stop in bounds]
+                num_bytes += len(block)
+                if num_bytes >= RECORD_BYTES or end == len(documents):
+                    records += self._records(lines, documents[len(records) : end].tolist())
+                    lines, num_bytes = [], 0
+        return records
 
     def records(self) -> Iterator[list[Record]]:
         """What is kept of all documents, in order, some at a time.
@@ -92,7 +119,7 @@ class MetadataLines:
                 document += len(lines)
                 if document > len(self._starts):
                     break
-                yield self._records(lines, document - len(lines))
+                yield self._records(lines, range(document - len(lines), document))
         if document != len(self._starts):
             raise FormatError(f"{self._path} does not have {len(self._starts):,} lines, one a document; {self._remedy}")
 
@@ -113,14 +140,14 @@ class MetadataLines:
                 return
         raise FormatError(f"{self._path}: line {document + 1:,} begins elsewhere than its offset says; {self._remedy}")
 
-    def _records(self, lines: list[bytes], first: int) -> list[Record]:
+    def _records(self, lines: list[bytes], documents: Sequence[int]) -> list[Record]:
         try:
             return [self._as_record(value) for value in parse_lines(lines)]
         except (ValueError, RecursionError):
             pass
         number = next((number for number, line in enumerate(lines) if not self._is_record(line)), 0)
         raise FormatError(
-            f"{self._path}, line {first + number + 1:,}: expected a record with the document's path, line and metadata; "
+            f"{self._path}, line {documents[number] + 1:,}: expected a record with the document's path, line and metadata; "
             f"{self._remedy}"
         )
 
