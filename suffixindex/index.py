@@ -227,7 +227,7 @@ class SuffixIndex(OldNames):
         """Documents that hold every clause: ``cooccurrence(a, b)``, or ``cooccurrence([a1, a2], b)`` for (a1 or a2) and b.
 
         With ``window=w``, documents where some occurrences of all clauses start within w tokens of each other: growing w never
-        shrinks the answer. About 2.5 ns an occurrence; with a window, O(occurrences · log occurrences).
+        shrinks the answer. About 2.5 ns an occurrence; with a window 30 ns, O(occurrences · log occurrences).
         """
         if window is not None or where is not None:
             return int(self.cooccurrences([clauses], window=window, where=where)[0])

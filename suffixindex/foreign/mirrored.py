@@ -88,7 +88,7 @@ class MirroredShard(StoredShard):
         return found
 
     def _starts(self, interval: Interval, length: int) -> NDArray[np.int64]:
-        stored = super()._starts(interval, length)
+        stored = super()._starts(interval, length).astype(np.int64)
         documents = self.documents_at(stored)
         first, end = (self.document_offsets[documents + shift].astype(np.int64) for shift in (0, 1))
         return np.asarray(first + end - np.maximum(length, 1) - stored)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from suffixindex.errors import QueryError
 from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, aliases, join
 from suffixindex.queries.stamps import Stamps
-from suffixindex.storage.shard import Interval, Shard
+from suffixindex.storage.shard import FEW, Interval, Shard
 from suffixindex.system.parallel import in_pieces
 
 if TYPE_CHECKING:
@@ -189,13 +189,29 @@ def documents_within(
 ) -> NDArray[np.int64]:
     """Ascending documents where some occurrence of every clause starts within ``window`` tokens of the others.
 
-    A clause is the intervals of its n-grams, and their lengths. The leftmost of such occurrences starts a span of at most
-    ``window``; so for each occurrence of any clause, the next occurrence of every clause from there on is looked up.
-    O(occurrences log occurrences).
+    A clause is the intervals of its n-grams, and their lengths. O(occurrences log occurrences): 30 ns each where they are many.
     """
-    starts = [shard.positions(clause, of_clause) for clause, of_clause in zip(clauses, lengths, strict=True)]
-    if any(not len(found) for found in starts):
+    sizes = [sum(high - low for low, high in clause) for clause in clauses]
+    if not all(sizes):
         return np.empty(0, np.int64)
+    starts = [shard.positions(clause, of_clause) for clause, of_clause in zip(clauses, lengths, strict=True)]
+    if sum(sizes) <= FEW:
+        return _few_within(shard, starts, window)
+    from suffixindex.kernels.windows import documents_within
+
+    positions = np.concatenate(starts)
+    ends = np.cumsum([0, *map(len, starts)])
+    found = np.empty(min(shard.num_documents, *map(len, starts)), np.int64)
+    asked = positions, shard.documents_at(positions), ends, min(window, shard.length), np.empty(len(starts), np.int64)
+    return found[: documents_within(*asked, found)]
+
+
+def _few_within(shard: Shard, starts: Sequence[NDArray[np.int64]], window: int) -> NDArray[np.int64]:
+    """The same without compiled code, given where each clause starts.
+
+    The leftmost of such occurrences starts a span of at most ``window``; so for each occurrence of any clause, the next occurrence
+    of every clause from there on is looked up.
+    """
     candidates = np.unique(np.concatenate(starts))
     reach = np.minimum(
         candidates + min(window, shard.length), shard.document_offsets[shard.documents_at(candidates) + 1].astype(np.int64) - 1

@@ -23,7 +23,7 @@ LIST = 10e-9
 """An occurrence whose document is listed."""
 SORT = 80e-9
 """An occurrence whose position is put in order."""
-NEAR = 400e-9
+NEAR = 40e-9
 """An occurrence whose neighbours within a window are looked for."""
 FOLLOW = 70e-9
 """An occurrence, of at most a vocabulary of them, whose continuation is read."""

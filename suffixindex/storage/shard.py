@@ -333,10 +333,11 @@ class Shard:
     def positions(self, intervals: Sequence[Interval], lengths: Sequence[int]) -> NDArray[np.int64]:
         """Ascending distinct positions at which any of several n-grams of these lengths starts. O(occurrences log occurrences)."""
         found = [self._starts(interval, length) for interval, length in zip(intervals, lengths, strict=True)]
-        return np.unique(np.concatenate(found)) if len(found) > 1 else np.sort(found[0])
+        ascending = np.unique(np.concatenate(found)) if len(found) > 1 else np.sort(found[0])
+        return ascending.astype(np.int64)  # sorted as they lie: half the width is half the time
 
-    def _starts(self, interval: Interval, length: int) -> NDArray[np.int64]:
-        return self.positions_at(*interval).astype(np.int64)
+    def _starts(self, interval: Interval, length: int) -> NDArray[np.integer[Any]]:
+        return self.positions_at(*interval)
 
     def documents_at(self, positions: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """The document of each position."""

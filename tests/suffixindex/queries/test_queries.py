@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import suffixindex as si
+from suffixindex.queries import cooccurrence as together
 from suffixindex.storage import shard
 from tests import oracle
 from tests.helpers import building
@@ -38,7 +39,7 @@ def asked(corpus: Corpus) -> list[list[int]]:
 @contextmanager
 def compiled() -> Iterator[None]:
     """Few are no reason to do without compiled code: the same answers as from a long life of large questions."""
-    with mock.patch.object(shard, "FEW", 0):
+    with mock.patch.object(shard, "FEW", 0), mock.patch.object(together, "FEW", 0):
         yield
 
 
@@ -247,6 +248,8 @@ def test_cooccurrence(new_folder: Folder, drawn: tuple[Corpus, list[list[list[li
     assert [np.flatnonzero(index.holding(*question, window=window)).tolist() for question in questions] == which_near
     with compiled():
         assert [index.document_ids(*question).tolist() for question in questions] == which
+        assert [index.document_ids(*question, window=window).tolist() for question in questions] == which_near
+        assert index.cooccurrences(questions, window=window).tolist() == near
     assert [index.cooccurrence(*question) for question in questions] == everywhere
     assert [index.cooccurrence(*question, window=window) for question in questions] == near
     assert index.cooccurrences(questions).tolist() == everywhere
