@@ -21,7 +21,7 @@ from unittest import mock
 import numpy as np
 
 import suffixindex as si
-from suffixindex.building import encode, job
+from suffixindex.building import job, team
 from suffixindex.corpus import lines
 from tests.fuzz import seeds
 from tests.fuzz.mutation import damaged, damaged_json, same_size
@@ -216,7 +216,7 @@ class States(Target):
     def prepare(self) -> None:
         self.corpus = self.folder / "corpus.jsonl"
         self.corpus.write_bytes(seeds.jsonl())
-        with mock.patch.object(lines, "READ_BYTES", 500), mock.patch.object(encode, "BATCH_BYTES", 1):
+        with mock.patch.object(lines, "READ_BYTES", 500), mock.patch.object(team, "BATCH_BYTES", 1):
             for name, stage in (("encoding", (job.Job, "encoded")), ("sorting", (job, "_sort"))):
                 with mock.patch.object(*stage, side_effect=KeyboardInterrupt), suppress(KeyboardInterrupt):
                     si.build(self.corpus, self.folder / name, **self.options)
