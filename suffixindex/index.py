@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.deprecated import OldNames, is_one_text, renamed, warn_renamed
 from suffixindex.ngrams import LONGEST, Clause, Ngram, NgramChecker, check_limits, check_positive, check_range
-from suffixindex.opened import Paths, Said, open_index
+from suffixindex.opening import Paths, Said, open_index
 from suffixindex.queries import documents as document_queries
 from suffixindex.queries import statistics
 from suffixindex.queries import texts as text_queries
@@ -44,7 +44,7 @@ from suffixindex.storage.format import TOKEN_TYPES
 from suffixindex.storage.shard import Shard
 from suffixindex.system.memory import cpu_count
 from suffixindex.tokenizers.base import Tokenizer
-from suffixindex.tokenizers.encoding import Encoding
+from suffixindex.tokenizers.query_encoding import Encoding
 
 
 class SuffixIndex(OldNames):

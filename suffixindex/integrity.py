@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from suffixindex.errors import FormatError
 from suffixindex.index import SuffixIndex
-from suffixindex.opened import is_foreign
+from suffixindex.opening import is_foreign
 from suffixindex.storage.files import hash_file
 from suffixindex.storage.format import (
     DOCUMENT_BLOCKS,

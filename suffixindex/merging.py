@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from suffixindex.building.folder import locked
 from suffixindex.errors import BuildError, SuffixIndexError
-from suffixindex.opened import OpenedIndex, join_indexes, join_manifests, open_each
+from suffixindex.opening import OpenedIndex, join_indexes, join_manifests, open_each
 from suffixindex.storage.files import copy_file, link_file, make_folder, move_folder, remove, write_bytes
 from suffixindex.storage.format import PROVENANCE, SHARD_MARKER, SOURCES, FileEntry, Manifest, shard_folder
 from suffixindex.storage.layout import check_layout

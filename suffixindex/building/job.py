@@ -8,7 +8,7 @@ from pathlib import Path
 
 from suffixindex.building.encode import encode_corpus, encoding_bar
 from suffixindex.building.linked import is_laid_out, link_tokens
-from suffixindex.building.shards import sort_shard
+from suffixindex.building.sort_shards import sort_shard
 from suffixindex.building.state import BuildState, Checkpoint, Clock, Counts, DocumentRange, Encoded, EncodedParts, ShardSize
 from suffixindex.building.team import Spread, Team
 from suffixindex.building.writer import TokenWriter

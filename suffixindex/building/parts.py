@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.building.encode import encode_corpus
-from suffixindex.building.shards import sort_shard
+from suffixindex.building.sort_shards import sort_shard
 from suffixindex.building.state import Counts, DocumentRange, Json, ShardSize
 from suffixindex.building.team import Team
 from suffixindex.building.writer import TokenWriter, cut, too_long

@@ -16,7 +16,7 @@ from suffixindex.distributed.cluster import CONNECT_SECONDS, open_client
 from suffixindex.errors import ClusterError
 from suffixindex.index import SuffixIndex
 from suffixindex.ngrams import NgramBatch, join
-from suffixindex.opened import Said, open_index
+from suffixindex.opening import Said, open_index
 from suffixindex.queries.cooccurrence import Questions
 from suffixindex.queries.local import LocalShards
 from suffixindex.queries.matching import Matches

@@ -57,7 +57,7 @@ def test_a_build_goes_on_on_another_device(tmp_path: Path, pretended_gpu: list[i
 
 
 def _fail_at_second(patch: pytest.MonkeyPatch) -> object:
-    from suffixindex.building.shards import sort_shard
+    from suffixindex.building.sort_shards import sort_shard
 
     calls: list[int] = []
 
