@@ -1,7 +1,7 @@
 """Arrays as other engines store them: what they hold is read where it lies, and looks like an array of ours.
 
 Both classes are read by Python (integers, slices, arrays of integers) and by kernels, which see the numbers in ``fields``
-(:mod:`suffixindex.kernels.foreign_arrays`).
+(:mod:`suffixindex.kernels.stored`).
 """
 
 from functools import cached_property
@@ -112,7 +112,7 @@ class Table:
 
     @cached_property
     def _numba_type_(self) -> Any:
-        from suffixindex.kernels.foreign_arrays import StoredTable
+        from suffixindex.kernels.stored import StoredTable
 
         return StoredTable(self.width)
 
@@ -189,6 +189,6 @@ class Tokens:
     def _numba_type_(self) -> Any:
         from numba import from_dtype
 
-        from suffixindex.kernels.foreign_arrays import StoredTokens
+        from suffixindex.kernels.stored import StoredTokens
 
         return StoredTokens(from_dtype(self.dtype.newbyteorder("=")), self.content.dtype.itemsize, self.swapped)

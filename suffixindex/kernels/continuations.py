@@ -8,9 +8,9 @@ set is ever built.
 import numpy as np
 
 from suffixindex.kernels import DamageError
-from suffixindex.kernels.foreign_arrays import place
 from suffixindex.kernels.guarded import inside, position_at
 from suffixindex.kernels.jit import helper, kernel, prefetch
+from suffixindex.kernels.stored import place
 
 AHEAD = 24  # ranks by which a suffix's text is asked for early
 

@@ -7,9 +7,9 @@ positions in between end at ``e`` too. So a text that the corpus holds as a whol
 
 import numpy as np
 
-from suffixindex.kernels.foreign_arrays import place
 from suffixindex.kernels.guarded import inside, position_at
 from suffixindex.kernels.jit import helper, kernel
+from suffixindex.kernels.stored import place
 
 
 @helper

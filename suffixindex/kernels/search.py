@@ -8,9 +8,9 @@ bound that the tree gave, the suffix beyond is compared too: a damaged tree is n
 import numpy as np
 
 from suffixindex.kernels import FANOUT, DamageError
-from suffixindex.kernels.foreign_arrays import place
 from suffixindex.kernels.guarded import LINE, position_at
 from suffixindex.kernels.jit import helper, kernel, prefetch
+from suffixindex.kernels.stored import place
 
 ABREAST = 32
 """Queries that a bulk search takes through the tree together, so that their cache misses overlap."""
