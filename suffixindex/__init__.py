@@ -30,6 +30,7 @@ from suffixindex.errors import (
 
 if TYPE_CHECKING:
     from suffixindex import lm, serve
+    from suffixindex.appending import Appended, append
     from suffixindex.building.publish import BuildReport
     from suffixindex.construct import build, estimate_build
     from suffixindex.corpus.doctor import check_corpus
@@ -62,9 +63,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
+    "Appended": "appending",
     "BuildReport": "building.publish",
     "Merged": "merging",
     "SuffixIndex": "index",
+    "append": "appending",
     "build": "construct",
     "check_corpus": "corpus.doctor",
     "connect": "serve.client",
@@ -83,6 +86,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "Appended",
     "BuildError",
     "BuildReport",
     "ClusterError",
@@ -115,6 +119,7 @@ __all__ = [
     "Variant",
     "VariantCount",
     "VariantCounts",
+    "append",
     "build",
     "check_corpus",
     "connect",

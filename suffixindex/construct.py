@@ -103,15 +103,51 @@ def build(
     CorpusError, TokenizerError, BuildError, ClusterError, MissingDependencyError
         With what is finished kept, so that the same call can go on.
     """
-    folder = Path(index)
+    threads = _checked_threads(threads, scheduler)
+    sources = resolve(corpus, input_format, separator=separator, sequences_per_step=sequences_per_step)
+    return build_from(
+        sources,
+        _choose_encoder(sources, tokenizer, revision, engine),
+        Path(index),
+        engine=engine,
+        memory=memory,
+        shard_tokens=shard_tokens,
+        text_field=text_field,
+        metadata=metadata,
+        on_error=on_error,
+        threads=threads,
+        restart=restart,
+        progress=progress,
+        checkpoint_seconds=checkpoint_seconds,
+        scheduler=scheduler,
+        workers=workers,
+        device=device,
+    )
+
+
+def build_from(
+    sources: list[Source],
+    encoder: Encoder,
+    folder: Path,
+    *,
+    engine: str | None,
+    memory: str | int | None,
+    shard_tokens: str | int | None,
+    text_field: str,
+    metadata: bool,
+    on_error: str,
+    threads: int,
+    restart: bool,
+    progress: bool | None,
+    checkpoint_seconds: float,
+    scheduler: str | None,
+    workers: int | None,
+    device: str,
+) -> BuildReport:
+    """:func:`build` of sources that were found, by an encoder that was chosen."""
     if on_error not in ("raise", "skip"):
         raise BuildError(f"on_error is {on_error!r}: expected raise or skip")
-    if scheduler is not None and threads is not None:
-        raise BuildError("threads are set where the workers of a cluster are started: dask worker --nthreads")
-    threads = _checked_threads(threads)
-    sources = resolve(corpus, input_format, separator=separator, sequences_per_step=sequences_per_step)
-    inputs = "".join(json.dumps(asdict(source)) + "\n" for source in sources).encode()
-    encoder = _choose_encoder(sources, tokenizer, revision, engine)
+    inputs = inputs_of(sources)
     budget = memory
     with _cluster(scheduler, workers, threads) as cluster:
         if cluster is not None:
@@ -135,6 +171,11 @@ def build(
             job = Job(folder, state, encoder, sources, options, threads, progress, device, processes, engine)
             with kept(folder, state):
                 return publish(job, _make_shards(job, cluster, engine, checkpoint_seconds))
+
+
+def inputs_of(sources: Sequence[Source]) -> bytes:
+    """What ``sources.jsonl`` says of some sources."""
+    return "".join(json.dumps(asdict(source)) + "\n" for source in sources).encode()
 
 
 def _make_shards(job: Job, cluster: "Cluster | None", engine: str | None, checkpoint_seconds: float) -> list[ShardEntry]:
@@ -162,7 +203,9 @@ def _choose_encoder(sources: Sequence[Source], tokenizer: str, revision: str | N
     return choose_encoder(tokenizer, revision, engine)
 
 
-def _checked_threads(threads: int | None) -> int:
+def _checked_threads(threads: int | None, scheduler: str | None = None) -> int:
+    if scheduler is not None and threads is not None:
+        raise BuildError("threads are set where the workers of a cluster are started: dask worker --nthreads")
     if threads is not None and threads < 1:
         raise BuildError(f"threads is {threads}: expected 1 or more")
     return threads or cpu_count()

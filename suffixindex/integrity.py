@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from suffixindex.errors import FormatError
 from suffixindex.index import SuffixIndex
 from suffixindex.opening import is_foreign
+from suffixindex.storage.earlier import open_shard
 from suffixindex.storage.files import hash_file
 from suffixindex.storage.format import (
     DOCUMENT_BLOCKS,
@@ -76,9 +78,10 @@ def verify(
     _check_hashes(manifest, folder, threads, full=full)
     compared = 0
     for number, entry in enumerate(manifest.shards):
-        shard = Shard(shard_folder(folder, number), entry, manifest.token_type, manifest.vocabulary_size, files)
+        shard = open_shard(shard_folder(folder, number), entry, manifest.token_type, manifest.vocabulary_size, files)
         _check_marker(shard.folder, entry)
-        _check_documents(shard, manifest)
+        size = entry.vocabulary_size or manifest.vocabulary_size
+        _check_documents(shard, manifest.separator, size)
         _check_metadata(shard)
         if full:
             bad = check_suffix_array(shard.tokens, shard.suffix_array, manifest.separator, threads)
@@ -89,7 +92,7 @@ def verify(
         if bad >= 0:
             raise FormatError(f"{shard.folder / 'suffix_array.u32'}: rank {bad:,} is out of order or no position; build again")
         if full:
-            _check_tables(shard, entry, manifest)
+            _check_tables(shard, entry, size)
     return Checked(len(manifest.shards), manifest.num_tokens, full, compared)
 
 
@@ -117,23 +120,23 @@ def _check_hashes(manifest: Manifest, folder: Path, threads: int, *, full: bool)
 
 
 def _check_marker(folder: Path, entry: ShardEntry) -> None:
-    if ShardEntry.read(folder) != entry:
+    if ShardEntry.read(folder) != replace(entry, vocabulary_size=None):
         raise FormatError(f"{folder / SHARD_MARKER} and the manifest differ: the shard belongs to another build")
 
 
-def _check_documents(shard: Shard, manifest: Manifest) -> None:
+def _check_documents(shard: Shard, separator: int, vocabulary_size: int) -> None:
     """A separator stands at each document's end and nowhere else; the offsets themselves are checked as they are mapped."""
     offsets = shard.document_offsets.astype(np.int64)
     name = shard.folder / "document_offsets.u64"
-    if (shard.tokens[offsets[1:] - 1] != manifest.separator).any():
+    if (shard.tokens[offsets[1:] - 1] != separator).any():
         raise FormatError(f"{name}: a document does not end with a separator; build again")
     separators = 0
     for start in range(0, shard.length, CHECKED_TOKENS):
         block = shard.tokens[start : start + CHECKED_TOKENS]
-        ends = int(np.count_nonzero(block == manifest.separator))
+        ends = int(np.count_nonzero(block == separator))
         separators += ends
-        if ends != np.count_nonzero(block >= manifest.vocabulary_size):
-            raise FormatError(f"{shard.folder}: an id is outside the vocabulary of {manifest.vocabulary_size:,}; build again")
+        if ends != np.count_nonzero(block >= vocabulary_size):
+            raise FormatError(f"{shard.folder}: an id is outside the vocabulary of {vocabulary_size:,}; build again")
     if separators != shard.num_documents:
         raise FormatError(f"{shard.folder} has {separators:,} separators, expected {shard.num_documents:,}; build again")
 
@@ -147,11 +150,11 @@ def _check_metadata(shard: Shard) -> None:
     shard.metadata_lines.check_starts()
 
 
-def _check_tables(shard: Shard, entry: ShardEntry, manifest: Manifest) -> None:
+def _check_tables(shard: Shard, entry: ShardEntry, vocabulary_size: int) -> None:
     """Lookup tables are those that the other arrays make; format version 1 has none."""
     if not {SEARCH_TREE, DOCUMENT_BLOCKS} <= entry.files.keys():
         return
-    expected = lookup_tables(shard.tokens, shard.suffix_array, shard.document_offsets, manifest.vocabulary_size)
+    expected = lookup_tables(shard.tokens, shard.suffix_array, shard.document_offsets, vocabulary_size)
     found: dict[str, NDArray[Any]] = {SEARCH_TREE: shard.search_tree.keys, DOCUMENT_BLOCKS: shard.postings.blocks}
     for name, array in expected.items():
         if not np.array_equal(found[name], array):

@@ -19,7 +19,7 @@ from suffixindex.building.folder import locked
 from suffixindex.errors import BuildError, SuffixIndexError
 from suffixindex.opening import OpenedIndex, join_indexes, join_manifests, open_each
 from suffixindex.storage.files import copy_file, link_file, make_folder, move_folder, remove, write_bytes
-from suffixindex.storage.format import PROVENANCE, SHARD_MARKER, SOURCES, FileEntry, Manifest, shard_folder
+from suffixindex.storage.format import PROVENANCE, SHARD_MARKER, SOURCES, FileEntry, Manifest, is_sources, shard_folder
 from suffixindex.storage.layout import check_layout
 
 
@@ -93,10 +93,11 @@ def _put_together(parts: Sequence[OpenedIndex], folder: Path, target: Path, copy
             return
         copied += into.stat().st_size
 
-    inputs = b"".join((part.path / SOURCES).read_bytes() for part in parts if SOURCES in part.manifest.files)
+    lists = [part.path / name for part in parts for name in part.manifest.files if is_sources(name)]
+    inputs = b"".join(path.read_bytes() for path in lists)
     files = {SOURCES: FileEntry(*write_bytes(folder / SOURCES, inputs))}
     for name, entry in parts[0].manifest.files.items():
-        if name != SOURCES:
+        if not is_sources(name):
             take(parts[0].path / name, folder / name)
             files[name] = entry
     number = 0

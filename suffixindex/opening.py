@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from suffixindex.errors import FormatError, NoIndexError
-from suffixindex.storage.format import BUILD_STATE, MANIFEST, SOURCES, Manifest, read_provenance, shard_folder
+from suffixindex.storage.earlier import open_shard
+from suffixindex.storage.format import BUILD_STATE, MANIFEST, Manifest, is_sources, read_provenance, shard_folder
 from suffixindex.storage.identity import IndexFiles
 from suffixindex.storage.layout import check_layout
 from suffixindex.storage.shard import Shard
@@ -146,7 +147,7 @@ def _open_ours(path: Path, said: Said, chosen: tuple[int, int] | None) -> Opened
     if given := [name for name, value in asdict(said).items() if value is not None]:
         raise FormatError(f"{path} is an index of ours, whose manifest says its {given[0]}: leave that out")
     types = manifest.token_type, manifest.vocabulary_size
-    shards = [Shard(shard_folder(path, number), shard, *types, files) for number, shard in enumerate(manifest.shards, first)]
+    shards = [open_shard(shard_folder(path, number), shard, *types, files) for number, shard in enumerate(manifest.shards, first)]
     return OpenedIndex((path,), "suffixindex", manifest, shards, path, files)
 
 
@@ -226,7 +227,7 @@ def _check_same_ids(first: OpenedIndex, other: OpenedIndex) -> None:
 def _ids_of(manifest: Manifest) -> tuple[Any, ...]:
     """What says what the ids mean; not where the tokenizer came from."""
     entry = {key: value for key, value in manifest.tokenizer.items() if key not in ("name", "revision")}
-    files = {name: entry for name, entry in manifest.files.items() if name != SOURCES}
+    files = {name: entry for name, entry in manifest.files.items() if not is_sources(name)}
     return entry, files, manifest.token_type, manifest.vocabulary_size
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -13,7 +14,7 @@ from suffixindex.building.parts import PART_MARKER
 from suffixindex.building.state import BuildState, Parts, Settings
 from suffixindex.errors import BuildError, CorpusError, FormatError, SuffixIndexError, TokenizerError
 from suffixindex.storage.files import fsync_folder, make_folder, remove
-from suffixindex.storage.format import BUILD_STATE, MANIFEST, PROVENANCE, SOURCES, WORK, Manifest
+from suffixindex.storage.format import APPEND, BUILD_STATE, MANIFEST, PROVENANCE, SOURCES, WORK, Manifest
 from suffixindex.storage.layout import check_layout
 from suffixindex.tokenizers.hub import TOKENIZER_FILE
 from suffixindex.tokenizers.words import VOCABULARY_FILES
@@ -98,9 +99,9 @@ def _free(state: BuildState, settings: Settings) -> set[str]:
 
 def clear(folder: Path) -> None:
     """Remove an index or an unfinished build, and nothing else."""
-    names = {MANIFEST, PROVENANCE, SOURCES, BUILD_STATE, TOKENIZER_FILE, *VOCABULARY_FILES, "shards", WORK, LOCK}
+    names = {MANIFEST, PROVENANCE, SOURCES, BUILD_STATE, TOKENIZER_FILE, *VOCABULARY_FILES, "shards", WORK, APPEND, LOCK}
     for entry in folder.iterdir():
-        if entry.name.removesuffix(".tmp") not in names:
+        if re.sub(r"\.\d+(?=\.)", "", entry.name.removesuffix(".tmp")) not in names:
             raise BuildError(f"{folder} holds {entry.name}, which is no part of an index: choose another folder")
     for entry in (folder / "shards").glob("*"):
         if not (entry.name.isdecimal() and entry.is_dir()):

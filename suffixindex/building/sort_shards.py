@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ def sort_shard(
         written = {name: FileEntry(*write_array(folder / name, content)) for name, content in arrays.items()}
         files |= {name: FileEntry(*future.result()) for name, future in hashes.items()}
     entry = ShardEntry(size.documents, size.length, {**{name: files[name] for name in names}, **written})
-    write_bytes(folder / SHARD_MARKER, json.dumps(asdict(entry), indent=1).encode())
+    write_bytes(folder / SHARD_MARKER, json.dumps(entry.to_json(), indent=1).encode())
     return entry
 
 

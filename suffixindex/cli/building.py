@@ -106,6 +106,42 @@ def summary(report: "BuildReport") -> str:
     )
 
 
+@click.command(short_help="Add documents to an index, or go on adding them.")
+@click.argument("index", type=click.Path())
+@click.argument("corpus", nargs=-1, required=True)
+@click.option("--text-field", help="Field of a record that holds its text.  [default: the index's]")
+@click.option("--on-error", type=click.Choice(["raise", "skip"]), help="What to do at a bad record.  [default: as for the index]")
+@click.option("--shard-tokens", metavar="N", help="Size of the new shards in tokens, as 500M.  [default: the index's]")
+@click.option("--input-format", type=click.Choice(INPUT_FORMATS), default="auto", show_default=True, help="As of build.")
+@click.option("--separator", type=NUMBER_OR_NONE, help="Id that ends documents in files of ids.")
+@click.option("--sequences-per-step", type=NUMBER, help="As of build.")
+@click.option("--threads", type=THREADS, help="Cores to use.  [default: all]")
+@click.option("--resume/--restart", default=True, help="Go on with what was interrupted, or throw that away.  [default: resume]")
+@click.option("--device", default="auto", metavar="cpu|cuda|auto", show_default=True, help="What sorts, as of build.")
+@click.option("--scheduler", metavar="ADDRESS", help="Append on the Dask cluster of tcp://host:port, or of a scheduler file.")
+@click.option("--workers", type=THREADS, help="Append on so many processes of this machine.")
+def append(index: str, corpus: tuple[str, ...], resume: bool, **settings: Any) -> None:
+    """Add the documents of CORPUS to INDEX, after those that it holds, with its tokenizer and settings.
+
+    Costs a build of the new documents alone. Until it is done, and for all who have the index open, it is the one it was.
+    Interrupted, the same command goes on.
+
+    \b
+    Example:
+      suffixindex append my-index crawl-2024-06/*.jsonl.zst
+    """
+    from suffixindex.appending import append as append_documents
+
+    try:
+        added = append_documents(index, corpus, restart=not resume, **settings)
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted: the index is what it was, the same command goes on") from None
+    words = f", {plural(added.new_words, 'new word')}" if added.new_words else ""
+    new = f"{plural(added.num_documents, 'document')}, {plural(added.num_tokens, 'token')}, {plural(added.num_shards, 'shard')}"
+    whole = f"{plural(added.total_documents, 'document')}, {plural(added.total_tokens, 'token')}"
+    click.echo(f"{added.path}: {new} more{words}; {whole} now", err=True)
+
+
 @click.command(short_help="What an index holds and how it was made.")
 @click.argument("index", type=click.Path())
 @output_options

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from suffixindex.cli.building import build, info, merge, verify
+from suffixindex.cli.building import append, build, info, merge, verify
 from suffixindex.cli.check import check
 from suffixindex.cli.corpus_wide import duplicates, statistics, top
 from suffixindex.cli.counts import count, next_command
@@ -18,7 +18,7 @@ from suffixindex.cli.streams import Group
 from suffixindex.cli.texts import infgram, score, spans
 
 IN_ORDER_OF_USE = (
-    (check, build, merge, info, verify),
+    (check, build, append, merge, info, verify),
     (count, next_command, docs, concordance, cooccur),
     (infgram, score, spans),
     (top, statistics, duplicates),

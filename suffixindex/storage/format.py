@@ -1,4 +1,4 @@
-"""The on-disk format, version 2. This docstring is its specification.
+"""The on-disk format, version 2, or 3 where `words` grew. This docstring is its specification.
 
 ::
 
@@ -6,6 +6,7 @@
       manifest.json                     all that is needed to read the rest; written last
       provenance.json                   how it was made: command, versions, seconds, peak memory; nothing depends on it
       sources.jsonl                     a line for each input: path, bytes, mtime_ns
+      sources.N.jsonl                   the same for what was appended, the N-th time
       tokenizer.json                    a copy, for Hugging Face tokenizers
       vocabulary.txt, vocabulary_offsets.u64, vocabulary_order.u32      for `words`
       shards/00000/tokens.u8|u16|u32    the ids; each document is followed by one separator
@@ -23,6 +24,12 @@ suffixes that are equal up to and with it are ordered by position, so the order 
 follows which. A shard holds whole documents, at least one token and fewer than 2**32; document ids count through the
 shards in order. ``vocabulary.txt`` has one word a line, the line number is the id; ``vocabulary_offsets`` is the first
 byte of each line and the size, ``vocabulary_order`` the ids in the order of their words' bytes.
+
+An index grows by shards: those that are there, and what else is listed, stay as they are, and a manifest that lists more takes the
+place of the other. If that appended new words, the vocabulary has its ``generation`` N in the tokenizer's entry and lies, whole, in
+``vocabulary.N.txt`` and so on; a word's id never changes. A shard from before says its own ``vocabulary_size``, of which its
+search tree was made; it holds no larger id but the separator. That is version 3. A vocabulary that outgrows the token type is
+refused, since the separator would become a word. An append under way keeps a folder ``append``, an index itself.
 
 Everything but ``provenance.json`` is a function of the corpus and the settings: two builds are equal byte for byte.
 A build in progress keeps ``build.json``, on a cluster a folder ``work`` too, and has no manifest. A version is raised when
@@ -44,10 +51,14 @@ from suffixindex.storage.files import write_bytes
 from suffixindex.storage.schema import MOST, SchemaError, number, record, records, strict_json, text
 
 FORMAT_VERSION = 2
+"""Of what is built."""
+NEWEST_VERSION = 3
+"""Of what is read: 3 is an index whose vocabulary grew."""
 MANIFEST = "manifest.json"
 PROVENANCE = "provenance.json"
 SOURCES = "sources.jsonl"
 BUILD_STATE = "build.json"
+APPEND = "append"
 WORK = "work"
 SHARD_MARKER = "shard.json"
 SUFFIX_ARRAY = "suffix_array.u32"
@@ -71,6 +82,17 @@ def token_type(vocabulary_size: int) -> str:
 def separator_of(token_type_name: str) -> int:
     """The separator of a token type: its largest id."""
     return int(np.iinfo(TOKEN_TYPES[token_type_name]).max)
+
+
+def of_generation(name: str, generation: int) -> str:
+    """The name of a file that an append made anew beside the one that was there: ``sources.1.jsonl``."""
+    stem, dot, ending = name.partition(".")
+    return f"{stem}.{generation}{dot}{ending}" if generation else name
+
+
+def is_sources(name: str) -> bool:
+    """Whether a file lists inputs: ``sources.jsonl``, ``sources.1.jsonl``."""
+    return name.split(".", maxsplit=1)[0] == SOURCES.split(".", maxsplit=1)[0]
 
 
 def shard_folder(index: Path, number: int) -> Path:
@@ -121,10 +143,16 @@ class ShardEntry:
     num_documents: int
     length: int
     files: Mapping[str, FileEntry]
+    vocabulary_size: int | None = None
+    """Of a shard from before the vocabulary grew."""
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "ShardEntry":
-        return cls(number(entry, "num_documents"), number(entry, "length"), FileEntry.several(entry, "files"))
+        size = None if entry.get("vocabulary_size") is None else number(entry, "vocabulary_size")
+        return cls(number(entry, "num_documents"), number(entry, "length"), FileEntry.several(entry, "files"), size)
+
+    def to_json(self) -> dict[str, Any]:
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
     @classmethod
     def read(cls, folder: Path) -> "ShardEntry":
@@ -164,6 +192,11 @@ class Manifest:
         return separator_of(self.token_type)
 
     @property
+    def generation(self) -> int:
+        """How many times the vocabulary grew."""
+        return int(self.tokenizer.get("generation", 0))
+
+    @property
     def num_documents(self) -> int:
         return sum(shard.num_documents for shard in self.shards)
 
@@ -187,6 +220,7 @@ class Manifest:
             "num_tokens": self.num_tokens,
             "separator": self.separator,
             **{key: value for key, value in asdict(self).items() if key != "format_version"},
+            "shards": [shard.to_json() for shard in self.shards],
         }
         content["sha256"] = _content_hash(content)
         write_bytes(index / MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
@@ -215,9 +249,9 @@ class Manifest:
                 raise SchemaError("it is of another format")
         except ValueError as error:
             raise FormatError(f"{path} is no manifest of an index, or is damaged: restore it or build again") from error
-        if version > FORMAT_VERSION:
+        if version > NEWEST_VERSION:
             raise FormatError(
-                f"{index} has format version {version}, this suffixindex reads up to {FORMAT_VERSION}: "
+                f"{index} has format version {version}, this suffixindex reads up to {NEWEST_VERSION}: "
                 "update it with pip install -U suffixindex"
             )
         try:

@@ -18,6 +18,7 @@ from suffixindex.storage.format import (
     FileEntry,
     Manifest,
     ShardEntry,
+    of_generation,
     shard_folder,
 )
 from suffixindex.storage.identity import IndexFiles
@@ -32,6 +33,7 @@ NEEDED = {
     "huggingface": ("tokenizer.json",),
 }
 """Files of a tokenizer, by its kind."""
+MOST_GENERATIONS = 10**9
 OF_OTHERS = {"stored_separator", "reversed", "files"}
 """Settings that only another engine's index has."""
 
@@ -78,10 +80,14 @@ def _check_sense(path: Path, manifest: Manifest) -> None:
     if not manifest.shards:
         raise _nonsense(path, "there are no shards")
     _check_entries(path, manifest.files)
-    for name in NEEDED.get(kind, ()):
+    generation = manifest.tokenizer.get("generation", 0)
+    if type(generation) is not int or not 0 <= generation <= MOST_GENERATIONS:
+        raise _nonsense(path, f"the tokenizer is of generation {str(generation)[:40]}")
+    for needed in NEEDED.get(kind, ()):
+        name = of_generation(needed, generation)
         if name not in manifest.files:
             raise _nonsense(path, f"the tokenizer needs {name}, which is not listed")
-        width, more = VOCABULARY.get(name, (0, 0))
+        width, more = VOCABULARY.get(needed, (0, 0))
         if width and manifest.files[name].bytes != width * (manifest.vocabulary_size + more):
             raise _nonsense(path, f"{name} has {manifest.files[name].bytes:,} bytes for {manifest.vocabulary_size:,} words")
 
@@ -91,6 +97,8 @@ def _check_shard(path: Path, number: int, shard: ShardEntry, manifest: Manifest)
     documents, length = shard.num_documents, shard.length
     if not 1 <= documents <= length < 2**32:
         raise _nonsense(path, f"shard {number} has {documents:,} documents and {length:,} tokens")
+    if not 0 <= (shard.vocabulary_size or 0) <= manifest.vocabulary_size:
+        raise _nonsense(path, f"shard {number} is of a larger vocabulary than the index")
     _check_entries(path, shard.files)
     sizes = {
         tokens: length * TOKEN_TYPES[manifest.token_type].itemsize,

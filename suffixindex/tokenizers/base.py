@@ -101,7 +101,7 @@ def open_tokenizer(entry: Mapping[str, Any], folder: Path) -> Tokenizer:
     if kind == "words":
         from suffixindex.tokenizers.words import Words
 
-        return Words(folder)
+        return Words(folder, int(entry.get("generation", 0)))
     if kind == "huggingface":
         from suffixindex.tokenizers.huggingface import HuggingFaceTokenizer
 

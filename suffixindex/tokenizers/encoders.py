@@ -239,9 +239,11 @@ class WordEncoder:
     parallel = True
     spread = True
 
-    def __init__(self) -> None:
+    def __init__(self, grown_from: Path | None = None) -> None:
+        """With ``grown_from``, a text file of words, these come first and keep their numbers."""
         from suffixindex.tokenizers.vocabulary import VocabularyBuilder
 
+        self._grown_from = grown_from
         self.entry: Mapping[str, Any] = {"kind": "words", "unicode": unicodedata.unidata_version}
         self._words = VocabularyBuilder()
         self._written = 0
@@ -254,14 +256,18 @@ class WordEncoder:
     def begin(self, index: Path, checkpoint: int) -> None:
         self._index = index
         self._written = checkpoint
-        if checkpoint:
-            from suffixindex.tokenizers.vocabulary import VocabularyBuilder
+        if not checkpoint and self._grown_from is None:
+            return
+        from suffixindex.tokenizers.vocabulary import VocabularyBuilder
 
+        if not checkpoint and self._grown_from is not None:
+            content = self._grown_from.read_bytes()
+        else:
             path = index / VOCABULARY
             content = path.read_bytes()[:checkpoint] if path.exists() else b""
             if len(content) < checkpoint or not content.endswith(b"\n"):
                 raise FormatError(f"{path} is shorter than when the build was interrupted: start anew with --restart")
-            self._words = VocabularyBuilder.restore(content)
+        self._words = VocabularyBuilder.restore(content)
 
     def encode(self, texts: list[str]) -> "SplitWords":
         from suffixindex.tokenizers.splitting import split_batch

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.storage.checks import check_ascending, check_permutation
 from suffixindex.storage.files import map_array
+from suffixindex.storage.format import of_generation
 from suffixindex.tokenizers.splitting import normalize, split_batch
 
 VOCABULARY = "vocabulary.txt"
@@ -36,13 +37,14 @@ class Words:
 
     kind = "words"
 
-    def __init__(self, folder: Path) -> None:
-        self._text: NDArray[np.uint8] = map_array(folder / VOCABULARY, "u1")
-        self._offsets: NDArray[np.uint64] = map_array(folder / VOCABULARY_OFFSETS, "<u8")
-        self._order: NDArray[np.uint32] = map_array(folder / VOCABULARY_ORDER, "<u4")
+    def __init__(self, folder: Path, generation: int = 0) -> None:
+        text, offsets, order = (folder / of_generation(name, generation) for name in VOCABULARY_FILES)
+        self._text: NDArray[np.uint8] = map_array(text, "u1")
+        self._offsets: NDArray[np.uint64] = map_array(offsets, "<u8")
+        self._order: NDArray[np.uint32] = map_array(order, "<u4")
         self.vocabulary_size = len(self._order)
-        check_ascending(folder / VOCABULARY_OFFSETS, self._offsets, self.vocabulary_size, len(self._text), "bytes into words")
-        check_permutation(folder / VOCABULARY_ORDER, self._order)
+        check_ascending(offsets, self._offsets, self.vocabulary_size, len(self._text), "bytes into words")
+        check_permutation(order, self._order)
 
     def _line(self, word_id: int) -> bytes:
         return self._text[int(self._offsets[word_id]) : int(self._offsets[word_id + 1]) - 1].tobytes()

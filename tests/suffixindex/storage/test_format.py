@@ -18,6 +18,7 @@ from suffixindex.storage.files import hash_file
 from suffixindex.storage.format import (
     FORMAT_VERSION,
     MANIFEST,
+    NEWEST_VERSION,
     PROVENANCE,
     SHARD_MARKER,
     FileEntry,
@@ -183,8 +184,8 @@ def rewrite(index: Path, change: Callable[[dict[str, object]], object]) -> None:
 
 
 def test_a_newer_format_is_refused_with_what_to_do(index: Path) -> None:
-    rewrite(index, lambda content: content.update(format_version=FORMAT_VERSION + 1, shards="in a way of its own"))
-    with pytest.raises(si.FormatError, match=f"format version {FORMAT_VERSION + 1}.*reads up to {FORMAT_VERSION}.*pip install -U"):
+    rewrite(index, lambda content: content.update(format_version=NEWEST_VERSION + 1, shards="in a way of its own"))
+    with pytest.raises(si.FormatError, match=f"format version {NEWEST_VERSION + 1}.*reads up to {NEWEST_VERSION}.*pip install -U"):
         si.open(index)
 
 
@@ -232,6 +233,19 @@ def test_a_manifest_garbling_a_shard_is_refused(index: Path, entry: str) -> None
         (index / MANIFEST).write_bytes(whole)
         rewrite(index, lambda content, garbage=garbage: content["shards"][1].update({entry: garbage}))
         with pytest.raises(si.FormatError):
+            si.open(index)
+
+
+@pytest.mark.parametrize("garbage", ["7", -1, 1.5, True, [], 256])
+def test_a_manifest_garbling_what_grew_is_refused(index: Path, garbage: object) -> None:
+    whole = (index / MANIFEST).read_bytes()
+    rewrite(index, lambda content: content["shards"][1].update(vocabulary_size=garbage))
+    with pytest.raises(si.FormatError, match=r"manifest\.json makes no sense"):
+        si.open(index)
+    if garbage != 256:
+        (index / MANIFEST).write_bytes(whole)
+        rewrite(index, lambda content: content["tokenizer"].update(generation=garbage))
+        with pytest.raises(si.FormatError, match=r"manifest\.json makes no sense: the tokenizer is of generation"):
             si.open(index)
 
 
