@@ -38,7 +38,7 @@ from suffixindex.storage.format import (
 from suffixindex.storage.layout import check_layout
 from suffixindex.system.memory import cpu_count
 from suffixindex.tokenizers.encoders import Encoder, IdsEncoder, WordEncoder, stored_encoder
-from suffixindex.tokenizers.words import VOCABULARY, VOCABULARY_FILES
+from suffixindex.tokenizers.words import VOCABULARY, VOCABULARY_FILES, VOCABULARY_ORDER
 
 log = logging.getLogger(__name__)
 
@@ -187,7 +187,8 @@ def _encoder(folder: Path, manifest: Manifest, sources: Sequence[Source], engine
         return IdsEncoder(None if entry["kind"] == "none" else stored_encoder(entry, folder, "tokenizers"), manifest.token_type)
     if entry["kind"] == "words":
         stored_encoder(entry, folder)  # which refuses another Python's tables of characters
-        return WordEncoder(folder / of_generation(VOCABULARY, manifest.generation))
+        text, order = (folder / of_generation(name, manifest.generation) for name in (VOCABULARY, VOCABULARY_ORDER))
+        return WordEncoder((text, order))
     return stored_encoder(entry, folder, engine)
 
 

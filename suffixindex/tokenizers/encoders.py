@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import BuildError, CorpusError, FormatError, TokenizerError
-from suffixindex.storage.files import write_blocks, write_bytes
+from suffixindex.storage.checks import check_permutation
+from suffixindex.storage.files import map_array, write_blocks, write_bytes
 from suffixindex.storage.format import TOKEN_TYPES, separator_of, token_type
 from suffixindex.tokenizers.base import Bytes
 from suffixindex.tokenizers.batches import BatchTokenizer
@@ -239,8 +240,8 @@ class WordEncoder:
     parallel = True
     spread = True
 
-    def __init__(self, grown_from: Path | None = None) -> None:
-        """With ``grown_from``, a text file of words, these come first and keep their numbers."""
+    def __init__(self, grown_from: tuple[Path, Path] | None = None) -> None:
+        """With ``grown_from``, the text and the order of another vocabulary, its words come first and keep their numbers."""
         from suffixindex.tokenizers.vocabulary import VocabularyBuilder
 
         self._grown_from = grown_from
@@ -261,7 +262,7 @@ class WordEncoder:
         from suffixindex.tokenizers.vocabulary import VocabularyBuilder
 
         if not checkpoint and self._grown_from is not None:
-            content = self._grown_from.read_bytes()
+            content = self._grown_from[0].read_bytes()
         else:
             path = index / VOCABULARY
             content = path.read_bytes()[:checkpoint] if path.exists() else b""
@@ -289,7 +290,12 @@ class WordEncoder:
 
     def finish(self) -> None:
         self.checkpoint()
-        self._words.write_lookup(self._index)
+        if self._grown_from is None:
+            self._words.write_lookup(self._index)
+            return
+        known = map_array(self._grown_from[1], "<u4")
+        check_permutation(self._grown_from[1], known)
+        self._words.write_lookup(self._index, known.tolist())
 
     def hand_over(self, part: Path) -> None:
         write_blocks(part / VOCABULARY, iter([self._words.pool()]))

@@ -1,5 +1,6 @@
 """The build's side of ``words``: words numbered by first occurrence."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,13 @@ class VocabularyBuilder:
         renumber(batch.ids, numbers)
         return batch.ids
 
-    def write_lookup(self, folder: Path) -> None:
-        """Write the files that find a word's line and id; O(words log words)."""
+    def write_lookup(self, folder: Path, known: Sequence[int] = ()) -> None:
+        """Write the files that find a word's line and id; O(words log words), of words after those whose order is ``known``."""
         starts = self._starts[: self.num_words + 1]
         write_array(folder / VOCABULARY_OFFSETS, starts.astype("<u8"))
         lines = bytes(self.pool()).split(b"\n")
         del lines[-1]
-        order = sorted(range(len(lines)), key=lines.__getitem__)
+        order = sorted([*known, *range(len(known), len(lines))], key=lines.__getitem__)  # which takes a run in order as it is
         write_array(folder / VOCABULARY_ORDER, np.array(order, "<u4"))
 
     def _load(self, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """Questions to a Dask cluster: the answers of the index itself, which other tests hold against the oracle."""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -109,6 +110,17 @@ def test_text_and_groups_of_documents(tmp_path: Path, address: str) -> None:
     assert again.count("the cat") == local.count("the cat") == 8
     again.close()
     far.close()
+
+
+def test_an_append_on_a_cluster_is_that_of_one_machine(tmp_path: Path, address: str) -> None:
+    files = [write_jsonl(tmp_path / f"{name}.jsonl", texts) for name, texts in (("a", ["the cat"]), ("b", ["a cat", "the dog"]))]
+    here, there = tmp_path / "here", tmp_path / "there"
+    for index, how in ((here, {}), (there, {"scheduler": address})):
+        si.build(files[0], index, tokenizer="words", shard_tokens=20, progress=False)
+        assert si.append(index, files[1], progress=False, **how).new_words == 2
+    shards = [json.loads((index / "manifest.json").read_text())["shards"] for index in (here, there)]
+    assert shards[0] == shards[1]
+    si.verify(there, full=True)
 
 
 def test_an_index_that_was_built_anew_or_is_gone(tmp_path: Path, address: str) -> None:
