@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -17,6 +18,7 @@ from suffixindex.storage.files import write_bytes
 from suffixindex.storage.format import BUILD_STATE
 from suffixindex.storage.schema import MOST, strict_json
 
+SEAL = "sha256"
 Json = Mapping[str, Any]
 """An object of a JSON file as it was read, not checked yet."""
 
@@ -194,7 +196,7 @@ class BuildState:
     @classmethod
     def read(cls, index: Path) -> "BuildState | None":
         try:
-            return cls._from_json(**strict_json((index / BUILD_STATE).read_bytes()))
+            return cls._from_json(**_unsealed(strict_json((index / BUILD_STATE).read_bytes())))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -228,7 +230,7 @@ class BuildState:
             "seconds": self.seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
         }
-        write_bytes(index / BUILD_STATE, json.dumps(content).encode())
+        write_bytes(index / BUILD_STATE, json.dumps({**content, SEAL: _seal(content)}).encode())
 
 
 class Clock:
@@ -243,6 +245,24 @@ class Clock:
         now = time.perf_counter()
         self.seconds[self.phase] = self.seconds.get(self.phase, 0.0) + now - self.since
         self.since = now
+
+
+def _seal(content: Json) -> str:
+    """The hash of all that a state says: a number that is changed to another that may be is noticed."""
+    return sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _unsealed(content: dict[str, Any]) -> dict[str, Any]:
+    """What a state says, if it is what was written; those of earlier versions have no seal.
+
+    Raises
+    ------
+    ValueError
+    """
+    seal = content.pop(SEAL, None)
+    if seal is not None and seal != _seal(content):
+        raise ValueError(SEAL)
+    return content
 
 
 def _sizes(shards: list[tuple[int, int]]) -> tuple[ShardSize, ...]:

@@ -39,7 +39,7 @@ no ``document_blocks``; both follow from the other arrays, and an index without 
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -148,8 +148,8 @@ class ShardEntry:
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "ShardEntry":
-        size = None if entry.get("vocabulary_size") is None else number(entry, "vocabulary_size")
-        return cls(number(entry, "num_documents"), number(entry, "length"), FileEntry.several(entry, "files"), size)
+        read = cls(number(entry, "num_documents"), number(entry, "length"), FileEntry.several(entry, "files"))
+        return read if entry.get("vocabulary_size") is None else replace(read, vocabulary_size=number(entry, "vocabulary_size"))
 
     def to_json(self) -> dict[str, Any]:
         return {key: value for key, value in asdict(self).items() if value is not None}

@@ -8,12 +8,16 @@ MOST = 2**63 - 1
 """The largest size or number of anything."""
 
 
+DEEPEST = 100
+"""Lists and records within each other."""
+
+
 class SchemaError(ValueError):
     """What is wrong with which field."""
 
 
 def strict_json(content: bytes) -> Any:
-    """JSON of distinct keys and finite numbers.
+    """JSON of distinct keys and finite numbers, not nested deeper than anything that we write.
 
     Raises
     ------
@@ -21,9 +25,23 @@ def strict_json(content: bytes) -> Any:
         It is none, or nested too deeply.
     """
     try:
-        return json.loads(content, object_pairs_hook=_distinct, parse_constant=_refuse)
+        found = json.loads(content, object_pairs_hook=_distinct, parse_constant=_refuse)
     except RecursionError:
-        raise SchemaError("it is nested too deeply") from None
+        found = None
+        depth = DEEPEST + 1
+    else:
+        depth = _depth(found)
+    if depth > DEEPEST:
+        raise SchemaError("it is nested too deeply")
+    return found
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [inner for inner in level if isinstance(inner, (list, dict)) and inner]:
+        depth += 1
+        level = [one for inner in level for one in (inner.values() if isinstance(inner, dict) else inner)]
+    return depth
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -59,8 +60,23 @@ def test_a_state_is_read_and_written_byte_for_byte(tmp_path: Path, content: str)
     assert (type(state.checkpoint), type(state.encoded)) == STATES[content]
     (tmp_path / BUILD_STATE).unlink()
     state.write(tmp_path)
-    assert (tmp_path / BUILD_STATE).read_text() == content
+    assert (tmp_path / BUILD_STATE).read_text() == sealed(content)
     assert BuildState.read(tmp_path) == state
+
+
+def sealed(content: str) -> str:
+    """A state as it is written, with its hash."""
+    return f'{content[:-1]}, "sha256": "{sha256(content.encode()).hexdigest()}"}}'
+
+
+def test_a_number_that_might_be_is_noticed_by_the_hash(tmp_path: Path) -> None:
+    """Bytes of metadata, or words of the vocabulary, that were others: the build ended in a damaged index."""
+    for old, new in (('"metadata_bytes": ', '"metadata_bytes": 1'), ('"encoder": ', '"encoder": 1')):
+        changed = sealed(IN_THE_MIDDLE).replace(old, new)
+        assert changed != sealed(IN_THE_MIDDLE)
+        (tmp_path / BUILD_STATE).write_text(changed)
+        with pytest.raises(si.FormatError, match=r"build\.json is damaged: start anew with --restart"):
+            BuildState.read(tmp_path)
 
 
 @pytest.mark.parametrize("content", STATES)
@@ -98,6 +114,7 @@ def test_a_hostile_state_ends_in_the_same_index_or_in_one_of_our_errors(
         patched.side_effect = KeyboardInterrupt
         si.build(corpus, tmp_path / "begun", checkpoint_seconds=0, **options)
     whole = json.loads((tmp_path / "begun" / BUILD_STATE).read_text())
+    del whole["sha256"]  # which would notice each
     tried = 0
     for place in _places(whole):
         for wrong in (-1, 10**30, "x", [[-1, 2]]):
@@ -170,6 +187,6 @@ def test_a_build_goes_on_from_what_an_earlier_version_wrote(tmp_path: Path, monk
         state = json.loads((tmp_path / name / BUILD_STATE).read_text())
         found = {"checkpoint": "null", "encoded": "null", at: content}
         progress = f'"checkpoint": {found["checkpoint"]}, "encoded": {found["encoded"]}, "seconds": {json.dumps(state["seconds"])}'
-        assert (tmp_path / name / BUILD_STATE).read_text() == f'{{{told}, {progress}, "peak_memory_bytes": 0}}'
+        assert (tmp_path / name / BUILD_STATE).read_text() == sealed(f'{{{told}, {progress}, "peak_memory_bytes": 0}}')
         si.build(corpus, tmp_path / name, **options)
         assert content_of(tmp_path / name) == expected
