@@ -1,10 +1,12 @@
 """Files that are either whole or absent: temporary name, fsync, rename; and how they are mapped for reading."""
 
 import ctypes
+import errno
 import hashlib
 import mmap
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from suffixindex.errors import FormatError
 
 IO_BYTES = 1 << 24  # read or written at a time
+ATTEMPTS, WAIT_SECONDS = 50, 0.1  # to remove a folder into which others write
 
 _LIBC = None if os.name == "nt" else ctypes.CDLL(None, use_errno=True)
 _FAILED = ctypes.c_void_p(-1).value
@@ -181,8 +184,17 @@ def map_open_file(path: Path, file: IO[bytes], dtype: np.dtype[Any]) -> NDArray[
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a whole folder, or nothing."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
+    """Remove a file or a whole folder, or nothing; a folder again where somebody puts a file into it meanwhile."""
+    if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
+        return
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            shutil.rmtree(path)
+            return
+        except OSError as error:  # a worker of a cluster may not have heard yet that its build has ended
+            if error.errno not in (errno.ENOTEMPTY, errno.ENOENT) or attempt == ATTEMPTS:
+                raise
+            if not path.exists():
+                return
+            time.sleep(WAIT_SECONDS)

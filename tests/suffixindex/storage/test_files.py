@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from suffixindex.storage.files import link_file, make_folder, move_folder, write_bytes
+from suffixindex.storage.files import link_file, make_folder, move_folder, remove, write_bytes
 
 
 @pytest.fixture
@@ -73,3 +73,29 @@ def test_the_first_error_of_a_write_is_told(tmp_path: Path, monkeypatch: pytest.
     fail("unlink")
     with pytest.raises(OSError, match="fsync"):
         write_bytes(tmp_path / "file", b"content")
+
+
+def test_a_folder_into_which_others_write_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker of a cluster whose build has failed may be at work still: the next build could not clear the folder."""
+    folder = tmp_path / "attempts" / "1"
+    folder.mkdir(parents=True)
+    left = iter(["late", "later"])
+    rmdir = os.rmdir
+
+    def written_to_first(name: str, **options: int | None) -> None:
+        if os.path.basename(name) == "1" and (late := next(left, None)):
+            (folder / late).touch()
+        rmdir(name, **options)
+
+    monkeypatch.setattr(os, "rmdir", written_to_first)
+    remove(tmp_path / "attempts")
+    assert not list(tmp_path.iterdir()) and next(left, None) is None
+
+    def never(name: str, **options: int | None) -> None:
+        raise OSError(errno.ENOTEMPTY, "Directory not empty", name)
+
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(os, "rmdir", never)
+    monkeypatch.setattr("suffixindex.storage.files.WAIT_SECONDS", 0.0)
+    with pytest.raises(OSError, match="Directory not empty"):
+        remove(tmp_path / "attempts")
