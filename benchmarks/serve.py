@@ -304,8 +304,8 @@ def main() -> None:
         loads = " and ".join(format(one["load"], ".1f") for one in found)
         note = (
             f"Medians of {chosen.rounds} rounds, of {chosen.seconds:g} s of counting at {RATE} a second; memory over "
-            f"{chosen.requests:,} requests; on {machine()['cores']} cores of {machine()['processor']}, on which other work ran "
-            f"meanwhile: the load was {loads}."
+            f"{chosen.requests:,} requests; on {machine()['cores']} cores of {machine()['processor']}, whose load was {loads} with "
+            "server and client at work."
         )
         insert(ROOT / "benchmarks" / "README.md", "serve", f"{table(found)}\n\n{note}")
 

@@ -2,31 +2,55 @@
 
 import logging
 import sys
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
 
 import click
 
-from suffixindex.cli.building import append, build, info, merge, verify
-from suffixindex.cli.check import check
-from suffixindex.cli.corpus_wide import duplicates, statistics, top
-from suffixindex.cli.counts import count, next_command
-from suffixindex.cli.demo import demo
-from suffixindex.cli.documents import concordance, cooccur, docs
-from suffixindex.cli.foreign import adopt, export
-from suffixindex.cli.latency import bench
-from suffixindex.cli.serve import serve
 from suffixindex.cli.streams import Group
-from suffixindex.cli.texts import infgram, score, spans
 
-IN_ORDER_OF_USE = (
-    (check, build, append, merge, info, verify),
-    (count, next_command, docs, concordance, cooccur),
-    (infgram, score, spans),
-    (top, statistics, duplicates),
-    (serve, export, adopt, bench, demo),
-)
+MODULES = {
+    "check": "check",
+    **dict.fromkeys(("build", "append", "merge", "info", "verify"), "building"),
+    **dict.fromkeys(("count", "next"), "counts"),
+    **dict.fromkeys(("docs", "concordance", "cooccur"), "documents"),
+    **dict.fromkeys(("infgram", "score", "spans"), "texts"),
+    **dict.fromkeys(("top", "statistics", "duplicates"), "corpus_wide"),
+    "serve": "serve",
+    **dict.fromkeys(("export", "adopt"), "foreign"),
+    "bench": "latency",
+    "demo": "demo",
+}
+"""Commands in the order of their use, and where each is."""
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(MutableMapping[str, click.Command]):
+    """The commands by their names. One is imported when it is asked for, so that a command does not wait for all others."""
+
+    def __init__(self) -> None:
+        self._added: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name in self._added:
+            return self._added[name]
+        module = import_module(f"suffixindex.cli.{MODULES[name]}")
+        found: click.Command = module.next_command if name == "next" else getattr(module, name)
+        return found
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._added[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._added[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*MODULES, *self._added])
+
+    def __len__(self) -> int:
+        return len(MODULES) + len(self._added)
+
+
+@click.group(cls=Group, commands=Commands(), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="suffixindex")
 def main() -> None:
     """Index a text corpus once, then ask how often it says something, what follows, and which documents hold it.
@@ -39,11 +63,6 @@ def main() -> None:
       suffixindex count my-index "natural language processing"
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-
-
-for commands in IN_ORDER_OF_USE:
-    for command in commands:
-        main.add_command(command)
 
 
 if __name__ == "__main__":
