@@ -98,6 +98,8 @@ def _hidden(name: str) -> bool:
 def _zip_members(source: Source) -> Iterator[Member]:
     with zipfile.ZipFile(source.path) as archive:
         for info in archive.infolist():
+            if not info.filename:
+                raise CorpusError(f"{source.path}: a member has no name: the archive is damaged; fetch or pack it again")
             if info.is_dir():
                 continue
             if info.flag_bits & 1:

@@ -5,6 +5,7 @@ import json
 import os
 import struct
 import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -283,3 +284,17 @@ def test_a_value_that_is_stored_once_for_many_rows_is_unpacked_for_few_at_a_time
     assert max(piece.num_records for piece in pieces) * len(text) <= LIMIT
     documents = parse(pieces, sources, RecordOptions(text_field="meta.text" if stored == "nested" else "text"))
     assert documents.texts == [text] * rows
+
+
+def test_an_archive_s_member_without_a_name(tmp_path: Path) -> None:
+    """Python writes none, and fails on one."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x", '{"text": "a"}\n')
+    content = bytearray(path.read_bytes())
+    listed = content.index(b"PK\x01\x02")
+    content[listed + 28 : listed + 30] = b"\0\0"  # the length of the name, whose byte becomes a comment's
+    content[listed + 32 : listed + 34] = b"\1\0"
+    path.write_bytes(content)
+    with pytest.raises(si.CorpusError, match=r"a\.zip: a member has no name: the archive is damaged"):
+        si.build(path, tmp_path / "index", tokenizer="bytes", progress=False)
