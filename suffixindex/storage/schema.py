@@ -10,6 +10,7 @@ MOST = 2**63 - 1
 
 DEEPEST = 100
 """Lists and records within each other."""
+TOO_DEEP = "it is nested too deeply"
 
 
 class SchemaError(ValueError):
@@ -27,12 +28,9 @@ def strict_json(content: bytes) -> Any:
     try:
         found = json.loads(content, object_pairs_hook=_distinct, parse_constant=_refuse)
     except RecursionError:
-        found = None
-        depth = DEEPEST + 1
-    else:
-        depth = _depth(found)
-    if depth > DEEPEST:
-        raise SchemaError("it is nested too deeply")
+        raise SchemaError(TOO_DEEP) from None
+    if _depth(found) > DEEPEST:
+        raise SchemaError(TOO_DEEP)
     return found
 
 

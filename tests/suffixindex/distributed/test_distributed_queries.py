@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import suffixindex as si
 from tests.helpers.building import write_index, write_jsonl
+from tests.helpers.questions import same
 from tests.helpers.strategies import Corpus, corpora, ngrams, questions
 from tests.oracle import count
 
@@ -27,15 +28,6 @@ def address() -> Iterator[str]:
     options: dict[str, Any] = {"processes": False, "dashboard_address": ":0", "silence_logs": "ERROR"}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster:
         yield cluster.scheduler_address
-
-
-def same(found: Any, expected: Any) -> bool:
-    """Equal, arrays element by element, in lists and tuples too."""
-    if isinstance(expected, np.ndarray):
-        return isinstance(found, np.ndarray) and found.dtype == expected.dtype and np.array_equal(found, expected)
-    if isinstance(expected, (list, tuple)):
-        return type(found) is type(expected) and len(found) == len(expected) and all(map(same, found, expected))
-    return bool(found == expected)
 
 
 @settings(max_examples=10)

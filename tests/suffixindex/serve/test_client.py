@@ -15,6 +15,7 @@ import pytest
 import suffixindex as si
 from suffixindex.serve.client import RemoteIndex
 from suffixindex.serve.client.transport import Transport
+from tests.helpers.questions import same
 from tests.helpers.serving import LiveServer, listening
 
 Ask = Callable[[Any], Any]
@@ -120,14 +121,6 @@ REFUSED: list[Ask] = [
     lambda index: index.duplicates(1, order="first"),
     lambda index: index.decode([10]),
 ]
-
-
-def same(found: Any, expected: Any) -> bool:
-    if isinstance(expected, np.ndarray):
-        return isinstance(found, np.ndarray) and found.dtype == expected.dtype and np.array_equal(found, expected)
-    if isinstance(expected, (list, tuple)):
-        return type(found) is type(expected) and len(found) == len(expected) and all(map(same, found, expected))
-    return bool(found == expected)
 
 
 @pytest.mark.parametrize("number", range(len(QUESTIONS)))
