@@ -104,17 +104,16 @@ class BatchTokenizer(HuggingFaceTokenizer):
 
     def _parts(self, texts: list[str]) -> tuple[list[str], Sequence[int], list[bool]]:
         """The texts, of doubtful ones the parts: each part, of which text it is, and whether it is left to the reference."""
-        doubtful = [i for i, text in enumerate(texts) if not text.isascii() and any(some in text for some in self._doubtful)]
+        doubtful = {i for i, text in enumerate(texts) if not text.isascii() and any(some in text for some in self._doubtful)}
         if not doubtful:
             return texts, range(len(texts)), [False] * len(texts)
         parts: list[str] = []
         rows: list[int] = []
         slow: list[bool] = []
-        places = iter([*doubtful, len(texts)])
-        place = next(places)
         for row, text in enumerate(texts):
-            stretches = [] if row != place else self.cuts.stretches(text, self._doubtful) if self.cuts else [(0, len(text))]
-            place = next(places) if row == place else place
+            stretches: list[tuple[int, int]] = []
+            if row in doubtful:
+                stretches = self.cuts.stretches(text, self._doubtful) if self.cuts else [(0, len(text))]
             done = 0
             for start, stop in [*stretches, (len(text), len(text))]:
                 for part, left in ((text[done:start], False), (text[start:stop], True)):
