@@ -488,6 +488,7 @@ ELSEWHERE = {
     "ask without it, or ask with ids": "a question",
     "suffixindex adopt INDEX --tokenizer": "a question",
     "update suffixindex": "an index of a later version",
+    "a member has no name: the archive is damaged": "test_limits: Python packs no such archive",
     "name them to index them": "said of a folder; naming them is another corpus",
 }
 """Advice of which no case is made here, and why."""
