@@ -1,9 +1,10 @@
 """Columns as rows: Parquet, Arrow files and streams, folders that Hugging Face's ``save_to_disk`` wrote, and its datasets."""
 
+import io
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -29,7 +30,9 @@ def _arrow_errors(path: str, kind: str) -> Iterator[Any]:
         raise MissingDependencyError(f"reading {kind} needs pyarrow: pip install 'suffixindex[parquet]'") from error
     try:
         yield pyarrow
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the machine's, not Arrow's
+            raise
         raise CorpusError(f"{path} is no readable {kind} file: {error}; fetch it again") from error
 
 
@@ -40,6 +43,7 @@ def read_parquet(source: Source, start: int, limit: int) -> Iterator[Chunk]:
 
         with pyarrow.parquet.ParquetFile(source.path, pre_buffer=False) as file:
             total = max(file.metadata.num_rows, 1)
+            _check_columns(file.metadata, source.bytes or 0)
             groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
             row = 0
             for number, group in enumerate(groups):
@@ -66,6 +70,51 @@ def read_arrow(source: Source, start: int, limit: int) -> Iterator[Chunk]:
             rows = min(rows, max(1, limit // max(_shared_bytes(batch), 1)))
             for first in range(skip, len(batch), rows):
                 yield from _chunks(batch.slice(first, rows), limit, file.tell())
+
+
+class _ReachedError(Exception):
+    """Something asked for a page."""
+
+
+class _Unreadable(io.RawIOBase):
+    """A file of some bytes of which none is read."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._at = size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        raise _ReachedError
+
+
+def _check_columns(metadata: Any, size: int) -> None:
+    """What a Parquet file says of its column chunks can be asked for: pyarrow raises where it reads them, but ends the process
+    where it is asked of damaged ones by themselves.
+
+    Raises
+    ------
+    ArrowException
+    OSError
+    """
+    import pyarrow.parquet
+
+    groups = list(range(metadata.num_row_groups))
+    if groups:
+        file = pyarrow.parquet.ParquetFile(_Unreadable(size), metadata=metadata, pre_buffer=True)
+        with suppress(_ReachedError):
+            next(file.iter_batches(1, row_groups=groups), None)
 
 
 def _largest_row(path: str, metadata: Any, number: int, harmless: int) -> int:
