@@ -3,7 +3,7 @@
     python -m benchmarks.encoding [--tokenizer FILE] [--megabytes 32] [--processes 1,2,4] [--kinds books,code,…] [--keep]
 
 Texts are made of what every machine has, this Python's own standard library and its tables of characters. Read, parsed,
-encoded and numbered as a build does it, not written. Any number of processes must give the same ids. With a tokenizer of the
+encoded and written as a build does it. Any number of processes must give the same ids. With a tokenizer of the
 GPT-2 or GPT-NeoX kind, a second one is made of it that splits as Llama 3's does.
 """
 
@@ -21,10 +21,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.tables import ROOT, insert, markdown, save
-from suffixindex.building import team
+from suffixindex.building import team as team_settings
+from suffixindex.building.encode import encode_corpus
+from suffixindex.building.state import Counts
 from suffixindex.building.team import Spread, Team
+from suffixindex.building.writer import TokenWriter
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import resolve
+from suffixindex.storage.format import shard_folder
 from suffixindex.tokenizers.encoders import choose_encoder
 
 LLAMA3 = (
@@ -101,23 +105,28 @@ def measure(corpus: Path, tokenizer: str, processes: int) -> Rate:
     """Encode a corpus once, with as many processes, or threads alone if one."""
     sources = resolve(corpus)
     encoder = choose_encoder(tokenizer)
-    with tempfile.TemporaryDirectory() as folder:
-        encoder.begin(Path(folder), 0)
-        encoding = Team(processes, Spread(processes, Path(folder), None)).encode(sources, encoder, RecordOptions(), (0, 0))
-        checksum = first_bytes = text_bytes = 0
-        own, started = time.process_time(), 0.0
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        for batch in encoding:
-            tokens, _ = encoder.number(batch.encoded)
-            checksum = zlib.crc32(tokens, checksum)
-            text_bytes += batch.text_bytes
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        encoder.begin(folder, 0)
+        writer = TokenWriter(folder, encoder.token_type, 1 << 62, keep_metadata=True)
+        started: list[tuple[float, int]] = []
+
+        def progress(done: int, counts: Counts) -> None:
             if not started:
-                started, first_bytes = time.perf_counter(), text_bytes
-        seconds = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    own = time.process_time() - own
+                started.append((time.perf_counter(), counts.text_bytes))
+
+        own = time.process_time()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        team = Team(processes, Spread(processes, folder, None))
+        counts = encode_corpus(sources, encoder, writer, RecordOptions(), Counts(), team, progress=progress)
+        seconds = time.perf_counter() - started[0][0]
+        own = time.process_time() - own
+        writer.finish()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        checksum = zlib.crc32((shard_folder(folder, 0) / f"tokens.{encoder.token_type}").read_bytes())
     others = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Rate((text_bytes - first_bytes) / 1e6 / max(seconds, 1e-9), own / (own + others), checksum)
+    rate = (counts.text_bytes - started[0][1]) / 1e6 / max(seconds, 1e-9)
+    return Rate(rate, own / (own + others), checksum)
 
 
 def main() -> None:
@@ -128,8 +137,8 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--keep", action="store_true", help="put the figures into README.md and results/")
     arguments = parser.parse_args()
-    team.MUCH_BYTES = 0  # processes for little text too
-    team.LARGE_BATCH_BYTES = team.BATCH_BYTES  # many batches of little text
+    team_settings.MUCH_BYTES = 0  # processes for little text too
+    team_settings.LARGE_BATCH_BYTES = team_settings.BATCH_BYTES  # many batches of little text
     numbers = [int(number) for number in arguments.processes.split(",")]
     rows: list[list[Any]] = []
     with tempfile.TemporaryDirectory() as name:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from math import ceil, log10
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from suffixindex.storage.format import TOKEN_TYPES, separator_of
 from suffixindex.storage.tables import TABLE_BYTES
 from suffixindex.suffix_sort.devices import COMPILING_TOKENS, suffix_array
 from suffixindex.system.memory import MAX_TOKENS, parse_count, parse_size, sort_bytes_per_token, total_memory
-from suffixindex.tokenizers.encoders import Encoder
+from suffixindex.tokenizers.encoders import Encoded, Encoder
 
 if TYPE_CHECKING:
     from suffixindex.suffix_sort.sort import SortConfig
@@ -126,7 +126,7 @@ def estimate(
 
     skipped: Counter[str] = Counter()
 
-    def encode(piece: RawRecords) -> tuple[Any, int]:
+    def encode(piece: RawRecords) -> tuple[Encoded, int]:
         documents = parse([piece], sources, options)
         skipped.update(documents.skipped)
         return encoder.encode(documents.texts), sum(map(len, documents.metadata))
@@ -136,11 +136,10 @@ def estimate(
     started, cpu = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(threads) as pool:
         encoded = list(pool.map(encode, pieces))
-    numbered = [encoder.number(part) for part, _ in encoded]
+    tokens = np.concatenate([part.tokens(encoder.number(part.unnumbered)) for part, _ in encoded])
     encode_seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    documents = sum(len(lengths) for _, lengths in numbered)
+    documents = sum(len(part.lengths) for part, _ in encoded)
     separator = separator_of(encoder.token_type)
-    tokens = np.concatenate([tokens for tokens, _ in numbered])
     text_bytes = sum(piece.num_bytes for piece in pieces)
     scale = max(sum(source.bytes or 0 for source in sources) / max(read, 1), 1.0)
     config: SortConfig | None = None
@@ -171,7 +170,7 @@ def estimate(
         sampled_bytes=text_bytes,
         formats=dict(Counter(source.kind for source in sources)),
         sampled_documents=documents,
-        sampled_empty_documents=sum(int(np.count_nonzero(lengths == 0)) for _, lengths in numbered),
+        sampled_empty_documents=sum(int(np.count_nonzero(part.lengths == 0)) for part, _ in encoded),
         sampled_skipped=dict(skipped),
     )
 

@@ -1,7 +1,6 @@
-"""The first half of a build: sources -> token shards. A team reads, parses and encodes; what it has done is appended in order."""
+"""The first half of a build: sources -> token shards. A team reads, parses, encodes and writes, where it is told in order."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -10,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.building.state import Counts
-from suffixindex.building.team import Team
-from suffixindex.building.writer import TokenWriter, without_longer
+from suffixindex.building.team import Team, Work
+from suffixindex.building.writer import TokenWriter
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import Source
 from suffixindex.system.progress import Bar
@@ -31,27 +30,24 @@ def encode_corpus(
     progress: Callable[[int, Counts], None] = lambda done, counts: None,
     places: Sequence[Source] | None = None,
 ) -> Counts:
-    """Encode everything from ``counts.cursor`` on and append it; returns what there is in all.
+    """Encode everything from ``counts.cursor`` on and have it written; returns what there is in all.
 
-    ``checkpoint`` is called every so many seconds with the counts of what was appended, ``progress`` after each batch with
+    ``checkpoint`` is called every so many seconds with the counts of what was written, ``progress`` after each batch with
     the bytes of the sources' files that are read, and these counts.
     ``places`` are the sources as this process finds them, where that is not by the paths that the documents' metadata keep.
     """
     before = bytes_before(sources)
     saved = time.monotonic()
-    with closing(team.encode(sources, encoder, options, counts.cursor, places)) as batches:
+    work = Work(sources, options, writer.index, writer.token_type, writer.capacity)
+    with closing(team.encode(work, encoder, counts.cursor, places)) as batches:
         for batch in batches:
-            tokens, lengths = encoder.number(batch.encoded)
-            metadata, skipped = batch.metadata, batch.skipped
-            if options.on_error == "skip" and len(lengths) and lengths.max() >= writer.capacity:
-                skipped = skipped + Counter({"longer than a shard": int(np.count_nonzero(lengths >= writer.capacity))})
-                tokens, lengths, metadata = without_longer(tokens, lengths, metadata, writer.capacity)
-            writer.append(tokens, lengths, metadata)
+            team.write(encoder.number(batch.unnumbered), writer.place(batch.lengths, batch.line_bytes))
             last = batch.last
             counts = replace(counts, cursor=(last.source, last.first + last.num_records))
-            counts = counts.plus(len(lengths), len(tokens) - len(lengths), batch.text_bytes, skipped)
+            counts = counts.plus(len(batch.lengths), int(batch.lengths.sum()), batch.text_bytes, batch.skipped)
             progress(int(before[last.source]) + last.consumed, counts)
             if time.monotonic() - saved >= checkpoint_seconds:
+                team.settle()
                 checkpoint(counts)
                 saved = time.monotonic()
     return counts

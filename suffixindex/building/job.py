@@ -110,21 +110,21 @@ def _encode(job: Job, checkpoint_seconds: float) -> None:
         state.write(job.folder)
 
     capacity, kept = state.settings.shard_capacity, job.options.keep_metadata
-    with TokenWriter(job.folder, encoder.token_type, capacity, kept, written) as writer:
-        team = Team(job.threads, Spread(job.processes, job.folder, job.engine))
-        with encoding_bar(job.sources, counts, job.show_progress) as bar:
-            counts = encode_corpus(
-                job.sources,
-                encoder,
-                writer,
-                job.options,
-                counts,
-                team,
-                checkpoint=checkpoint,
-                checkpoint_seconds=checkpoint_seconds,
-                progress=lambda done, counts: bar.show(done, documents=counts.documents, tokens=counts.tokens),
-            )
-        shards = writer.finish()
+    writer = TokenWriter(job.folder, encoder.token_type, capacity, kept, written)
+    team = Team(job.threads, Spread(job.processes, job.folder, job.engine))
+    with encoding_bar(job.sources, counts, job.show_progress) as bar:
+        counts = encode_corpus(
+            job.sources,
+            encoder,
+            writer,
+            job.options,
+            counts,
+            team,
+            checkpoint=checkpoint,
+            checkpoint_seconds=checkpoint_seconds,
+            progress=lambda done, counts: bar.show(done, documents=counts.documents, tokens=counts.tokens),
+        )
+    shards = writer.finish()
     if team.peak_memory_bytes:
         state.peak_memory_bytes = max(state.peak_memory_bytes, peak_memory() + team.peak_memory_bytes)
     job.encoded(shards, counts)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from suffixindex.building.encode import encode_corpus
 from suffixindex.building.sort_shards import sort_shard
 from suffixindex.building.state import Counts, DocumentRange, Json, ShardSize
-from suffixindex.building.team import Team
+from suffixindex.building.team import Spread, Team
 from suffixindex.building.writer import TokenWriter, cut, too_long
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import Source
@@ -163,18 +163,18 @@ def encode_part(
     _check_seen(places)
     encoder = stored_encoder(entry, index, engine)
     with _attempt(index, target, PART_MARKER) as folder:
-        with TokenWriter(folder, encoder.token_type, UNLIMITED, options.keep_metadata) as writer:
-            counts = encode_corpus(
-                sources,
-                encoder,
-                writer,
-                options,
-                Counts(),
-                Team(threads),
-                progress=lambda done, counts: progress(done),
-                places=places,
-            )
-            shards = writer.finish()
+        writer = TokenWriter(folder, encoder.token_type, UNLIMITED, options.keep_metadata)
+        counts = encode_corpus(
+            sources,
+            encoder,
+            writer,
+            options,
+            Counts(),
+            Team(threads, Spread(threads, index, engine)),
+            progress=lambda done, counts: progress(done),
+            places=places,
+        )
+        shards = writer.finish()
         encoder.hand_over(folder)
         write_bytes(folder / PART_MARKER, json.dumps(asdict(EncodedPart(counts, shards, peak_memory()))).encode())
     return read_part(index, number)

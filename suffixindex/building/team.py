@@ -1,21 +1,28 @@
 """Who reads and encodes: threads of this process, and where there is enough to do, processes of their own.
 
 Parsing and what goes before and after an engine hold Python's interpreter, so threads share one core and a half. Where there is
-much to encode, a process reads and unpacks the files, others parse and encode, and this one appends what they made. Documents do
-not depend on who encodes them.
+much to encode, a process reads and unpacks the files, others parse, encode and write, and this one tells them the places of their
+documents. Documents do not depend on who encodes them.
 """
 
 import pickle
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.building.writer import Place, ShardFiles, too_long
 from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source
+from suffixindex.errors import BuildError
+from suffixindex.system.child import Later
 from suffixindex.system.parallel import in_order
 from suffixindex.system.pipeline import POSSIBLE, Made, Pipeline
 from suffixindex.tokenizers.encoders import Encoder, stored_encoder
@@ -38,19 +45,36 @@ class Spread(NamedTuple):
     engine: str | None
 
 
-class Batch(NamedTuple):
-    """Encoded records."""
+class Work(NamedTuple):
+    """What is done with raw records: of which sources, how they are read, and the shards that they are written into."""
 
-    encoded: Any
-    metadata: list[bytes]
+    sources: Sequence[Source]
+    options: RecordOptions
+    folder: Path
+    token_type: str
+    capacity: int
+
+
+class Batch(NamedTuple):
+    """Encoded records that wait for their places. The rest of them is with whom encoded them."""
+
+    lengths: NDArray[np.int64]
+    """Tokens of each document, its separator not counted."""
+    line_bytes: NDArray[np.int64] | None
+    """Bytes of each document's line of metadata."""
+    unnumbered: Any
     skipped: Counter[str]
     text_bytes: int
     last: RawRecords
     """The last of the raw records, without its payload."""
 
 
+Told = tuple[Any, list[Place]]
+"""What :meth:`Encoder.number` said of a batch, and the places of its documents."""
+
+
 class Team:
-    """Threads, or processes.
+    """Threads, or processes: they encode batches, and write each when it is told its places.
 
     Memory: about ``LOOKAHEAD`` batches for each, a few times their text, and what a process takes anyway.
     """
@@ -58,55 +82,114 @@ class Team:
     def __init__(self, threads: int, spread: Spread | None = None) -> None:
         self._threads = threads
         self._spread = spread if spread is not None and spread.processes > 1 and POSSIBLE else None
+        self._tell: Callable[[Told], None] = _nobody
+        self._settle: Callable[[], None] = lambda: None
         self.peak_memory_bytes = 0
         """Of its processes together, when they are done."""
 
     def encode(
-        self,
-        sources: Sequence[Source],
-        encoder: Encoder,
-        options: RecordOptions,
-        start: tuple[int, int],
-        places: Sequence[Source] | None = None,
+        self, work: Work, encoder: Encoder, start: tuple[int, int], places: Sequence[Source] | None = None
     ) -> Generator[Batch, None, None]:
-        """Everything from record ``start`` on, in order. See :func:`suffixindex.building.encode.encode_corpus`."""
-        seen = places or sources
-        if self._spread is not None and encoder.spread and _is_much(seen[start[0] :]):
-            reading = Made(make_reading, (seen, start, options.record_bytes))
-            arguments = encoder.entry, self._spread.folder.absolute(), self._spread.engine, sources, options
-            with Pipeline(reading, Made(make_encoding, arguments), self._spread.processes, ONE_THREAD) as pipeline:
-                yield from pipeline.results()
-                self.peak_memory_bytes = pipeline.peak_memory_bytes
+        """Everything from record ``start`` on, in order; each batch is to be answered by :meth:`write` before the next is taken.
+
+        See :func:`suffixindex.building.encode.encode_corpus`.
+        """
+        seen = places or work.sources
+        may_spread = self._spread is not None and encoder.spread
+        if may_spread and _is_much(seen[start[0] :]):
+            yield from self._by_processes(Made(make_reading, (seen, start, work.options.record_bytes)), work, encoder)
             return
+        batches = _batches(read_records(seen, start, work.options.record_bytes), BATCH_BYTES)
+        yield from self._by_threads(_first(batches, MUCH_BYTES) if may_spread else batches, work, encoder)
+        if may_spread and (following := next(batches, None)) is not None:  # more than was thought, or nobody knew
+            yield from self._by_processes(map(_all_sealed, chain([following], batches)), work, encoder)
+
+    def write(self, numbers: Any, places: list[Place]) -> None:
+        """Have the batch that was taken last written to its places."""
+        self._tell((numbers, places))
+
+    def settle(self) -> None:
+        """Wait until all is written."""
+        self._settle()
+
+    def _by_threads(self, batches: Iterator[list[RawRecords]], work: Work, encoder: Encoder) -> Generator[Batch, None, None]:
         threads = self._threads if encoder.parallel else 1
-        with _switching_often(), ThreadPoolExecutor(threads, "encode") as pool:
-            batches = _batches(read_records(seen, start, options.record_bytes), BATCH_BYTES)
-            yield from in_order(pool, encoding(encoder, sources, options), batches, LOOKAHEAD * threads)
+        writing: deque[Future[None]] = deque()
+
+        def settle(at_most: int = 0) -> None:
+            while len(writing) > at_most:
+                writing.popleft().result()
+
+        self._settle = settle
+        with (
+            closing(ShardFiles(work.folder, work.token_type)) as files,
+            _switching_often(),
+            ThreadPoolExecutor(threads, "encode") as pool,
+            ThreadPoolExecutor(1, "write") as writer,
+        ):
+            for batch, finish in in_order(pool, encoding(encoder, work, files), batches, LOOKAHEAD * threads):
+
+                def tell(told: Told, finish: Callable[[Told], None] = finish) -> None:
+                    settle(1)
+                    writing.append(writer.submit(finish, told))
+
+                self._tell = tell
+                yield batch
+            settle()
+
+    def _by_processes(
+        self, reading: Made | Iterator[list[RawRecords]], work: Work, encoder: Encoder
+    ) -> Generator[Batch, None, None]:
+        assert self._spread is not None
+        index = self._spread.folder.absolute()
+        arguments = dict(encoder.entry), index, self._spread.engine, work._replace(folder=work.folder.absolute())
+        with Pipeline(reading, Made(make_encoding, arguments), self._spread.processes, ONE_THREAD) as pipeline:
+            self._tell, self._settle = pipeline.reply, pipeline.settle
+            yield from pipeline.results()
+            self.peak_memory_bytes = pipeline.peak_memory_bytes
 
 
-def make_encoding(
-    entry: dict[str, Any], index: Path, engine: str | None, sources: Sequence[Source], options: RecordOptions
-) -> Callable[[list[RawRecords]], Batch]:
+def make_encoding(entry: dict[str, Any], index: Path, engine: str | None, work: Work) -> Callable[[list[RawRecords]], Later]:
     """What an encoding process does with a batch."""
-    return encoding(stored_encoder(entry, index, engine), sources, options)
+    encoder = stored_encoder(entry, index, engine)
+    encoder.remember()
+    return encoding(encoder, work, ShardFiles(work.folder, work.token_type))
 
 
-def encoding(encoder: Encoder, sources: Sequence[Source], options: RecordOptions) -> Callable[[list[RawRecords]], Batch]:
-    """What is done with a batch of raw records."""
+def encoding(encoder: Encoder, work: Work, files: ShardFiles) -> Callable[[list[RawRecords]], Later]:
+    """What is done with a batch of raw records: parsed and encoded, and when its places are known, written."""
 
-    def work(pieces: list[RawRecords]) -> Batch:
-        documents = parse(pieces, sources, options)
+    def encode(pieces: list[RawRecords]) -> Later:
+        documents = parse(pieces, work.sources, work.options)
         encoded = encoder.encode(documents.texts)
-        size = sum(piece.num_bytes for piece in pieces)
-        return Batch(encoded, documents.metadata, documents.skipped, size, pieces[-1]._replace(payload=None))
+        lengths, metadata, skipped = encoded.lengths, documents.metadata, documents.skipped
+        fits = lengths < work.capacity
+        if not fits.all():
+            if work.options.on_error != "skip":
+                first = int(np.argmin(fits))
+                advice = ", or pass over it with --on-error skip"
+                raise BuildError(too_long(int(lengths[first]), work.capacity, metadata[first] if metadata else b"", advice))
+            skipped = skipped + Counter({"longer than a shard": int(np.count_nonzero(~fits))})
+            metadata = list(compress(metadata, fits))
 
-    return work
+        def finish(told: Told) -> None:
+            numbers, places = told
+            tokens = encoded.tokens(numbers)
+            if not fits.all():
+                tokens = tokens[np.repeat(fits, lengths + 1)]
+            files.write(places, tokens, lengths[fits], metadata)
+
+        line_bytes = np.array([len(line) for line in metadata], np.int64) if metadata else None
+        size = sum(piece.num_bytes for piece in pieces)
+        last = pieces[-1]._replace(payload=None)
+        return Later(Batch(lengths[fits], line_bytes, encoded.unnumbered, skipped, size, last), finish)
+
+    return encode
 
 
 def make_reading(sources: Sequence[Source], start: tuple[int, int], limit: int) -> Iterator[list[RawRecords]]:
     """What the reading process makes: batches of raw records, as they go through a pipe."""
-    for batch in _batches(read_records(sources, start, limit), LARGE_BATCH_BYTES):
-        yield [_sealed(piece) for piece in batch]
+    return map(_all_sealed, _batches(read_records(sources, start, limit), LARGE_BATCH_BYTES))
 
 
 def _batches(pieces: Iterator[RawRecords], size: int) -> Iterator[list[RawRecords]]:
@@ -123,17 +206,31 @@ def _batches(pieces: Iterator[RawRecords], size: int) -> Iterator[list[RawRecord
         yield batch
 
 
+def _first(batches: Iterator[list[RawRecords]], size: int) -> Iterator[list[RawRecords]]:
+    """The batches that hold the next ``size`` bytes of text; the iterator stays at the one behind."""
+    while size > 0 and (batch := next(batches, None)) is not None:
+        yield batch
+        size -= sum(piece.num_bytes for piece in batch)
+
+
+def _all_sealed(batch: list[RawRecords]) -> list[RawRecords]:
+    """Raw records as they go through a pipe."""
+    return [_sealed(piece) for piece in batch]
+
+
 def _sealed(piece: RawRecords) -> RawRecords:
-    """Raw records as they go through a pipe: bytes beside the pickle."""
+    """Bytes beside the pickle."""
     if isinstance(piece.payload, bytes):
         return piece._replace(payload=pickle.PickleBuffer(piece.payload))
     return piece
 
 
+def _nobody(told: Told) -> None:
+    raise ValueError("no batch was taken")
+
+
 def _is_much(sources: Sequence[Source]) -> bool:
-    """Whether there is so much text that the start of processes is worth it; not known of what is no file."""
-    if any(source.bytes is None for source in sources):
-        return False
+    """Whether there seems to be so much text that the start of processes is worth it."""
     packed = (".gz", ".zst", ".bz2", ".xz", ".parquet", ".zip")
     return sum((source.bytes or 0) * (PACKED if source.path.endswith(packed) else 1) for source in sources) >= MUCH_BYTES
 

@@ -1,12 +1,14 @@
-"""Append documents to shards. Every file only grows, so a checkpoint is its length, and resuming is truncating to it."""
+"""Write documents into shards: one gives them their places in order, and any number fill these.
+
+Every file only grows, so a checkpoint is its length, and resuming is truncating to it.
+"""
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from threading import Lock
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,24 +17,86 @@ from suffixindex.building.state import ShardSize, Written
 from suffixindex.errors import BuildError
 from suffixindex.storage.files import fsync_folder, make_folder, remove
 from suffixindex.storage.format import DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, TOKEN_TYPES, shard_folder
+from suffixindex.system.frames import write
 
-BUFFER_BYTES = 1 << 22  # each write lets go of the interpreter, and to get it back from busy threads takes milliseconds
+
+class Place(NamedTuple):
+    """Where documents ``first .. last`` of a batch go: a shard, and what stands in it before them."""
+
+    shard: int
+    first: int
+    last: int
+    documents: int
+    length: int
+    metadata_bytes: int
+
+
+class ShardFiles:
+    """The files of shards that are being written: by several threads or processes at once, each at its own places."""
+
+    def __init__(self, index: Path, token_type: str) -> None:
+        self._index = index
+        self._tokens = f"tokens.{token_type}"
+        self._itemsize = TOKEN_TYPES[token_type].itemsize
+        self._files: dict[tuple[int, str], IO[bytes]] = {}
+        self._lock = Lock()
+
+    def write(self, places: Sequence[Place], tokens: NDArray[Any], lengths: NDArray[np.int64], metadata: Sequence[bytes]) -> None:
+        """Write documents at their places: tokens with a separator after each, not counted in its length.
+
+        ``metadata``: a line for each, with its end; or nothing.
+        """
+        offsets = np.append(0, np.cumsum(lengths + 1))
+        for place in places:
+            start, stop = int(offsets[place.first]), int(offsets[place.last])
+            ends = offsets[place.first + 1 : place.last + 1] - start + place.length
+            at = 8 * (place.documents + 1)
+            blocks: list[tuple[str, int, NDArray[Any]]] = [
+                (self._tokens, place.length * self._itemsize, tokens[start:stop]),
+                (DOCUMENT_OFFSETS, at, ends.astype("<u8")),
+            ]
+            if metadata:
+                lines = metadata[place.first : place.last]
+                line_ends = np.cumsum([len(line) for line in lines]) + place.metadata_bytes
+                blocks.append((METADATA, place.metadata_bytes, np.frombuffer(b"".join(lines), np.uint8)))
+                blocks.append((METADATA_OFFSETS, at, line_ends.astype("<u8")))
+            with self._lock:
+                self._close([key for key in self._files if key[0] < place.shard])
+                for name, begin, block in blocks:
+                    if block.size:
+                        self._write(place.shard, name, begin, memoryview(np.ascontiguousarray(block)).cast("B"))
+
+    def close(self) -> None:
+        with self._lock:
+            self._close(list(self._files))
+
+    def _write(self, shard: int, name: str, start: int, block: memoryview) -> None:
+        if (shard, name) not in self._files:
+            self._files[shard, name] = open(shard_folder(self._index, shard) / name, "r+b", 0)  # noqa: SIM115 - closed by close
+        file = self._files[shard, name]
+        file.seek(start)
+        write(file, block)
+
+    def _close(self, keys: Sequence[tuple[int, str]]) -> None:
+        for key in keys:
+            self._files.pop(key).close()
 
 
 class TokenWriter:
-    """Writes documents in order into shards of at most ``capacity`` tokens and separators.
+    """Gives documents their places, in order, in shards of at most ``capacity`` tokens and separators.
 
-    The bytes depend on the documents and the capacity alone, not on how the documents are cut into batches.
+    The bytes depend on the documents and the capacity alone, not on how the documents are cut into batches. Whoever fills the
+    places has done so before each :meth:`checkpoint`.
     """
 
     def __init__(self, index: Path, token_type: str, capacity: int, keep_metadata: bool, written: Written | None = None) -> None:
         self.written = written or Written()
-        self._index = index
-        self._token_type = token_type
-        self._dtype = TOKEN_TYPES[token_type]
+        self.index = index
+        self.token_type = token_type
         self.capacity = capacity
         self._keep_metadata = keep_metadata
-        self._files: dict[str, IO[bytes]] = {}
+        self._begun: list[Path] = []
+        """Files that are not durable yet, of shards that are full too."""
         number = len(self.written.shards)
         if self.written.documents:
             self._open_shard(number)
@@ -41,105 +105,66 @@ class TokenWriter:
             remove(shard_folder(index, number))
             number += 1
 
-    def append(self, tokens: NDArray[Any], lengths: NDArray[np.int64], metadata: Sequence[bytes]) -> None:
-        """Append ``len(lengths)`` documents, a separator after each, not counted in its length.
-
-        ``metadata``: a line for each, with its end; or nothing.
-
-        Raises
-        ------
-        BuildError
-            A document is longer than a shard may be.
-        """
+    def place(self, lengths: NDArray[np.int64], line_bytes: NDArray[np.int64] | None) -> list[Place]:
+        """Places of the next documents: of so many tokens, all shorter than a shard, and bytes of metadata."""
         offsets = np.append(0, np.cumsum(lengths + 1))
+        places = []
         for first, last, fresh in cut(offsets, self.capacity, self.written.length):
-            if last == first:
-                advice = ", or pass over it with --on-error skip"
-                raise BuildError(too_long(int(lengths[first]), self.capacity, metadata[first] if metadata else b"", advice))
             if fresh:
-                self._close_shard()
-            start, stop = offsets[first], offsets[last]
-            self._append_here(tokens[start:stop], offsets[first + 1 : last + 1] - start, metadata[first:last])
+                self._next_shard()
+            before = self.written
+            if not before.documents:
+                self._open_shard(len(before.shards))
+            places.append(Place(len(before.shards), first, last, before.documents, before.length, before.metadata_bytes))
+            self.written = replace(
+                before,
+                documents=before.documents + last - first,
+                length=before.length + int(offsets[last] - offsets[first]),
+                metadata_bytes=before.metadata_bytes + (0 if line_bytes is None else int(line_bytes[first:last].sum())),
+            )
+        return places
 
     def checkpoint(self) -> Written:
         """Make everything so far durable and say how far that is."""
-        for file in self._files.values():
-            file.flush()
-            os.fsync(file.fileno())
-        if self._files:
-            fsync_folder(shard_folder(self._index, len(self.written.shards)))
+        for path in self._begun:
+            with open(path, "r+b", 0) as file:
+                os.fsync(file.fileno())
+        for folder in {path.parent for path in self._begun}:
+            fsync_folder(folder)
+        latest = shard_folder(self.index, len(self.written.shards))
+        self._begun = [path for path in self._begun if path.parent == latest]
         return self.written
 
     def finish(self) -> tuple[ShardSize, ...]:
-        """Close the last shard; the size of every one."""
+        """End the last shard; the size of every one."""
+        self.checkpoint()
         if self.written.documents:
-            self._close_shard()
+            self._next_shard()
         return self.written.shards
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        with suppress(OSError) if error else nullcontext():  # the first error is the one to tell
-            self.close()
-
-    def close(self) -> None:
-        with ExitStack() as all_of_them:  # even if one of them finds the disk full
-            for file in self._files.values():
-                all_of_them.callback(file.close)
-            self._files = {}
-
-    def _append_here(self, tokens: NDArray[Any], ends: NDArray[np.int64], metadata: Sequence[bytes]) -> None:
-        before = self.written
-        if not self._files:
-            self._open_shard(len(before.shards))
-        self._write("tokens", tokens)
-        self._write(DOCUMENT_OFFSETS, (ends + before.length).astype("<u8"))
-        metadata_bytes = before.metadata_bytes
-        if self._keep_metadata:
-            offsets = np.cumsum([len(line) for line in metadata], dtype=np.uint64)
-            self._write(METADATA, np.frombuffer(b"".join(metadata), np.uint8))
-            self._write(METADATA_OFFSETS, (offsets + np.uint64(metadata_bytes)).astype("<u8"))
-            metadata_bytes += int(offsets[-1])
-        self.written = replace(
-            before,
-            documents=before.documents + len(ends),
-            length=before.length + len(tokens),
-            metadata_bytes=metadata_bytes,
-        )
+    def _next_shard(self) -> None:
+        self.written = Written((*self.written.shards, ShardSize(self.written.documents, self.written.length)))
 
     def _open_shard(self, number: int) -> None:
-        folder = shard_folder(self._index, number)
+        """Make its files, or cut them to what is written."""
+        folder = shard_folder(self.index, number)
         make_folder(folder)
         written = self.written
         sizes = {
-            "tokens": written.length * self._dtype.itemsize,
+            f"tokens.{self.token_type}": written.length * TOKEN_TYPES[self.token_type].itemsize,
             DOCUMENT_OFFSETS: (written.documents + 1) * 8,
-            METADATA: written.metadata_bytes,
-            METADATA_OFFSETS: (written.documents + 1) * 8,
         }
+        if self._keep_metadata:
+            sizes |= {METADATA: written.metadata_bytes, METADATA_OFFSETS: (written.documents + 1) * 8}
         for name, size in sizes.items():
-            if name in (METADATA, METADATA_OFFSETS) and not self._keep_metadata:
-                continue
-            path = folder / (f"tokens.{self._token_type}" if name == "tokens" else name)
-            file = open(path, "r+b" if written.documents else "wb", buffering=BUFFER_BYTES)  # noqa: SIM115 - closed by close
-            self._files[name] = file
-            if not written.documents and name in (DOCUMENT_OFFSETS, METADATA_OFFSETS):
-                file.write(bytes(8))
-            file.flush()
-            if os.fstat(file.fileno()).st_size < size:
-                raise BuildError(f"{path} is shorter than when the build was interrupted: start anew with --restart")
-            file.truncate(size)
-            file.seek(size)
-
-    def _close_shard(self) -> None:
-        self.checkpoint()
-        self.close()
-        self.written = Written((*self.written.shards, ShardSize(self.written.documents, self.written.length)))
-
-    def _write(self, name: str, array: NDArray[Any]) -> None:
-        if array.size:
-            self._files[name].write(memoryview(np.ascontiguousarray(array)).cast("B"))
+            path = folder / name
+            self._begun.append(path)
+            with open(path, "r+b" if written.documents else "wb", 0) as file:
+                if not written.documents and name in (DOCUMENT_OFFSETS, METADATA_OFFSETS):
+                    file.write(bytes(8))
+                if os.fstat(file.fileno()).st_size < size:
+                    raise BuildError(f"{path} is shorter than when the build was interrupted: start anew with --restart")
+                file.truncate(size)
 
 
 def cut(offsets: NDArray[Any], capacity: int, length: int) -> Iterator[tuple[int, int, bool]]:
@@ -160,14 +185,6 @@ def cut(offsets: NDArray[Any], capacity: int, length: int) -> Iterator[tuple[int
             return
         length = int(offsets[last]) - start + (0 if fresh else length)
         first = last
-
-
-def without_longer(
-    tokens: NDArray[Any], lengths: NDArray[np.int64], metadata: Sequence[bytes], capacity: int
-) -> tuple[NDArray[Any], NDArray[np.int64], list[bytes]]:
-    """The documents, each with a separator, that fit a shard."""
-    fits = lengths < capacity
-    return tokens[np.repeat(fits, lengths + 1)], lengths[fits], [line for line, kept in zip(metadata, fits, strict=False) if kept]
 
 
 def too_long(length: int, capacity: int, metadata: bytes, advice: str = "") -> str:

@@ -10,15 +10,24 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import cycle
-from queue import Queue
+from queue import Queue, SimpleQueue
 from typing import IO, Any, NamedTuple
 
 from suffixindex.errors import SuffixIndexError
 from suffixindex.system.frames import receive, send
 from suffixindex.system.memory import peak_memory
+
+KEPT = 2  # results of a worker that may wait for their replies
+
+
+class Later(NamedTuple):
+    """A result that leaves something to do in the worker, ``finish(reply)``, when whoever takes the result has replied."""
+
+    result: Any
+    finish: Callable[[Any], None]
 
 
 class Answer(NamedTuple):
@@ -29,10 +38,20 @@ class Answer(NamedTuple):
     logged: list[tuple[str, int, str]]
 
 
+class Done(NamedTuple):
+    """What a reply asked for is done, or ended in an error."""
+
+    error: BaseException | None
+
+
 class End(NamedTuple):
     """There is no more; and the peak memory of the process that says so, with that of the source in one of them."""
 
     peak_memory_bytes: int
+
+
+GONE = End(-1)
+"""The other side is gone."""
 
 
 class _Failed(NamedTuple):
@@ -58,7 +77,7 @@ class _Kept(logging.Handler):
 
 
 def main(role: str, *pipes: int) -> None:
-    """Be the ``source``, which writes to several pipes in turn, or a ``worker``, between one pipe and the next.
+    """Be the ``source``, which writes to several pipes in turn, or a ``worker``: of items, of replies, and of answers.
 
     Standard input says what to make.
     """
@@ -69,15 +88,16 @@ def main(role: str, *pipes: int) -> None:
             make, arguments = receive(file)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         if role == "source":
-            _pour([os.fdopen(pipe, "wb", 0) for pipe in pipes], lambda: make(*arguments))
+            pour([os.fdopen(pipe, "wb", 0) for pipe in pipes], lambda: make(*arguments), peak_memory)
         else:
-            taken, given = pipes
-            _work(os.fdopen(taken, "rb"), os.fdopen(given, "wb", 0), lambda: make(*arguments))
+            taken, told, given = pipes
+            _Worker(os.fdopen(taken, "rb"), os.fdopen(told, "rb"), os.fdopen(given, "wb", 0)).run(lambda: make(*arguments))
     sys.stderr.flush()
     os._exit(0)  # a thread that waits for an item would hold the process up
 
 
-def _pour(pipes: list[IO[bytes]], make: Callable[[], Iterator[Any]]) -> None:
+def pour(pipes: list[IO[bytes]], make: Callable[[], Iterable[Any]], peak: Callable[[], int]) -> None:
+    """Send items to pipes in turn, an error in the place of one, and to each that there is no more."""
     turns = cycle(pipes)
     try:
         for item in make():
@@ -86,51 +106,83 @@ def _pour(pipes: list[IO[bytes]], make: Callable[[], Iterator[Any]]) -> None:
         raise
     except Exception as error:
         send(next(turns), _Failed(_noted(error)))
-    peak = peak_memory()
-    for _ in pipes:
-        send(next(turns), End(peak))
-        peak = 0
+    for number, _ in enumerate(pipes):
+        send(next(turns), End(0 if number else peak()))
 
 
-def _work(taken: IO[bytes], given: IO[bytes], make: Callable[[], Callable[[Any], Any]]) -> None:
-    """Take an item in and give an answer out while another is worked on."""
-    kept = _Kept()
-    items: Queue[Any] = Queue(1)
-    answers: Queue[Any] = Queue(1)
-    gone = End(-1)
+class _Worker:
+    """Takes an item in, gives an answer out and does what a reply asks for while another item is worked on.
 
-    def take_in() -> None:
+    Replies are read at once, so that nobody who sends one waits for a worker that waits to be read itself.
+    """
+
+    def __init__(self, taken: IO[bytes], told: IO[bytes], given: IO[bytes]) -> None:
+        self._taken, self._told, self._given = taken, told, given
+        self._items: Queue[Any] = Queue(1)
+        self._answers: Queue[Any] = Queue(1)
+        self._kept: Queue[Later] = Queue(KEPT)
+        self._replies: SimpleQueue[Any] = SimpleQueue()
+        self._logged = _Kept()
+
+    def run(self, make: Callable[[], Callable[[Any], Any]]) -> None:
+        calls = (self._take_in, self._take_replies, self._finish, self._give_out)
+        threads = [threading.Thread(target=call, daemon=True) for call in calls]
+        for thread in threads:
+            thread.start()
         try:
-            while not isinstance(item := receive(taken), End):
-                items.put(item)
-            items.put(item)
+            function = make()
+        except Exception as error:
+            function = _raising(error)
+        while not isinstance(item := self._items.get(), End):
+            self._answers.put(self._answer(_raising(item.error) if isinstance(item, _Failed) else function, item))
+        if item is not GONE:
+            self._kept.join()
+            self._answers.put(End(peak_memory() + item.peak_memory_bytes))
+        self._answers.put(GONE)
+        threads[-1].join()
+
+    def _answer(self, function: Callable[[Any], Any], item: Any) -> Answer:
+        try:
+            result = function(item)
+        except Exception as error:
+            return Answer(None, _noted(error), self._logged.taken())
+        if isinstance(result, Later):
+            self._kept.put(result)
+            result = result.result
+        return Answer(result, None, self._logged.taken())
+
+    def _take_in(self) -> None:
+        try:
+            while not isinstance(item := receive(self._taken), End):
+                self._items.put(item)
+            self._items.put(item)
         except (EOFError, OSError):
-            items.put(gone)
+            self._items.put(GONE)
 
-    def give_out() -> None:
+    def _take_replies(self) -> None:
         try:
-            while (answer := answers.get()) is not gone:
-                send(given, answer)
-        except OSError:
+            while True:
+                self._replies.put(receive(self._told))
+        except (EOFError, OSError):  # nobody is there who would reply
             os._exit(0)
 
-    threads = [threading.Thread(target=call, daemon=True) for call in (take_in, give_out)]
-    for thread in threads:
-        thread.start()
-    try:
-        function = make()
-    except Exception as error:
-        function = _raising(error)
-    while not isinstance(item := items.get(), End):
+    def _finish(self) -> None:
+        while True:
+            reply, later = self._replies.get(), self._kept.get()
+            try:
+                later.finish(reply)
+                done = Done(None)
+            except Exception as error:
+                done = Done(_noted(error))
+            self._answers.put(done)
+            self._kept.task_done()
+
+    def _give_out(self) -> None:
         try:
-            answer = Answer((_raising(item.error) if isinstance(item, _Failed) else function)(item), None, kept.taken())
-        except Exception as error:
-            answer = Answer(None, _noted(error), kept.taken())
-        answers.put(answer)
-    if item is not gone:
-        answers.put(End(peak_memory() + item.peak_memory_bytes))
-    answers.put(gone)
-    threads[1].join()
+            while (answer := self._answers.get()) is not GONE:
+                send(self._given, answer)
+        except OSError:
+            os._exit(0)
 
 
 def _raising(error: Exception) -> Callable[[Any], Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,18 +23,34 @@ from suffixindex.tokenizers.hub import TOKENIZER_FILE
 from suffixindex.tokenizers.words import VOCABULARY, VOCABULARY_FILES
 
 if TYPE_CHECKING:
-    from suffixindex.tokenizers.splitting import SplitWords
+    from suffixindex.tokenizers.splitting import SplitWords, WordList
+    from suffixindex.tokenizers.vocabulary import KnownWords
 
 log = logging.getLogger(__name__)
 
 SEPARATOR_BYTE = b"\xff"
 
 
+class Encoded(Protocol):
+    """Encoded documents, whose ids may depend on the documents before."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """How many tokens each document has, without its separator."""
+
+    @property
+    def unnumbered(self) -> Any:
+        """What :meth:`Encoder.number` is to see of them; small."""
+
+    def tokens(self, numbers: Any) -> NDArray[Any]:
+        """Tokens of all documents, a separator after each; ``numbers`` is what :meth:`Encoder.number` said."""
+
+
 class Encoder(Protocol):
-    """``encode`` on any thread, then ``number`` in the order of the corpus; the rest on one thread."""
+    """``encode`` on any thread, or in processes; then ``number`` in the order of the corpus; the rest on one thread."""
 
     entry: Mapping[str, Any]  # what the manifest says of the tokenizer
-    token_type: str  # of the tokens that ``number`` returns; an index may narrow it to its vocabulary
+    token_type: str  # of the tokens as they are encoded; an index may narrow it to its vocabulary
     files: tuple[str, ...]  # its files in the index
     parallel: bool  # whether `encode` lets go of the interpreter, so that several threads gain
     spread: bool  # whether parsing and `encode` are work enough for processes of their own
@@ -45,10 +61,13 @@ class Encoder(Protocol):
     def begin(self, index: Path, checkpoint: int) -> None:
         """Write the files that are known beforehand, or take up the ones that stood at ``checkpoint``."""
 
-    def encode(self, texts: list[Any]) -> Any: ...
+    def encode(self, texts: list[Any]) -> Encoded: ...
 
-    def number(self, encoded: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Tokens of all documents, a separator after each, and how many each has without it."""
+    def number(self, unnumbered: Any) -> Any:
+        """What :meth:`Encoded.tokens` has to know of the documents before."""
+
+    def remember(self) -> None:
+        """Keep what ``number`` says to this process's documents, so that later ones need not ask for it again."""
 
     def checkpoint(self) -> int:
         """Make what has grown durable, and say how far it is."""
@@ -111,6 +130,17 @@ def _stored_huggingface(path: str, name: str, revision: str | None, content_hash
     return HuggingFaceEncoder(name, tokenizer)
 
 
+class Ids(NamedTuple):
+    """Documents in ids that depend on nothing else."""
+
+    ended: NDArray[Any]
+    lengths: NDArray[np.int64]
+    unnumbered: None = None
+
+    def tokens(self, numbers: None) -> NDArray[Any]:
+        return self.ended
+
+
 class _StaticEncoder:
     """A vocabulary that is fixed before the build: nothing grows, nothing remains to be written."""
 
@@ -121,8 +151,11 @@ class _StaticEncoder:
     def begin(self, index: Path, checkpoint: int) -> None:
         return
 
-    def number(self, encoded: tuple[NDArray[Any], NDArray[np.int64]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        return encoded
+    def number(self, unnumbered: None) -> None:
+        return
+
+    def remember(self) -> None:
+        return
 
     def checkpoint(self) -> int:
         return 0
@@ -157,10 +190,10 @@ class BytesEncoder(_StaticEncoder):
     parallel = False
     vocabulary_size = Bytes.vocabulary_size
 
-    def encode(self, texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def encode(self, texts: list[str]) -> Ids:
         encoded = [text.encode() for text in texts]
         tokens = np.frombuffer(SEPARATOR_BYTE.join([*encoded, b""]), np.uint8)
-        return tokens, np.array([len(content) for content in encoded], np.int64)
+        return Ids(tokens, np.array([len(content) for content in encoded], np.int64))
 
 
 class HuggingFaceEncoder(_StaticEncoder):
@@ -183,7 +216,7 @@ class HuggingFaceEncoder(_StaticEncoder):
     def begin(self, index: Path, checkpoint: int) -> None:
         write_bytes(index / TOKENIZER_FILE, self.content())
 
-    def encode(self, texts: list[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def encode(self, texts: list[str]) -> Ids:
         """
         Raises
         ------
@@ -191,7 +224,7 @@ class HuggingFaceEncoder(_StaticEncoder):
             The fast engine and the reference differ on an excerpt.
         """
         ids, lengths = self._guard.encode(texts)
-        return end_documents(ids, lengths, self.token_type), lengths
+        return Ids(end_documents(ids, lengths, self.token_type), lengths)
 
     def content(self) -> bytes:
         """The tokenizer's file."""
@@ -214,7 +247,7 @@ class IdsEncoder(_StaticEncoder):
         if self._tokenizer is not None:
             self._tokenizer.begin(index, checkpoint)
 
-    def encode(self, texts: list[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def encode(self, texts: list[NDArray[Any]]) -> Ids:
         """
         Raises
         ------
@@ -229,7 +262,26 @@ class IdsEncoder(_StaticEncoder):
                 "it was made by another tokenizer, or --separator was not named"
             )
         lengths = np.array([len(text) for text in texts], np.int64)
-        return end_documents(ids, lengths, self.token_type), lengths
+        return Ids(end_documents(ids, lengths, self.token_type), lengths)
+
+
+class InWords:
+    """Documents in words. Those to number are all of them, or with ``known`` those that it does not know yet."""
+
+    def __init__(self, split: "SplitWords", known: "KnownWords | None") -> None:
+        self._split = split
+        self._known = known
+        self.lengths = split.lengths
+        self.unnumbered = split.words
+        if known is not None:
+            self._asked, self.unnumbered = known.ask(split.words)
+
+    def tokens(self, numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        from suffixindex.kernels.words import renumber
+
+        ids = self._split.ids
+        renumber(ids, numbers if self._known is None else self._known.learn(self._asked, numbers))
+        return end_documents(ids, self.lengths, WordEncoder.token_type)
 
 
 class WordEncoder:
@@ -247,6 +299,7 @@ class WordEncoder:
         self._grown_from = grown_from
         self.entry: Mapping[str, Any] = {"kind": "words", "unicode": unicodedata.unidata_version}
         self._words = VocabularyBuilder()
+        self._known: KnownWords | None = None
         self._written = 0
         self._index = Path()
 
@@ -270,13 +323,20 @@ class WordEncoder:
                 raise FormatError(f"{path} is shorter than when the build was interrupted: start anew with --restart")
         self._words = VocabularyBuilder.restore(content)
 
-    def encode(self, texts: list[str]) -> "SplitWords":
+    def encode(self, texts: list[str]) -> InWords:
         from suffixindex.tokenizers.splitting import split_batch
 
-        return split_batch(texts)
+        if self._known is not None and self._known.full:
+            self.remember()
+        return InWords(split_batch(texts), self._known)
 
-    def number(self, encoded: "SplitWords") -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        return end_documents(self._words.assign(encoded), encoded.lengths, self.token_type), encoded.lengths
+    def number(self, unnumbered: "WordList") -> NDArray[np.uint32]:
+        return self._words.number(unnumbered)
+
+    def remember(self) -> None:
+        from suffixindex.tokenizers.vocabulary import KnownWords
+
+        self._known = KnownWords()
 
     def checkpoint(self) -> int:
         with open(self._index / VOCABULARY, "r+b" if self._written else "wb") as file:
@@ -303,4 +363,4 @@ class WordEncoder:
     def adopt(self, part: Path) -> NDArray[np.uint32]:
         from suffixindex.tokenizers.vocabulary import words_of
 
-        return self._words.assign(words_of((part / VOCABULARY).read_bytes()))
+        return self._words.number(words_of((part / VOCABULARY).read_bytes()))

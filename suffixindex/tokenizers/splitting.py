@@ -32,14 +32,20 @@ def _folding() -> NDArray[np.uint32]:
     return table
 
 
-class SplitWords(NamedTuple):
-    """A batch of documents in numbers of its own, and the distinct words that these mean."""
+class WordList(NamedTuple):
+    """Distinct words: word i is ``pool[starts[i] : starts[i + 1]]``, its newline included."""
 
-    ids: NDArray[np.uint32]
-    lengths: NDArray[np.int64]
     hashes: NDArray[np.uint64]
     starts: NDArray[np.int64]
     pool: NDArray[np.uint8]
+
+
+class SplitWords(NamedTuple):
+    """A batch of documents in numbers of its own, and the words that these mean."""
+
+    ids: NDArray[np.uint32]
+    lengths: NDArray[np.int64]
+    words: WordList
 
 
 def split_batch(texts: Sequence[str]) -> SplitWords:
@@ -54,7 +60,9 @@ def split_batch(texts: Sequence[str]) -> SplitWords:
     lengths = np.empty(len(texts), np.int64)
     with np.errstate(over="ignore"):  # hashes wrap around; without the JIT that would be a warning
         tokens, words, hashes, starts, pool = split_words(text, offsets, _folding(), ids, lengths)
-    return SplitWords(ids[:tokens], lengths, hashes[:words].copy(), starts[: words + 1].copy(), pool[: starts[words]].copy())
+    return SplitWords(
+        ids[:tokens], lengths, WordList(hashes[:words].copy(), starts[: words + 1].copy(), pool[: starts[words]].copy())
+    )
 
 
 def _encode(text: str) -> bytes:

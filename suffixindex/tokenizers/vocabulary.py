@@ -2,26 +2,30 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.kernels.words import hash_words, intern_words, place_words, renumber
+from suffixindex.kernels.words import hash_words, intern_words, place_words
 from suffixindex.storage.files import write_array
-from suffixindex.tokenizers.splitting import SplitWords
+from suffixindex.tokenizers.splitting import WordList
 from suffixindex.tokenizers.words import VOCABULARY_OFFSETS, VOCABULARY_ORDER
 
+KNOWN_WORDS = 1 << 19  # some 25 MB
+UNKNOWN = np.uint32(0xFFFFFFFF)
 
-def words_of(content: bytes) -> SplitWords:
-    """A text file of distinct words, one a line, as a batch that says each of them once. O(bytes)."""
+
+def words_of(content: bytes) -> WordList:
+    """A text file of distinct words, one a line. O(bytes)."""
     pool = np.frombuffer(content, np.uint8)
     starts = np.concatenate([[0], np.flatnonzero(pool == ord("\n")) + 1])
     words = len(starts) - 1
     hashes = np.empty(words, np.uint64)
     with np.errstate(over="ignore"):
         hash_words(words, starts, pool, hashes)
-    return SplitWords(np.arange(words, dtype=np.uint32), np.array([words]), hashes, starts, pool)
+    return WordList(hashes, starts, pool)
 
 
 class VocabularyBuilder:
@@ -51,15 +55,14 @@ class VocabularyBuilder:
         """The words from byte ``start`` on, one a line."""
         return memoryview(self._pool[start : self.num_bytes])
 
-    def assign(self, batch: SplitWords) -> NDArray[np.uint32]:
-        """The batch's ids in the numbers of this vocabulary, in place; new words are appended. O(tokens + bytes)."""
-        count = len(batch.hashes)
-        self._reserve(self.num_words + count, self.num_bytes + len(batch.pool))
+    def number(self, words: WordList) -> NDArray[np.uint32]:
+        """The words' ids; new words are appended. O(bytes)."""
+        count = len(words.hashes)
+        self._reserve(self.num_words + count, self.num_bytes + len(words.pool))
         numbers = np.empty(count, np.uint32)
         table = (self._slots, self._hashes, self._starts, self._pool)
-        self.num_words = intern_words(count, batch.starts, batch.hashes, batch.pool, self.num_words, *table, numbers)
-        renumber(batch.ids, numbers)
-        return batch.ids
+        self.num_words = intern_words(count, words.starts, words.hashes, words.pool, self.num_words, *table, numbers)
+        return numbers
 
     def write_lookup(self, folder: Path, known: Sequence[int] = ()) -> None:
         """Write the files that find a word's line and id; O(words log words), of words after those whose order is ``known``."""
@@ -71,12 +74,12 @@ class VocabularyBuilder:
         write_array(folder / VOCABULARY_ORDER, np.array(order, "<u4"))
 
     def _load(self, content: bytes) -> None:
-        batch = words_of(content)
-        words = len(batch.hashes)
-        self._reserve(words, len(batch.pool))
-        self._pool[: len(batch.pool)] = batch.pool
-        self._starts[: words + 1] = batch.starts
-        self._hashes[:words] = batch.hashes
+        known = words_of(content)
+        words = len(known.hashes)
+        self._reserve(words, len(known.pool))
+        self._pool[: len(known.pool)] = known.pool
+        self._starts[: words + 1] = known.starts
+        self._hashes[:words] = known.hashes
         self._slots[:] = 0
         place_words(words, self._slots, self._hashes)
         self.num_words = words
@@ -88,6 +91,48 @@ class VocabularyBuilder:
         if 2 * words > len(self._slots):
             self._slots = np.zeros(1 << (2 * words - 1).bit_length(), np.uint32)
             place_words(self.num_words, self._slots, self._hashes)
+
+
+class Asked(NamedTuple):
+    """Words whose numbers were asked for: where they are kept, and which were unknown."""
+
+    places: NDArray[np.uint32]
+    unknown: NDArray[np.bool_]
+
+
+class KnownWords:
+    """What a process has been told of a vocabulary that grows elsewhere, so that it asks for the number of a word once.
+
+    ``ask`` on one thread, ``learn`` on another.
+    """
+
+    def __init__(self) -> None:
+        self._words = VocabularyBuilder()
+        self._numbers = np.full(1 << 15, UNKNOWN)
+        self._lock = Lock()
+
+    @property
+    def full(self) -> bool:
+        """Whether it knows so many words that another should begin."""
+        return self._words.num_words > KNOWN_WORDS
+
+    def ask(self, words: WordList) -> tuple[Asked, WordList]:
+        """A question for the numbers of words, and those that are not known. O(bytes)."""
+        places = self._words.number(words)
+        with self._lock:
+            known = len(self._numbers)
+            self._numbers = _grown(self._numbers, self._words.num_words)
+            self._numbers[known:] = UNKNOWN
+            unknown = self._numbers[places] == UNKNOWN
+        sizes = np.diff(words.starts)
+        starts = np.append(0, np.cumsum(sizes[unknown]))
+        return Asked(places, unknown), WordList(words.hashes[unknown], starts, words.pool[np.repeat(unknown, sizes)])
+
+    def learn(self, asked: Asked, told: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """The numbers of all words of a question; ``told`` are those of the ones that were not known."""
+        with self._lock:
+            self._numbers[asked.places[asked.unknown]] = told
+            return self._numbers[asked.places]
 
 
 def _grown(array: NDArray[Any], length: int) -> NDArray[Any]:

@@ -69,8 +69,8 @@ class Words:
         from suffixindex.kernels.words import find_words
 
         split = split_batch(texts)
-        found = np.empty(len(split.hashes), np.uint32)
-        find_words(self._text, self._offsets, self._order, split.starts, split.pool, found)
+        found = np.empty(len(split.words.hashes), np.uint32)
+        find_words(self._text, self._offsets, self._order, split.words.starts, split.words.pool, found)
         return found[split.ids], split.lengths
 
     def lost(self, text: str) -> None:

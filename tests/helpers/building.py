@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 import suffixindex as si
 from suffixindex.building.state import ShardSize, Written
-from suffixindex.building.writer import TokenWriter
+from suffixindex.building.writer import ShardFiles, TokenWriter
 from suffixindex.storage.files import hash_file, map_array, write_array, write_bytes
 from suffixindex.storage.format import (
     DOCUMENT_OFFSETS,
@@ -77,7 +78,10 @@ def write_index(
             room = capacity or sum(len(document) + 1 for document in part)
             writer = TokenWriter(folder, token_type, room, metadata is not None, Written(written))
             ended = np.array([token for document in part for token in [*document, separator]], TOKEN_TYPES[token_type])
-            writer.append(ended, np.array([len(document) for document in part], np.int64), lines[first:last])
+            lengths = np.array([len(document) for document in part], np.int64)
+            line_bytes = np.array([len(line) for line in lines[first:last]], np.int64) if lines else None
+            with closing(ShardFiles(folder, token_type)) as files:
+                files.write(writer.place(lengths, line_bytes), ended, lengths, lines[first:last])
             written = writer.finish()
         names = [f"tokens.{token_type}", DOCUMENT_OFFSETS, *((METADATA, METADATA_OFFSETS) if metadata is not None else ())]
         for number, (num_documents, length) in enumerate(written):

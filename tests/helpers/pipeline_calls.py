@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from suffixindex.errors import CorpusError
+from suffixindex.system.child import Later
 
 
 def numbers(stop: int, fails: bool = False) -> Iterator[int]:
@@ -63,3 +64,20 @@ def sleeping(seconds: float) -> Callable[[int], int]:
         return number
 
     return sleep
+
+
+def keeping(path: str, size: int, wrong: int = -1) -> Callable[[int], Later]:
+    """A head as large as wanted, and an array that is written into a file where the reply says."""
+
+    def keep(number: int) -> Later:
+        def finish(reply: tuple[int, np.ndarray]) -> None:
+            if number == wrong:
+                raise CorpusError(f"{number} cannot be kept")
+            place, more = reply
+            with open(path, "r+b") as file:
+                file.seek(8 * place)
+                file.write(np.int64(number + int(more.sum())).tobytes())
+
+        return Later((number, np.zeros(size, np.uint8)), finish)
+
+    return keep

@@ -163,7 +163,10 @@ class Disk:
             self.appears(path)
         file = real_open(path, mode, *given, **named)
         self.paths[file.fileno()] = str(path)
-        self.durable[str(path)] = 0 if "w" in mode else os.path.getsize(path)
+        if "w" in mode:
+            self.durable[str(path)] = 0
+        else:
+            self.durable.setdefault(str(path), os.path.getsize(path))
         return _File(self, file)
 
     def _open_descriptor(self, real_open: Callable[..., int], path: Any, *given: Any, **named: Any) -> int:
@@ -208,7 +211,8 @@ class _File:
         return self._file.truncate(size)
 
     def close(self) -> None:
-        self._disk.paths = {descriptor: path for descriptor, path in self._disk.paths.items() if path != self._file.name}
+        if not self._file.closed:
+            self._disk.paths.pop(self._file.fileno(), None)
         self._file.close()
 
     def __enter__(self) -> "_File":

@@ -149,10 +149,29 @@ def test_the_budget_says_how_many_processes_there_may_be(monkeypatch: pytest.Mon
         assert fixed_bytes(1) + (processes + 1) * PROCESS_BYTES <= gib < fixed_bytes(1) + (processes + 2) * PROCESS_BYTES
 
 
-def test_little_text_and_unknown_sizes_are_for_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_much_text_there_seems_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     from suffixindex.corpus.sources import Source
 
     monkeypatch.setattr(team, "MUCH_BYTES", 1000)
     assert team._is_much([Source("a.jsonl", "jsonl", 1000)]) and team._is_much([Source("a.jsonl.zst", "jsonl", 250)])
-    assert not team._is_much([Source("a.jsonl", "jsonl", 999)]) and not team._is_much([])
-    assert not team._is_much([Source("a.jsonl", "jsonl", 2000), Source("-", "jsonl")])
+    assert not team._is_much([Source("a.jsonl", "jsonl", 999)]) and not team._is_much([Source("-", "jsonl")])
+
+
+@pytest.mark.parametrize("tokenizer", ["words", "bytes"])
+def test_more_text_than_there_seemed_to_be(tmp_path: Path, tokenizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads begin, processes go on where they are."""
+    lines = [json.dumps({"text": " ".join(TEXTS[number:]), "number": number}) for number in range(100)]
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    build(path, tmp_path / "1", tokenizer, 1)
+    monkeypatch.setattr(team, "MUCH_BYTES", 4 * path.stat().st_size + 4)
+    monkeypatch.setattr(team, "BATCH_BYTES", 5000)
+    batches: list[str] = []
+    for way in ("_by_threads", "_by_processes"):
+        really = getattr(team.Team, way)
+        monkeypatch.setattr(
+            team.Team, way, lambda *given, really=really, way=way: (batches.append(way) or batch for batch in really(*given))
+        )
+    build(path, tmp_path / "2", tokenizer, 2)
+    assert set(batches) == {"_by_threads", "_by_processes"} and batches == sorted(batches, reverse=True)
+    assert files_of(tmp_path / "1") == files_of(tmp_path / "2")

@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,49 @@ def test_large_arrays_go_through_and_may_be_written() -> None:
             assert total == 500_000 * number
             block[:] += 1
             assert np.array_equal(block, np.full(500_000, number + 2))
+
+
+@pytest.mark.parametrize("size", [1, 3 << 20])
+def test_workers_finish_what_they_are_replied_to(tmp_path: Path, size: int) -> None:
+    """Results and replies that no pipe holds at once, and now and then all is to be done."""
+    path = tmp_path / "kept"
+    path.write_bytes(bytes(8 * 30))
+    with Pipeline(Made(calls.numbers, (30,)), Made(calls.keeping, (str(path), size)), 3) as pipeline:
+        for number, head in pipeline.results():
+            assert len(head) == size
+            pipeline.reply((29 - number, np.ones(size, np.uint8)))
+            if number % 7 == 6:
+                pipeline.settle()
+                assert np.fromfile(path, np.int64)[29 - number :].tolist() == [size + i for i in range(number, -1, -1)]
+    assert np.fromfile(path, np.int64).tolist() == [size + 29 - i for i in range(30)]
+
+
+def test_a_reply_that_cannot_be_followed(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    path.write_bytes(bytes(8 * 40))
+    for settles in (False, True):
+        with Pipeline(Made(calls.numbers, (40,)), Made(calls.keeping, (str(path), 1, 11)), 2) as pipeline:
+            with pytest.raises(CorpusError, match="11 cannot be kept"):
+                for number, _ in pipeline.results():
+                    pipeline.reply((number, np.zeros(1, np.uint8)))
+                    if settles:
+                        pipeline.settle()
+            assert number == 11 if settles else 11 <= number < 20
+    assert all(process.poll() is not None for process in pipeline._workers)
+
+
+def test_the_source_may_be_an_iterator_of_this_process() -> None:
+    def numbers(fails: bool) -> Iterator[int]:
+        yield from range(40)
+        if fails:
+            raise CorpusError("nothing after 40")
+
+    with Pipeline(numbers(False), Made(calls.squaring, ()), 3) as pipeline:
+        assert list(pipeline.results()) == [number * number for number in range(40)]
+    with Pipeline(numbers(True), Made(calls.squaring, ()), 3) as pipeline, pytest.raises(CorpusError, match="nothing after 40"):
+        list(pipeline.results())
+    with Pipeline(numbers(False), Made(calls.dying, (3,)), 2) as pipeline, pytest.raises(BuildError, match="was killed"):
+        list(pipeline.results())
 
 
 def test_an_error_comes_in_its_place() -> None:

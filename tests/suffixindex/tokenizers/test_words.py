@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import suffixindex as si
 from suffixindex.tokenizers import splitting
-from suffixindex.tokenizers.splitting import FOLDING_LIMIT, SplitWords, normalize, split_batch
-from suffixindex.tokenizers.vocabulary import VocabularyBuilder
+from suffixindex.tokenizers.splitting import FOLDING_LIMIT, WordList, normalize, split_batch
+from suffixindex.tokenizers.vocabulary import KnownWords, VocabularyBuilder
 from suffixindex.tokenizers.words import VOCABULARY, Words
 from tests import oracle
 from tests.helpers import building
@@ -29,12 +29,16 @@ ODD_TEXT = st.text(alphabet="aΣσς İıIßſKȺⱥ\u0130\u0307\u0301Dždž'’
 def split(documents: Sequence[str]) -> list[list[str]]:
     """The words of documents by the compiled splitter."""
     found = split_batch(documents)
-    pool = found.pool.tobytes()
-    words = [pool[start : stop - 1].decode() for start, stop in pairwise(found.starts)]
-    assert len(words) == len(found.hashes) == len(set(words))
+    words = text_of(found.words)
+    assert len(words) == len(found.words.hashes) == len(set(words))
     assert list(dict.fromkeys(found.ids.tolist())) == list(range(len(words)))  # numbered by first occurrence
     ends = np.cumsum(found.lengths).tolist()
     return [[words[i] for i in found.ids[end - length : end]] for end, length in zip(ends, found.lengths.tolist(), strict=True)]
+
+
+def text_of(words: WordList) -> list[str]:
+    pool = words.pool.tobytes()
+    return [pool[start : stop - 1].decode() for start, stop in pairwise(words.starts)]
 
 
 def number(batches: Sequence[Sequence[str]], builder: VocabularyBuilder) -> list[list[int]]:
@@ -42,7 +46,7 @@ def number(batches: Sequence[Sequence[str]], builder: VocabularyBuilder) -> list
     documents = []
     for batch in batches:
         encoded = split_batch(batch)
-        ids = builder.assign(encoded).tolist()
+        ids = builder.number(encoded.words)[encoded.ids].tolist()
         for length in encoded.lengths.tolist():
             documents.append(ids[:length])
             ids = ids[length:]
@@ -190,13 +194,35 @@ def test_words_are_told_apart_by_their_bytes_not_by_their_hashes() -> None:
     starts = np.cumsum([0, *map(len, words)])
     pool = np.frombuffer(b"".join(words), np.uint8)
 
-    def batch() -> SplitWords:
-        return SplitWords(np.array([3, 1, 2, 0, 1], np.uint32), np.array([5]), np.full(4, 12345, np.uint64), starts, pool)
-
     builder = VocabularyBuilder()
     for _ in range(2):
-        assert builder.assign(batch()).tolist() == [4, 2, 3, 1, 2]
+        assert builder.number(WordList(np.full(4, 12345, np.uint64), starts, pool)).tolist() == [1, 2, 3, 4]
     assert lines(builder) == ["", "aa", "bb", "a", "bbb"]
+
+
+@given(batches=st.lists(texts(), max_size=8), waiting=st.integers(0, 2))
+def test_a_process_asks_for_a_word_until_it_is_told(batches: list[list[str]], waiting: int) -> None:
+    """Some questions are answered late, as by a process that has gone on meanwhile."""
+    vocabulary, known = VocabularyBuilder(), KnownWords()
+    open_questions: list[tuple[list[str], tuple[object, WordList]]] = []
+    told: set[str] = set()
+
+    def answer() -> None:
+        words, (asked, unknown) = open_questions.pop(0)
+        numbers = known.learn(asked, vocabulary.number(unknown))  # type: ignore[arg-type]
+        assert [lines(vocabulary)[i] for i in numbers] == words
+        told.update(words)
+
+    for batch in batches:
+        split_words = split_batch(batch).words
+        question = known.ask(split_words)
+        assert text_of(question[1]) == [word for word in text_of(split_words) if word not in told]
+        open_questions.append((text_of(split_words), question))
+        while len(open_questions) > waiting:
+            answer()
+    while open_questions:
+        answer()
+    assert lines(vocabulary) == oracle.number_words([document for batch in batches for document in batch])[0]
 
 
 def test_long_words_and_a_growing_pool() -> None:
