@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from suffixindex.building.budget import bytes_per_token
+from suffixindex.building.budget import PROCESS_BYTES, bytes_per_token
 from suffixindex.building.encode import bytes_before
 from suffixindex.building.job import Job
 from suffixindex.building.parts import (
@@ -107,6 +107,7 @@ def _encode(cluster: Cluster, job: Job, engine: str | None) -> None:
                 engine,
                 job.options,
             ),
+            thread_bytes=PROCESS_BYTES,
         )
         for number in todo
     ]

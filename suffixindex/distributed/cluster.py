@@ -40,6 +40,7 @@ class Worker(NamedTuple):
 
     nthreads: int
     memory: int
+    host: str
 
     def slots(self, memory: int) -> int:
         """Tasks of so many bytes that it takes at once."""
@@ -201,7 +202,8 @@ class Cluster:
                 room = sum(worker.slots(largest) for worker in self.workers.values())
                 while waiting and len(running) < max(room, 1):
                     number = waiting.popleft()
-                    running[self._submit(tasks[number], number, topic, ended)] = number
+                    cores = self._cores(len(running) + 1 + len(waiting))
+                    running[self._submit(tasks[number], number, topic, ended, cores)] = number
                 for future in _taken(ended):
                     if future not in running:  # handed out again meanwhile
                         continue
@@ -230,17 +232,24 @@ class Cluster:
         """The workers that are there and have said what they offer."""
         there = self.client.scheduler_info(n_workers=-1)["workers"]
         return {
-            address: Worker(about["nthreads"], int(about["resources"][RESOURCE]))
+            address: Worker(about["nthreads"], int(about["resources"][RESOURCE]), about["host"])
             for address, about in there.items()
             if RESOURCE in about["resources"]
         }
 
-    def _submit(self, task: Task, number: int, topic: str, ended: "SimpleQueue[Future]") -> "Future":
+    def _cores(self, tasks: int) -> int:
+        """Cores of the smallest machine for each of so many tasks, if they are spread evenly."""
+        machines: Counter[str] = Counter()
+        for worker in self.workers.values():
+            machines[worker.host] += worker.nthreads
+        return max(1, min(machines.values()) // -(-tasks // len(machines)))
+
+    def _submit(self, task: Task, number: int, topic: str, ended: "SimpleQueue[Future]", cores: int) -> "Future":
         from suffixindex.distributed.worker import attempt
 
         key = f"{task.name.replace(' ', '-')}-{uuid4().hex}"
         resources = {RESOURCE: task.memory} if task.memory else None
-        future = self.client.submit(attempt, task, number, topic, key=key, pure=False, resources=resources)
+        future = self.client.submit(attempt, task, number, topic, cores, key=key, pure=False, resources=resources)
         future.add_done_callback(ended.put)
         return future
 
@@ -256,7 +265,7 @@ class Cluster:
         for future in [future for future in running if future.key not in given and not future.done()]:
             number = running.pop(future)
             self.client.cancel([future])
-            running[self._submit(tasks[number], number, topic, ended)] = number
+            running[self._submit(tasks[number], number, topic, ended, self._cores(len(running) + 1))] = number
 
     def _check_room(self, largest: int, tasks: Sequence[Task]) -> None:
         most = max(worker.memory for worker in self.workers.values())

@@ -17,6 +17,8 @@ class Task(NamedTuple):
     arguments: tuple[Any, ...]
     memory: int = 0
     """Bytes of a worker's that it takes while it runs."""
+    thread_bytes: int = 0
+    """Bytes that each of its threads takes, where that is more than the worker takes anyway."""
 
 
 class Failure(NamedTuple):

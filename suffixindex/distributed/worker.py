@@ -32,12 +32,18 @@ class MemoryOffer(WorkerPlugin):  # type: ignore[misc]
         await worker.set_resources(**{RESOURCE: max(offered, 0)})
 
 
-def attempt(task: Task, number: int, topic: str) -> Any:
-    """Run a task with the threads that are its own, and tell the driver how far it is; a :class:`Failure` if it goes wrong."""
+def attempt(task: Task, number: int, topic: str, cores: int) -> Any:
+    """Run a task with the threads that are its own, and tell the driver how far it is; a :class:`Failure` if it goes wrong.
+
+    ``cores`` of the machine are free for it, if these are more.
+    """
     worker = get_worker()
     nthreads = worker.state.nthreads
     offered = int(worker.state.total_resources[RESOURCE])
     at_once = min(nthreads, offered // task.memory) if task.memory else nthreads
+    threads = max(nthreads // max(at_once, 1), cores)
+    if task.thread_bytes:
+        threads = max(1, min(threads, offered // task.thread_bytes))
     shown = time.monotonic()
 
     def progress(done: float) -> None:
@@ -48,7 +54,7 @@ def attempt(task: Task, number: int, topic: str) -> Any:
 
     try:
         with plain_errors(Path(f"the worker {worker.address}")):
-            return task.function(*task.arguments, nthreads // max(at_once, 1), progress)
+            return task.function(*task.arguments, threads, progress)
     except Exception as error:
         final = error if isinstance(error, (CorpusError, TokenizerError)) else None
         return Failure(worker.address, f"{type(error).__name__}: {error}" if final is None else str(error), final)

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import suffixindex as si
-from suffixindex.building import parts
+from suffixindex.building import parts, team
 from suffixindex.building.budget import bytes_per_token
 from suffixindex.building.writer import cut
 from tests.suffixindex.building.test_resume import SHARD_TOKENS, content_of, write_corpus
@@ -275,6 +275,34 @@ def test_a_worker_takes_no_more_shards_at_once_than_its_memory_allows(tmp_path: 
             build(corpus, tmp_path / f"many-{at_once}", scheduler=cluster.scheduler_address)
         assert max(most) == at_once
         assert content_of(tmp_path / f"many-{at_once}") == content_of(tmp_path / "one")
+
+
+def test_a_task_gets_the_cores_that_no_other_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers of two threads on one machine, which encode with processes too."""
+    corpus = write_corpus(tmp_path / "corpus", 60)
+    build(corpus, tmp_path / "one", shard_tokens=10_000)
+    real, threads, teams = parts.sort_shard, [], []
+
+    def watched(folder: Path, size: Any, token_type: str, vocabulary_size: int, given: int, *more: Any, **named: Any) -> Any:
+        threads.append(given)
+        return real(folder, size, token_type, vocabulary_size, given, *more, **named)
+
+    class Watched(parts.Team):
+        def __init__(self, given: int, spread: Any) -> None:
+            teams.append((given, spread.processes))
+            super().__init__(given, spread)
+
+    monkeypatch.setattr(parts, "sort_shard", watched)
+    monkeypatch.setattr(parts, "Team", Watched)
+    monkeypatch.setattr(parts, "PART_BYTES", 1 << 30)
+    monkeypatch.setattr(team, "MUCH_BYTES", 0)
+    options: dict[str, Any] = {"processes": False, "dashboard_address": ":0", "silence_logs": "ERROR"}
+    options["resources"] = {"suffixindex_memory": 4 << 30}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=2, **options) as cluster:
+        build(corpus, tmp_path / "many", scheduler=cluster.scheduler_address, shard_tokens=10_000)
+    assert threads == [4]
+    assert teams == [(4, 4)]
+    assert content_of(tmp_path / "many") == content_of(tmp_path / "one")
 
 
 # ---- failures -----------------------------------------------------------------------------------------------------
