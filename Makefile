@@ -2,6 +2,7 @@
 # make serve   the same index asked over HTTP: a page in the browser, and an API
 # make lab     a small world, models trained on it, the whole study of them, its report: lab-run/study/report/report.html
 # make test    the tests      make test-long    what takes long      make lint    style, types, layers
+# make docs    the pages of docs/ and the reference, as build/docs/index.html
 # make fuzz SECONDS=600       damaged, hostile and random input; exit 1 on a find, with the command that repeats it
 # make bench CORPUS=…         what an index of your corpus costs
 # make bench-queries TOKENS=….u16 PEERS=…/bin/python    questions against the peers
@@ -12,7 +13,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 600
 
-.PHONY: demo serve lab test test-long fuzz lint bench bench-build bench-encode bench-gpu bench-queries clean
+.PHONY: demo serve lab test test-long fuzz lint docs bench bench-build bench-encode bench-gpu bench-queries clean
 
 demo: .venv/core
 	$(BIN)/suffixindex demo demo-index
@@ -39,6 +40,9 @@ lint: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: .venv/dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 bench: .venv/dev
 	$(BIN)/python -m benchmarks.scaling $(CORPUS)
 
@@ -55,7 +59,7 @@ bench-build: .venv/dev
 	$(BIN)/python -m benchmarks.build --tokens $(TOKENS) $(if $(PEERS),--peers $(PEERS))
 
 clean:
-	rm -rf .venv demo-index lab-run
+	rm -rf .venv build demo-index lab-run
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'

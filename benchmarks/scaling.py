@@ -100,7 +100,7 @@ def main() -> None:
     ]
     here = machine()
     note = f"Measured on {here['processor']}, {here['cores']} cores, by `make bench`; medians of {options.repeats} builds."
-    insert(ROOT / "README.md", "scaling", f"{markdown(header, cells)}\n\n{note}")
+    insert(ROOT / "docs" / "explanations" / "scaling.md", "scaling", f"{markdown(header, cells)}\n\n{note}")
 
 
 if __name__ == "__main__":

@@ -101,6 +101,7 @@ class SuffixIndex(OldNames):
 
     @property
     def num_shards(self) -> int:
+        """How many shards there are; no answer depends on it."""
         return len(self.shards)
 
     @property

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import suffixindex as si
 from suffixindex.cli.main import main
 from tests.helpers.shell import process, run, sentence
 
-README = Path(__file__).parents[3] / "README.md"
 HEAVY = ("numba", "torch", "transformers", "pyarrow", "datasets", "tokenizers", "llvmlite")
 
 
@@ -68,11 +66,6 @@ def test_help_shows_an_example_that_parses(name: str | None) -> None:
 def test_every_option_says_what_it_does(name: str) -> None:
     options = [option for option in main.commands[name].params if isinstance(option, click.Option)]
     assert all(option.help and option.help[-1] in ".]" for option in options)
-
-
-@pytest.mark.parametrize("name", main.commands)
-def test_every_command_is_in_the_readme(name: str) -> None:
-    assert re.search(rf"suffixindex {name}\b", README.read_text(encoding="utf-8"))
 
 
 def test_version() -> None:
