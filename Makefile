@@ -38,6 +38,7 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy docs
 	$(BIN)/lint-imports
 
 docs: .venv/dev

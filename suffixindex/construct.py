@@ -77,8 +77,12 @@ def build(
         Size of the shards instead, in tokens and separators, as ``"500M"`` or a number.
     text_field
         Field of a record that holds its text; the others are kept as metadata unless ``metadata`` is false.
-    input_format, separator, sequences_per_step
-        Of a corpus of other kinds of files, of ids among them: see :func:`suffixindex.corpus.sources.resolve`.
+    input_format
+        What kind of files they are, where neither content nor ending says: see :func:`suffixindex.corpus.sources.resolve`.
+    separator
+        The id that ends documents in files of ids.
+    sequences_per_step
+        Of a Megatron dataset in training order: each sequence is a document that keeps its ``step``.
     on_error
         ``raise`` stops at a bad record, ``skip`` passes over it and counts it.
     threads

@@ -33,8 +33,18 @@ from analysis.settings import settings_from
 from suffixindex.cli.main import main
 
 ROOT = Path(__file__).parents[2]
-made_pages = module_from_spec(_hook := spec_from_file_location("made_pages", ROOT / "docs" / "pages.py"))  # as mkdocs loads it
-_hook.loader.exec_module(made_pages)
+
+
+def load(path: Path) -> Any:
+    """A file of Python outside of all packages as a module, as mkdocs loads its hooks."""
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+made_pages = load(ROOT / "docs" / "pages.py")
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md"))]
 SHOWN = {"text", "nginx", "dockerfile", "bibtex"}
 BLOCK = re.compile(r"^(?:<!-- varies: ([^>]+) -->\n)?```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
@@ -131,7 +141,7 @@ def commands_of(script: str) -> Iterator[list[str]]:
     for line in script.replace("\\\n", " ").splitlines():
         words = shlex.shlex(line, posix=True, punctuation_chars=True)
         words.whitespace_split = True
-        for is_operator, some in groupby(words, lambda word: bool(OPERATORS >= set(word))):
+        for is_operator, some in groupby(words, lambda word: bool(set(word) <= OPERATORS)):
             command = list(some)
             place = next((place for place in range(len(command)) if program_of(command[place:])), None)
             if not is_operator and place is not None:
