@@ -38,7 +38,7 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy docs
+	$(BIN)/mypy docs hatch_build.py
 	$(BIN)/lint-imports
 
 docs: .venv/dev

@@ -65,7 +65,7 @@ def main(quiet: bool, debug: bool) -> None:
       python -m analysis run study.toml                a study of your own
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("analysis").setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
+    logging.getLogger(__package__).setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
 
 
 config_argument = click.argument("config", type=click.Path(dir_okay=False, path_type=Path))

@@ -105,4 +105,4 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _install(package: str) -> str:
-    return f"the report needs {package}, which is not installed: pip install -e '.[analysis]'"
+    return f"the report needs {package}, which is not installed: pip install 'suffixindex[analysis]'"
