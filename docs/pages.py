@@ -107,8 +107,9 @@ def full_name(home: ModuleType, name: str) -> str:
 
 
 def names(title: str, listed: list[str], about: str) -> str:
-    blocks = [f"::: {full_name(si, name)}" for name in listed]
-    return f"# {title}\n\n{about}\n\n" + "\n\n".join(blocks) + "\n"
+    """A page of names; of a result every field is shown, with a docstring or without."""
+    fields = "\n    options:\n      show_if_no_docstring: true" if title == "Results" else ""
+    return f"# {title}\n\n{about}\n\n" + "\n\n".join(f"::: {full_name(si, name)}{fields}" for name in listed) + "\n"
 
 
 def module(title: str, name: str) -> str:

@@ -111,6 +111,15 @@ def test_every_page_is_in_the_menu() -> None:
     assert menu == written | set(MADE)
 
 
+@pytest.mark.parametrize("page", ["README.md", *sorted(set(made_pages.BESIDE_THE_CODE.values()) - {"README.md"})])
+def test_links_of_pages_beside_the_code_lead_somewhere(page: str) -> None:
+    """mkdocs checks those in ``docs/``."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not link.startswith(("http", "#")):
+            assert ((ROOT / page).parent / link.partition("#")[0]).exists(), link
+
+
 def test_demo(tmp_path: Path) -> None:
     run = process("demo", cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert run.returncode == 0, run.stderr
