@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
     from suffixindex.merging import Merged, merge
+    from suffixindex.patterns import ANY, gap, pattern
     from suffixindex.results import (
         Concordance,
         Document,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
+    "ANY": "patterns",
     "Appended": "appending",
     "BuildReport": "building.publish",
     "Merged": "merging",
@@ -73,7 +75,9 @@ _LAZY = {
     "connect": "serve.client",
     "estimate_build": "construct",
     "export": "exporting",
+    "gap": "patterns",
     "merge": "merging",
+    "pattern": "patterns",
     "suffix_array": "suffix_sort",
     "verify": "integrity",
     **dict.fromkeys(
@@ -86,6 +90,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "ANY",
     "Appended",
     "BuildError",
     "BuildReport",
@@ -125,9 +130,11 @@ __all__ = [
     "connect",
     "estimate_build",
     "export",
+    "gap",
     "lm",
     "merge",
     "open",
+    "pattern",
     "serve",
     "suffix_array",
     "verify",

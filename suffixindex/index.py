@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.deprecated import OldNames, is_one_text, renamed, warn_renamed
-from suffixindex.ngrams import LONGEST, Clause, Ngram, NgramChecker, check_limits, check_positive, check_range
+from suffixindex.ngrams import LONGEST, Clause, Ngram, Queries, Query, check_limits, check_positive, check_range
 from suffixindex.opening import Paths, Said, open_index
 from suffixindex.queries import documents as document_queries
 from suffixindex.queries import statistics
@@ -24,6 +24,7 @@ from suffixindex.queries.local import LocalShards
 from suffixindex.queries.occurrences import concordance
 from suffixindex.queries.shard_set import Mask, ShardSet
 from suffixindex.queries.variants import DEFAULT_KINDS, boundary_warning, find_variants
+from suffixindex.query_checker import QueryChecker
 from suffixindex.results import (
     Concordance,
     Document,
@@ -88,9 +89,8 @@ class SuffixIndex(OldNames):
         self.shard_set: ShardSet = self.local
         self._encoding = Encoding(self._opened.open_tokenizer, self.vocabulary_size, self.separator)
         stored = self.manifest.settings.get("stored_separator")
-        self.checker = NgramChecker(
-            self._encoding.encode_question, self.vocabulary_size, self.separator, stored, self._encoding.encode_questions
-        )
+        encoding, ids = self._encoding, (self.vocabulary_size, self.separator, stored)
+        self.checker = QueryChecker(encoding.encode_inside, encoding.encode_question, *ids, encoding.encode_questions)
 
     # ---- the index itself --------------------------------------------------------------------------------------------
 
@@ -156,34 +156,34 @@ class SuffixIndex(OldNames):
 
     # ---- how often, and what follows ---------------------------------------------------------------------------------
 
-    def count(self, ngram: Ngram, where: Where | None = None) -> int:
+    def count(self, ngram: Query, where: Where | None = None) -> int:
         """Occurrences of an n-gram, overlapping ones each; the empty one occurs at every token. O(length · log tokens)."""
-        return self.shard_set.count(self.checker.ngram(ngram), None if where is None else self.mask(where))
+        return self.shard_set.count(self.checker.query(ngram), None if where is None else self.mask(where))
 
-    def counts(self, ngrams: Iterable[Ngram], where: Where | None = None) -> NDArray[np.int64]:
+    def counts(self, ngrams: Queries, where: Where | None = None) -> NDArray[np.int64]:
         """Occurrences of many n-grams: ``int64[len(ngrams)]``. About 1 µs each."""
-        return self.shard_set.counts(self.checker.batch(ngrams), self._mask(where))
+        return self.shard_set.counts(self.checker.queries(ngrams), self._mask(where))
 
-    def next_distribution(self, context: Ngram, where: Where | None = None) -> NextTokens:
+    def next_distribution(self, context: Query, where: Where | None = None) -> NextTokens:
         """Everything that follows a context, the end of a document included: its counts add up to the context's.
 
         After the empty context comes the distribution of single tokens. O(distinct continuations · log occurrences): 20 µs for 300
         continuations of 6,000 occurrences, 0.4 ms for 6,000 of a million.
         """
-        return self.shard_set.next_tokens(self.checker.context(context), self._mask(where))
+        return self.shard_set.next_tokens(self.checker.context_query(context), self._mask(where))
 
-    def next_distributions(self, contexts: Iterable[Ngram], where: Where | None = None) -> list[NextTokens]:
+    def next_distributions(self, contexts: Queries, where: Where | None = None) -> list[NextTokens]:
         """:meth:`next_distribution` of many contexts in one call."""
-        return self.shard_set.next_tokens_of(self.checker.contexts(contexts), self._mask(where))
+        return self.shard_set.next_tokens_of(self.checker.context_queries(contexts), self._mask(where))
 
     def concordance(
-        self, ngram: Ngram, width: int = 8, limit: int | None = 10, offset: int = 0, where: Where | None = None
+        self, ngram: Query, width: int = 8, limit: int | None = 10, offset: int = 0, where: Where | None = None
     ) -> list[Concordance]:
         """The first 10 occurrences (``limit``; None: all) after ``offset`` others, in the order of the corpus, with text around.
 
         Up to ``width`` tokens on each side, never across a document's ends. O(occurrences · log occurrences) of the shards so far.
         """
-        return concordance(self.local, self.checker.ngram(ngram), width, limit, offset, self._mask(where))
+        return concordance(self.local, self.checker.query(ngram), width, limit, offset, self._mask(where))
 
     # ---- documents ---------------------------------------------------------------------------------------------------
 
@@ -195,21 +195,21 @@ class SuffixIndex(OldNames):
         """The text of one document, decoded from its ids."""
         return self.decode(self.document(document_id).token_ids)
 
-    def document_count(self, ngram: Ngram, where: Where | None = None) -> int:
+    def document_count(self, ngram: Query, where: Where | None = None) -> int:
         """Documents that hold an n-gram, each counted once. About 2.5 ns an occurrence."""
         return int(self.document_counts([ngram], where)[0])
 
-    def document_counts(self, ngrams: Iterable[Ngram], where: Where | None = None) -> NDArray[np.int64]:
+    def document_counts(self, ngrams: Queries, where: Where | None = None) -> NDArray[np.int64]:
         """Documents that hold each of many n-grams: ``int64[len(ngrams)]``."""
-        return self.shard_set.document_counts(self.checker.batch(ngrams), self._mask(where))
+        return self.shard_set.document_counts(self.checker.queries(ngrams), self._mask(where))
 
-    def documents(self, ngram: Ngram, limit: int | None = 10, offset: int = 0, where: Where | None = None) -> list[DocumentMatch]:
+    def documents(self, ngram: Query, limit: int | None = 10, offset: int = 0, where: Where | None = None) -> list[DocumentMatch]:
         """The first 10 documents (``limit``; None: all) after ``offset`` others that hold an n-gram, by id, and where in them."""
-        return document_queries.matches(self.shard_set, self.local, self.checker.ngram(ngram), limit, offset, self._mask(where))
+        return document_queries.matches(self.shard_set, self.local, self.checker.query(ngram), limit, offset, self._mask(where))
 
-    def sample_documents(self, ngram: Ngram, k: int, seed: int, where: Where | None = None) -> list[DocumentMatch]:
+    def sample_documents(self, ngram: Query, k: int, seed: int, where: Where | None = None) -> list[DocumentMatch]:
         """k documents that hold an n-gram (all, if fewer do), each equally likely, without replacement, by ascending id."""
-        return document_queries.sample(self.shard_set, self.local, self.checker.ngram(ngram), k, seed, self._mask(where))
+        return document_queries.sample(self.shard_set, self.local, self.checker.query(ngram), k, seed, self._mask(where))
 
     def document_ids(self, *clauses: Clause, window: int | None = None, where: Where | None = None) -> NDArray[np.int64]:
         """Ids of all documents that :meth:`cooccurrence` counts, ascending: ``int64[documents]``. About 10 ns an occurrence."""
@@ -237,7 +237,7 @@ class SuffixIndex(OldNames):
     def cooccurrences(
         self,
         pairs: Iterable[Sequence[Clause]] | NDArray[np.integer[Any]],
-        ngrams: Iterable[Ngram] | None = None,
+        ngrams: Queries | None = None,
         window: int | None = None,
         where: Where | None = None,
     ) -> NDArray[np.int64]:
@@ -248,10 +248,10 @@ class SuffixIndex(OldNames):
         """
         check_limits(window=window)
         checker = self.checker
-        questions = number_questions(pairs, checker) if ngrams is None else number_pairs(pairs, checker.batch(ngrams))
+        questions = number_questions(pairs, checker) if ngrams is None else number_pairs(pairs, checker.queries(ngrams))
         return self.shard_set.cooccurrences(questions, window, self._mask(where))
 
-    def cooccurrence_matrix(self, rows: Iterable[Ngram], columns: Iterable[Ngram], where: Where | None = None) -> NDArray[np.int64]:
+    def cooccurrence_matrix(self, rows: Iterable[Query], columns: Iterable[Query], where: Where | None = None) -> NDArray[np.int64]:
         """Documents that hold both an n-gram of ``rows`` and one of ``columns``: ``int64[len(rows), len(columns)]``."""
         pairs, ngrams, shape = number_matrix(rows, columns)
         return self.cooccurrences(pairs, ngrams, where=where).reshape(shape)
@@ -262,7 +262,7 @@ class SuffixIndex(OldNames):
         """How many documents have each value of a field, as for :meth:`counts_by`; ``counts_by([], field)``: how many tokens."""
         return self.local.groups.sizes(field)
 
-    def counts_by(self, ngram: Ngram, field: str, unit: Unit = "occurrences", where: Where | None = None) -> Counter[Value]:
+    def counts_by(self, ngram: Query, field: str, unit: Unit = "occurrences", where: Where | None = None) -> Counter[Value]:
         """Occurrences of an n-gram, or documents (``unit="documents"``), for each value of a field of the documents' metadata.
 
         A field is a key of the metadata, a dotted path into records in it (``meta.pile_set_name``; a key with the dots itself goes
@@ -271,7 +271,7 @@ class SuffixIndex(OldNames):
         in Python are one: 1, 1.0 and true. The first question about a field reads it of all documents, 1 µs each. Raises QueryError
         where no document has a value, one holds a list or a record, or the index keeps no metadata.
         """
-        return document_queries.counts_by(self.local, self.checker.ngram(ngram), field, unit, self._mask(where))
+        return document_queries.counts_by(self.local, self.checker.query(ngram), field, unit, self._mask(where))
 
     def mask(self, where: Where) -> Mask:
         """The documents that a ``where`` means: ``bool[num_documents]``, read-only, itself a ``where``. 1 ns a document.

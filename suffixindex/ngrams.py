@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.errors import QueryError, SuffixIndexError, UnaskableError
+from suffixindex.patterns import CheckedPattern, Gap, Pattern, as_pattern
 
 INT64 = np.dtype(np.int64)
 
@@ -22,8 +23,17 @@ LONGEST = 10_000
 Ngram = str | Sequence[int] | NDArray[np.integer[Any]]
 """Text, which the index's tokenizer encodes, or ids."""
 
-Clause = Ngram | Sequence[Ngram]
-"""An n-gram, or several of which any counts (aliases)."""
+Element = Ngram | int | Gap | Sequence[Ngram]
+"""Of a pattern: an n-gram, a hole, or several n-grams of which any may stand there. An id alone is an n-gram too."""
+
+Query = Ngram | Pattern | CheckedPattern | Sequence[Element]
+"""An n-gram, or a pattern: see :mod:`suffixindex.patterns`."""
+
+Clause = Query | Sequence[Query]
+"""An n-gram or pattern, or several of which any counts (aliases)."""
+
+Checked = NDArray[np.int64] | CheckedPattern
+"""What was checked of it: ids, or a pattern of ids."""
 
 
 class NgramBatch(NamedTuple):
@@ -32,6 +42,8 @@ class NgramBatch(NamedTuple):
     ids: NDArray[np.int64]
     starts: NDArray[np.int64]
     stops: NDArray[np.int64]
+    patterns: tuple[tuple[int, CheckedPattern], ...] = ()
+    """Patterns and their places, ascending, where empty n-grams stand."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -40,10 +52,16 @@ class NgramBatch(NamedTuple):
         return self.ids[self.starts[query] : self.stops[query]]
 
 
-def join(ngrams: Sequence[NDArray[np.int64]]) -> NgramBatch:
-    """Checked n-grams one after the other."""
+Queries = Iterable[Query] | NgramBatch
+"""Many n-grams and patterns."""
+
+
+def join(queries: Sequence[Checked]) -> NgramBatch:
+    """Checked n-grams and patterns one after the other."""
+    patterns = tuple((place, query) for place, query in enumerate(queries) if isinstance(query, CheckedPattern))
+    ngrams = [np.empty(0, np.int64) if isinstance(query, CheckedPattern) else query for query in queries]
     offsets = np.cumsum([0, *map(len, ngrams)])
-    return NgramBatch(np.concatenate([np.empty(0, np.int64), *ngrams]), offsets[:-1], offsets[1:])
+    return NgramBatch(np.concatenate([np.empty(0, np.int64), *ngrams]), offsets[:-1], offsets[1:], patterns)
 
 
 class NgramChecker:
@@ -90,7 +108,7 @@ class NgramChecker:
             self._check_stored(ids)
         return ids
 
-    def batch(self, ngrams: Iterable[Ngram]) -> NgramBatch:
+    def batch(self, ngrams: Iterable[Ngram] | NgramBatch) -> NgramBatch:
         """Many n-grams, checked; rows of a two-dimensional array are n-grams too. About 20 ns an id.
 
         Raises
@@ -137,7 +155,7 @@ class NgramChecker:
             raise QueryError("the context ends with the separator: nothing follows a document's end")
         return ids
 
-    def contexts(self, contexts: Iterable[Ngram]) -> NgramBatch:
+    def contexts(self, contexts: Iterable[Ngram] | NgramBatch) -> NgramBatch:
         """Many n-grams that something may follow, checked.
 
         Raises
@@ -196,9 +214,9 @@ class NgramChecker:
         try:
             ids = np.asarray(ngram)
         except ValueError as error:
-            raise QueryError(f"an n-gram is text or a flat sequence of ids: {error}") from None
-        if ids.ndim != 1:
-            raise QueryError(f"an n-gram is text or a flat sequence of ids, found {ids.ndim} dimensions")
+            raise _no_ngram(ngram, str(error)) from None
+        if ids.ndim != 1 or ids.dtype.kind in "OU":
+            raise _no_ngram(ngram, f"found {ids.ndim} dimensions" if ids.ndim != 1 else f"found {ids.dtype}")
         return ids if ids.dtype is INT64 and ids.flags.carray else integers(ids)
 
     def _check_stored(self, ids: NDArray[np.int64]) -> None:
@@ -226,11 +244,25 @@ class NgramChecker:
                 )
 
 
-def aliases(clause: Clause) -> Sequence[Ngram]:
-    """A clause as a list of n-grams; ids alone are one n-gram, an empty list is none."""
+def _no_ngram(given: Any, found: str) -> QueryError:
+    """What is wrong with something that is neither text nor ids."""
+    if as_pattern(given) is not None:
+        return QueryError("this question takes n-grams, and a pattern with holes or alternatives is none: ask without them")
+    if isinstance(given, (list, tuple)) and any(isinstance(one, str) for one in given):
+        return QueryError(
+            "an n-gram is text or a sequence of integer ids, found a list of texts: ask the plural question for each of them "
+            "(counts for count), or suffixindex.pattern(...) for one after the other"
+        )
+    return QueryError(f"an n-gram is text or a flat sequence of integer ids, {found}")
+
+
+def aliases(clause: Clause) -> Sequence[Query]:
+    """A clause as a list of n-grams and patterns; ids alone are one n-gram, a list with a hole one pattern, an empty list none."""
     if isinstance(clause, (str, np.ndarray)) or not isinstance(clause, Sequence):
         return [clause]
     if len(clause) and isinstance(clause[0], (int, np.integer)):
+        return [clause]  # type: ignore[list-item]
+    if any(isinstance(element, Gap) for element in clause):
         return [clause]  # type: ignore[list-item]
     return clause  # type: ignore[return-value]
 

@@ -73,6 +73,27 @@ def concordance(
     return lines
 
 
+GAP = "gap"
+"""A pattern is a list of elements: ("gap", least, most), or a list of n-grams of which any may stand there."""
+
+
+def stretches(document: Sequence[int], pattern: Sequence[Any], separator: int) -> list[tuple[int, int]]:
+    """The distinct (start, end) of a document, its separator included, that the elements of a pattern make up, ascending."""
+    text = [*document, separator]
+
+    def ends(start: int, elements: Sequence[Any]) -> set[int]:
+        if not elements:
+            return {start}
+        first, *rest = elements
+        if first[0] == GAP:
+            after = [start + size for size in range(first[1], first[2] + 1) if start + size <= len(document)]
+        else:
+            after = [start + len(ngram) for ngram in first if text[start : start + len(ngram)] == list(ngram)]
+        return {end for place in after for end in ends(place, rest)}
+
+    return sorted((start, end) for start in range(len(text)) for end in ends(start, pattern))
+
+
 def suffix_order(tokens: Sequence[int], separator: int) -> list[int]:
     """Positions in the order of their suffixes; comparison stops at the separator, ties go by position."""
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from suffixindex.distributed.cluster import CONNECT_SECONDS, open_client
 from suffixindex.errors import ClusterError
 from suffixindex.index import SuffixIndex
-from suffixindex.ngrams import NgramBatch, join
+from suffixindex.ngrams import Checked, NgramBatch, join
 from suffixindex.opening import Said, open_index
 from suffixindex.queries.cooccurrence import Questions
 from suffixindex.queries.local import LocalShards
@@ -120,7 +120,7 @@ class ClusterShards:
         total: NDArray[np.int64] = np.sum(self.ask(function, *arguments, mask=mask), axis=0)
         return total
 
-    def count(self, ngram: NDArray[np.int64], mask: Mask | None) -> int:
+    def count(self, ngram: Checked, mask: Mask | None) -> int:
         return int(self.counts(join([ngram]), mask)[0])
 
     def counts(self, ngrams: NgramBatch, mask: Mask | None) -> NDArray[np.int64]:
@@ -140,7 +140,7 @@ class ClusterShards:
     def cooccurrences(self, questions: Questions, window: int | None, mask: Mask | None) -> NDArray[np.int64]:
         return self._sum(LocalShards.cooccurrences, questions, window, mask=mask)
 
-    def next_tokens(self, context: NDArray[np.int64], mask: Mask | None) -> NextTokens:
+    def next_tokens(self, context: Checked, mask: Mask | None) -> NextTokens:
         return _merge(self.ask(LocalShards.next_tokens, context, mask=mask))
 
     def next_tokens_of(self, contexts: NgramBatch, mask: Mask | None) -> list[NextTokens]:

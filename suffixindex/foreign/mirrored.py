@@ -23,6 +23,8 @@ class MirroredShard(StoredShard):
     from its first token, and its separator comes last.
     """
 
+    mirrored = True
+
     def as_stored(self, ngram: NDArray[np.int64]) -> NDArray[np.int64]:
         return ngram[::-1]
 
@@ -75,8 +77,7 @@ class MirroredShard(StoredShard):
         followers, counts = merge_counts(
             [ids.astype(np.int64) for ids, _ in parts], [counts.astype(np.int64) for _, counts in parts]
         )
-        if ((followers >= self._vocabulary_size) & (followers != self.tokens.separator)).any():
-            raise self.damage()
+        self.check_ids(followers)
         return followers, counts
 
     def read(self, start: int, stop: int) -> NDArray[np.unsignedinteger[Any]]:
@@ -87,8 +88,8 @@ class MirroredShard(StoredShard):
         found: NDArray[np.unsignedinteger[Any]] = self.tokens[np.where(place == end - first - 1, first, end - 1 - place)]
         return found
 
-    def _starts(self, interval: Interval, length: int) -> NDArray[np.int64]:
-        stored = super()._starts(interval, length).astype(np.int64)
+    def text_starts(self, positions: NDArray[np.integer[Any]], length: int) -> NDArray[np.int64]:
+        stored = positions.astype(np.int64)
         documents = self.documents_at(stored)
         first, end = (self.document_offsets[documents + shift].astype(np.int64) for shift in (0, 1))
         return np.asarray(first + end - np.maximum(length, 1) - stored)

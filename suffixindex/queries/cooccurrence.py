@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, aliases, join
+from suffixindex.ngrams import Checked, Clause, NgramBatch, Query, aliases, join
+from suffixindex.patterns import CheckedPattern
 from suffixindex.queries.stamps import Stamps
+from suffixindex.query_checker import QueryChecker
 from suffixindex.storage.shard import FEW, Interval, Shard
 from suffixindex.system.parallel import in_pieces
 
@@ -51,7 +53,7 @@ class Questions(NamedTuple):
     """How many questions."""
 
 
-def check_clauses(clauses: Iterable[Clause], checker: NgramChecker) -> list[list[NDArray[np.int64]]]:
+def check_clauses(clauses: Iterable[Clause], checker: QueryChecker) -> list[list[Checked]]:
     """The n-grams of each clause of one question, checked.
 
     Raises
@@ -59,13 +61,13 @@ def check_clauses(clauses: Iterable[Clause], checker: NgramChecker) -> list[list
     QueryError
         No clause, a clause without n-grams, or a bad n-gram.
     """
-    ngrams = [[checker.ngram(alias) for alias in aliases(clause)] for clause in clauses]
+    ngrams = [[checker.query(alias) for alias in aliases(clause)] for clause in clauses]
     if not ngrams or not all(ngrams):
         raise QueryError(NO_CLAUSE)
     return ngrams
 
 
-def number_questions(questions: Iterable[Sequence[Clause]], checker: NgramChecker) -> Questions:
+def number_questions(questions: Iterable[Sequence[Clause]], checker: QueryChecker) -> Questions:
     """Number the distinct n-grams and clauses of all questions. About a microsecond a clause.
 
     Raises
@@ -75,7 +77,7 @@ def number_questions(questions: Iterable[Sequence[Clause]], checker: NgramChecke
     """
     ngram_numbers: dict[Hashable, int] = {}
     clause_numbers: dict[Hashable, int] = {}
-    ngrams: list[NDArray[np.int64]] = []
+    ngrams: list[Checked] = []
     clauses: list[list[int]] = []
     pairs: list[tuple[int, int]] = []
     pair_places: list[int] = []
@@ -91,10 +93,11 @@ def number_questions(questions: Iterable[Sequence[Clause]], checker: NgramChecke
             if number is None:
                 members = []
                 for alias in aliases(clause):
-                    ids = checker.ngram(alias)
-                    members.append(ngram_numbers.setdefault(ids.tobytes(), len(ngrams)))
+                    checked = checker.query(alias)
+                    key_of_it = checked if isinstance(checked, CheckedPattern) else checked.tobytes()
+                    members.append(ngram_numbers.setdefault(key_of_it, len(ngrams)))
                     if members[-1] == len(ngrams):
-                        ngrams.append(ids)
+                        ngrams.append(checked)
                 if not members:
                     raise QueryError(NO_CLAUSE)
                 number = clause_numbers[key] = len(clauses)
@@ -133,7 +136,7 @@ def number_pairs(pairs: Any, ngrams: NgramBatch) -> Questions:
     return Questions(ngrams, each[:-1], each, array.astype(np.int64), np.arange(len(array)), [], len(array))
 
 
-def number_matrix(rows: Iterable[Ngram], columns: Iterable[Ngram]) -> tuple[NDArray[np.int64], list[Ngram], tuple[int, int]]:
+def number_matrix(rows: Iterable[Query], columns: Iterable[Query]) -> tuple[NDArray[np.int64], list[Query], tuple[int, int]]:
     """The pairs of each row with each column as numbers of n-grams, the n-grams, and the matrix's shape."""
     first, second = list(rows), list(columns)
     pairs = np.indices((len(first), len(second))).reshape(2, -1).T + np.array([0, len(first)])
@@ -280,7 +283,7 @@ def count_one(
         of_clauses = np.cumsum([0, *(len(clauses[clause]) for clause in others)])
         return int(
             kernels.count_reading(
-                shard.tokens, shard.document_offsets, documents, *join([shard.as_stored(ngram) for ngram in ngrams]), of_clauses
+                shard.tokens, shard.document_offsets, documents, *join([shard.as_stored(ngram) for ngram in ngrams])[:3], of_clauses
             )
         )
     ranks = np.array([interval for clause in order for interval in intervals[clause]])

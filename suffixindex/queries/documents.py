@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import check_integers, check_limits, check_not_negative, join
+from suffixindex.ngrams import Checked, check_integers, check_limits, check_not_negative, join
 from suffixindex.queries.groups import Value
 from suffixindex.queries.local import LocalShards
 from suffixindex.queries.shard_set import Mask, ShardSet
@@ -35,7 +35,7 @@ def document(shards: LocalShards, document_id: int) -> Document:
 
 
 def matches(
-    shard_set: ShardSet, shards: LocalShards, ngram: NDArray[np.int64], limit: int | None, offset: int, mask: Mask | None
+    shard_set: ShardSet, shards: LocalShards, ngram: Checked, limit: int | None, offset: int, mask: Mask | None
 ) -> list[DocumentMatch]:
     """A page of the documents that hold an n-gram, by ascending id."""
     check_limits(limit=limit)
@@ -44,9 +44,7 @@ def matches(
     return _describe(shards, ngram, documents[offset : None if limit is None else offset + limit])
 
 
-def sample(
-    shard_set: ShardSet, shards: LocalShards, ngram: NDArray[np.int64], k: int, seed: int, mask: Mask | None
-) -> list[DocumentMatch]:
+def sample(shard_set: ShardSet, shards: LocalShards, ngram: Checked, k: int, seed: int, mask: Mask | None) -> list[DocumentMatch]:
     """k of the documents that hold an n-gram, each equally likely, by ascending id."""
     check_not_negative(k=k, seed=seed)
     documents = shard_set.document_ids([[ngram]], None, mask)
@@ -54,14 +52,14 @@ def sample(
     return _describe(shards, ngram, np.sort(chosen))
 
 
-def _describe(shards: LocalShards, ngram: NDArray[np.int64], documents: NDArray[np.int64]) -> list[DocumentMatch]:
+def _describe(shards: LocalShards, ngram: Checked, documents: NDArray[np.int64]) -> list[DocumentMatch]:
     """What some documents, ascending, say of an n-gram that they hold."""
     matches: list[DocumentMatch] = []
-    for first, shard in zip(shards.first_documents, shards.shards, strict=False):
+    for first, shard, _, listed in shards.occurrences(ngram, None):
         here = documents[(documents >= first) & (documents < first + shard.num_documents)] - first
         if not len(here):
             continue
-        positions = shard.positions([shard.interval(ngram)], [len(ngram)])
+        positions, _ = listed()
         starts, stops = (shard.document_offsets[here + shift].astype(np.int64) for shift in (0, 1))
         begins = np.searchsorted(positions, starts)
         counts = np.searchsorted(positions, stops) - begins
@@ -81,7 +79,7 @@ def _origin(record: dict[str, Any]) -> tuple[str | None, int | None, dict[str, A
     return record.get("path"), record.get("line"), record.get("metadata", {})
 
 
-def counts_by(shards: LocalShards, ngram: NDArray[np.int64], field: str, unit: Unit, mask: Mask | None) -> Counter[Value]:
+def counts_by(shards: LocalShards, ngram: Checked, field: str, unit: Unit, mask: Mask | None) -> Counter[Value]:
     """Occurrences or documents for each value of a field: see :meth:`suffixindex.SuffixIndex.counts_by`."""
     if unit not in ("occurrences", "documents"):
         raise QueryError(f"unit is {unit!r}: expected 'occurrences' or 'documents'")

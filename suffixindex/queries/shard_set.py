@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.ngrams import NgramBatch
+from suffixindex.ngrams import Checked, NgramBatch
 from suffixindex.queries.cooccurrence import Questions
 from suffixindex.queries.matching import Matches
 from suffixindex.results import NextTokens
@@ -15,14 +15,17 @@ from suffixindex.storage.matches import Texts
 Mask = NDArray[np.bool_]
 """A boolean for each document of the corpus: the documents that a question is about."""
 
-Clauses = Sequence[Sequence[NDArray[np.int64]]]
-"""Checked n-grams: every clause must hold, and any n-gram of it makes it hold."""
+Clauses = Sequence[Sequence[Checked]]
+"""Checked n-grams and patterns: every clause must hold, and any n-gram of it makes it hold."""
 
 
 class ShardSet(Protocol):
-    """The typed interface between the index and its shards. N-grams are checked; without a mask all documents are meant."""
+    """The typed interface between the index and its shards. N-grams are checked, and may be patterns.
 
-    def count(self, ngram: NDArray[np.int64], mask: Mask | None) -> int:
+    Without a mask all documents are meant.
+    """
+
+    def count(self, ngram: Checked, mask: Mask | None) -> int:
         """Occurrences of an n-gram."""
 
     def counts(self, ngrams: NgramBatch, mask: Mask | None) -> NDArray[np.int64]:
@@ -40,7 +43,7 @@ class ShardSet(Protocol):
     def cooccurrences(self, questions: Questions, window: int | None, mask: Mask | None) -> NDArray[np.int64]:
         """How many documents hold every clause, for each question: ``int64[questions.size]``."""
 
-    def next_tokens(self, context: NDArray[np.int64], mask: Mask | None) -> NextTokens:
+    def next_tokens(self, context: Checked, mask: Mask | None) -> NextTokens:
         """What follows a context."""
 
     def next_tokens_of(self, contexts: NgramBatch, mask: Mask | None) -> list[NextTokens]:

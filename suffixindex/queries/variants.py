@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError, UnaskableError
 from suffixindex.results import Variant
+from suffixindex.tokenizers.query_encoding import BEFORE, begins_word, is_wide
 
 Encode = Callable[[str], NDArray[Any]]
 
 KINDS = ("space", "case", "unicode")
 DEFAULT_KINDS = ("space", "case")
 FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
-BEFORE = ("a", "the", "1")
-AFTER = ("a", "the", "1")
-"""What stands beside a text. Most must change its ids: one may make a token with a common word, or none with a space."""
+AFTER = BEFORE
+"""What stands behind a text."""
 
 
 def find_variants(text: str, kinds: Sequence[str], encode: Encode) -> list[Variant]:
@@ -94,18 +94,8 @@ def _stands(text: str, encode: Encode) -> tuple[bool, bool]:
     ids = encode(text).tolist()
     if not ids:
         return True, True
-    space = " " if _begins_word(text) else ""
-    before = [encode(other + space + text).tolist()[-len(ids) :] == ids for other in BEFORE] if not _is_wide(text[0]) else [True]
+    space = " " if begins_word(text) else ""
+    before = [encode(other + space + text).tolist()[-len(ids) :] == ids for other in BEFORE] if not is_wide(text[0]) else [True]
     space = "" if text[-1].isspace() else " "
     after = [encode(text + space + other).tolist()[: len(ids)] == ids for other in AFTER]
     return 2 * sum(before) > len(before), 2 * sum(after) > len(after)
-
-
-def _begins_word(text: str) -> bool:
-    """Whether a space comes before it in a sentence: letters, numbers, opening brackets and quotes."""
-    return unicodedata.category(text[0])[0] in "LN" or unicodedata.category(text[0]) in ("Ps", "Pi")
-
-
-def _is_wide(character: str) -> bool:
-    """Scripts such as Chinese, which put no spaces between words."""
-    return unicodedata.east_asian_width(character) in "WF"

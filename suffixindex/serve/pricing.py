@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from suffixindex.index import SuffixIndex
-from suffixindex.ngrams import Clause, Ngram, aliases
+from suffixindex.ngrams import Clause, NgramBatch, Queries, Query, aliases
 
 CALL = 30e-6
 """Any question: its text encoded, one search."""
@@ -49,7 +49,7 @@ class Pricing:
         self.known_fields: set[str] = set()
         """Fields whose values are in memory already."""
 
-    def occurrences(self, ngrams: Iterable[Ngram]) -> int:
+    def occurrences(self, ngrams: Iterable[Query]) -> int:
         """How often some n-grams occur together."""
         return sum(self.index.count(ngram) for ngram in ngrams)
 
@@ -72,11 +72,11 @@ class Pricing:
     def following(self, occurrences: int) -> float:
         return CALL + FOLLOW * min(occurrences, self.index.vocabulary_size + 1)
 
-    def bulk_following(self, ngrams: Iterable[Ngram]) -> float:
+    def bulk_following(self, ngrams: Queries) -> float:
         counts = self.index.counts(ngrams)
         return float(FOLLOW * np.minimum(counts, self.index.vocabulary_size + 1).sum() + CALL * len(counts))
 
-    def bulk(self, ngrams: Sequence[Ngram], per_occurrence: float) -> float:
+    def bulk(self, ngrams: Sequence[Query] | NgramBatch, per_occurrence: float) -> float:
         """Of many n-grams whose occurrences are read."""
         occurrences = int(self.index.counts(ngrams).sum()) if per_occurrence else 0
         return SEARCH * len(ngrams) + per_occurrence * occurrences

@@ -23,7 +23,7 @@ class EarlierShard(Shard):
         newer = np.flatnonzero(self._newer(ngram))
         if not len(newer):
             return super().interval(ngram)
-        low, _ = super().interval(np.append(ngram[: newer[0]], self._separator))
+        low, _ = super().interval(np.append(ngram[: newer[0]], self.separator))
         return low, low
 
     def stored_intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -33,7 +33,7 @@ class EarlierShard(Shard):
             return super().stored_intervals(batch, pool, threads)
         first = places[np.searchsorted(places, batch.starts)]
         absent = first < batch.stops
-        known = np.where(newer, self._separator, batch.ids)
+        known = np.where(newer, self.separator, batch.ids)
         low, high = super().stored_intervals(
             NgramBatch(known, batch.starts, np.where(absent, first + 1, batch.stops)), pool, threads
         )
@@ -41,7 +41,7 @@ class EarlierShard(Shard):
         return low, high
 
     def _newer(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        newer: NDArray[np.bool_] = (ids >= self._vocabulary_size) & (ids != self._separator)
+        newer: NDArray[np.bool_] = (ids >= self._vocabulary_size) & (ids != self.separator)
         return newer
 
 

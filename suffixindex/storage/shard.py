@@ -54,6 +54,8 @@ class Shard:
     """Whether suffixes stand in the order of their ids."""
     position_type: type[np.unsignedinteger[Any]] = np.uint32
     """Of positions."""
+    mirrored = False
+    """Whether documents lie reversed, so that what follows a token stands before it."""
 
     def __init__(self, folder: Path, entry: ShardEntry, token_type: str, vocabulary_size: int, index_files: IndexFiles) -> None:
         self.folder = folder
@@ -61,7 +63,7 @@ class Shard:
         self.length = entry.length
         self.num_documents = entry.num_documents
         self._token_type = token_type
-        self._separator = separator_of(token_type)
+        self.separator = separator_of(token_type)
         self._vocabulary_size = vocabulary_size
         self.files = entry.files
         self._searches = 0
@@ -70,7 +72,7 @@ class Shard:
     def tokens(self) -> NDArray[np.unsignedinteger[Any]]:
         path = self.folder / f"tokens.{self._token_type}"
         tokens = self._index_files.map(path, TOKEN_TYPES[self._token_type])
-        if tokens[-1] != self._separator:
+        if tokens[-1] != self.separator:
             raise FormatError(f"{path}: the last document does not end with a separator; {REMEDY}")
         return tokens
 
@@ -110,16 +112,16 @@ class Shard:
         """The same tokens and documents with some of the suffixes alone, of which the caller knows the ranks."""
         other = copy(self)
         other.suffix_array = suffix_array
-        if "postings" in vars(self):
-            other.postings = self.postings._replace(suffix_array=suffix_array)
+        other.postings = self.postings._replace(suffix_array=suffix_array)
         return other
 
     def close(self) -> None:
         """Give back the maps, each as soon as no question that is under way reads it; no other is made."""
         self._index_files.close()
-        for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
+        for name in [
+            name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property) or name == "_find"
+        ]:
             vars(self).pop(name, None)
-        vars(self).pop("_find", None)
 
     # ---- damage --------------------------------------------------------------------------------------------------
 
@@ -143,6 +145,11 @@ class Shard:
         self._index_files.check_mapped()  # what was written to after it was opened is no damage
         what = damage_of(self.suffix_array, len(self.tokens), self._vocabulary_size)
         return FormatError(f"{self.suffix_array_path}: {what}; {self.remedy}")
+
+    def check_ids(self, ids: NDArray[np.int64]) -> None:
+        """Raise FormatError for what is neither an id of the vocabulary nor the separator."""
+        if ((ids >= self._vocabulary_size) & (ids != self.separator)).any():
+            raise self.damage()
 
     @property
     def suffix_array_path(self) -> Path:
@@ -200,12 +207,9 @@ class Shard:
         cuts = np.linspace(0, len(batch), threads + 1).astype(np.int64)
 
         def search(part: int) -> None:
-            self.run(find_intervals, *self._searched, *batch, cuts[part], cuts[part + 1], low, high)
+            self.run(find_intervals, *self._searched, *batch[:3], cuts[part], cuts[part + 1], low, high)
 
-        if threads == 1:
-            search(0)
-        else:
-            list(pool.map(search, range(threads)))
+        list((map if threads == 1 else pool.map)(search, range(threads)))
         return low, high
 
     def _find(self, ngram: NDArray[np.int64]) -> Interval:
@@ -275,10 +279,10 @@ class Shard:
                 runs = runs[: halve_runs(self.tokens, self.suffix_array, low, high, length, runs)]
                 runs.sort()
             ids, counts = np.empty(len(runs), np.int64), np.empty(len(runs), np.int64)
-            count_runs(runs, high - low, self._vocabulary_size, self._separator, ids, counts)
+            count_runs(runs, high - low, self._vocabulary_size, self.separator, ids, counts)
         except DamageError:
             raise self.damage() from None
-        if not length and self._separator in ids:  # nothing stands before a separator that ends no document
+        if not length and self.separator in ids:  # nothing stands before a separator that ends no document
             raise self.damage()
         return ids, counts
 
@@ -315,12 +319,7 @@ class Shard:
         copy_stretches(self.tokens, starts, stops, separator, targets, out)
 
     def check_reads_forward(self, purpose: str) -> None:
-        """Refuse a purpose that needs suffixes to the right, if they are to the left here.
-
-        Raises
-        ------
-        QueryError
-        """
+        """Refuse a purpose that needs suffixes to the right, if they are to the left here (QueryError)."""
 
     def read(self, start: int, stop: int) -> NDArray[np.unsignedinteger[Any]]:
         """The ids at some positions, in the order of the text."""
@@ -332,12 +331,13 @@ class Shard:
 
     def positions(self, intervals: Sequence[Interval], lengths: Sequence[int]) -> NDArray[np.int64]:
         """Ascending distinct positions at which any of several n-grams of these lengths starts. O(occurrences log occurrences)."""
-        found = [self._starts(interval, length) for interval, length in zip(intervals, lengths, strict=True)]
+        found = [self.text_starts(self.positions_at(*some), length) for some, length in zip(intervals, lengths, strict=True)]
         ascending = np.unique(np.concatenate(found)) if len(found) > 1 else np.sort(found[0])
         return ascending.astype(np.int64)  # sorted as they lie: half the width is half the time
 
-    def _starts(self, interval: Interval, length: int) -> NDArray[np.integer[Any]]:
-        return self.positions_at(*interval)
+    def text_starts(self, positions: NDArray[np.integer[Any]], length: int) -> NDArray[np.integer[Any]]:
+        """Where n-grams of some tokens start in the text, given where they start in ``tokens``."""
+        return positions
 
     def documents_at(self, positions: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """The document of each position."""

@@ -1,5 +1,7 @@
 """Text to ids and back, as an index's own tokenizer does it."""
 
+import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -10,6 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from suffixindex.errors import QueryError, UnaskableError
 from suffixindex.ngrams import integers
 from suffixindex.tokenizers.base import Tokenizer
+
+BEFORE = ("a", "the", "1")
+"""What stands before a text. Most must leave its ids alone: one may make a token with a common word, or none with a space."""
+UNSPACED = ("THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN", "JAVANESE", "BALINESE")
+"""Scripts of narrow letters with no spaces between words, as the names of their characters begin."""
 
 
 class Encoding:
@@ -58,6 +65,22 @@ class Encoding:
             )
         return ids
 
+    def encode_inside(self, text: str) -> NDArray[Any]:
+        """As :meth:`encode_question`, of a text as it stands after another word: after a space, where sentences have one there.
+
+        A space that it begins with is that space. Bytes are as they are.
+        """
+        if self.tokenizer.kind != "huggingface" or not text:
+            return self.encode_question(text)
+        spaced = f" {text}" if begins_word(text) and not is_unspaced(text[0]) else text
+        self.encode_question(spaced)
+        found: Counter[tuple[int, ...]] = Counter()
+        for before in BEFORE:
+            head, whole = (self.encode(one).tolist() for one in (before, before + spaced))
+            if whole[: len(head)] == head:
+                found[tuple(whole[len(head) :])] += 1
+        return np.array(found.most_common(1)[0][0], np.int64) if found else self.encode_question(spaced)
+
     def encode_questions(self, texts: list[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """As :meth:`encode_question`, of many texts: all ids, and how many each has. Which text is a bad one is not told."""
         tokenizer = self.tokenizer
@@ -86,3 +109,18 @@ class Encoding:
             raise QueryError(f"an id is outside the vocabulary of {self._vocabulary_size:,} ids: {flat.min()} … {flat.max()}")
         tokens: NDArray[Any] = flat[flat != self._separator]
         return tokens
+
+
+def begins_word(text: str) -> bool:
+    """Whether a space comes before it in a sentence: letters, numbers, opening brackets and quotes."""
+    return unicodedata.category(text[0])[0] in "LN" or unicodedata.category(text[0]) in ("Ps", "Pi")
+
+
+def is_wide(character: str) -> bool:
+    """Scripts such as Chinese, which put no spaces between words."""
+    return unicodedata.east_asian_width(character) in "WF"
+
+
+def is_unspaced(character: str) -> bool:
+    """Scripts that put no spaces between words, wide or not."""
+    return is_wide(character) or unicodedata.name(character, "").startswith(UNSPACED)

@@ -85,3 +85,23 @@ def texts(min_documents: int = 0, max_documents: int = 8) -> st.SearchStrategy[l
     few = st.text(alphabet="ab  \n.É", max_size=12)
     any_text = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
     return st.lists(st.one_of(few, any_text), min_size=min_documents, max_size=max_documents)
+
+
+@st.composite
+def patterns(draw: st.DrawFn, corpus: Corpus) -> list[tuple[object, ...] | list[list[int]]]:
+    """A pattern as the oracle takes it, of one token at least: much of it is cut from a document, with holes put in."""
+    hole = st.tuples(st.just("gap"), st.integers(0, 2), st.integers(0, 2)).map(lambda gap: (gap[0], gap[1], gap[1] + gap[2]))
+    one = st.just(("gap", 1, 1))
+    document = draw(st.sampled_from(corpus.documents))
+    start = draw(st.integers(0, len(document)))
+    cut = document[start : start + draw(st.integers(1, 5))]
+    short = st.lists(st.sampled_from(corpus.alphabet), min_size=1, max_size=2)
+    elements: list[tuple[object, ...] | list[list[int]]] = []
+    for token in cut:
+        others = draw(st.lists(short, max_size=2))
+        elements.append(draw(st.sampled_from([[[token]], [[token]], [[token], *others], draw(one), draw(hole)])))
+    elements += draw(st.lists(st.one_of(short.map(lambda ids: [ids]), hole), max_size=2))
+    if draw(st.integers(0, 5)) == 0:
+        elements.append([[corpus.separator]])
+    least = sum(int(element[1]) if element[0] == "gap" else 1 for element in elements)  # type: ignore[call-overload]
+    return elements if least else [*elements, ("gap", 1, 1)]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.deprecated import OldNames, is_one_text, warn_renamed
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, check_limits, check_not_negative
+from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, Query, check_limits, check_not_negative
 from suffixindex.ngrams import integers as checked_integers
 from suffixindex.queries.cooccurrence import number_matrix, number_pairs
 from suffixindex.queries.documents import Unit
@@ -245,7 +245,7 @@ class RemoteIndex(OldNames):
     def cooccurrences(
         self,
         pairs: Iterable[Sequence[Clause]] | NDArray[np.integer[Any]],
-        ngrams: Iterable[Ngram] | None = None,
+        ngrams: Iterable[Query] | None = None,
         window: int | None = None,
         where: Where | None = None,
     ) -> NDArray[np.int64]:
@@ -264,7 +264,7 @@ class RemoteIndex(OldNames):
         answers = self._ask_many("cooccurrences", "questions", "counts", asked, window=window, where=self._where(where))
         return wire.integers(answers)
 
-    def cooccurrence_matrix(self, rows: Iterable[Ngram], columns: Iterable[Ngram], where: Where | None = None) -> NDArray[np.int64]:
+    def cooccurrence_matrix(self, rows: Iterable[Query], columns: Iterable[Query], where: Where | None = None) -> NDArray[np.int64]:
         pairs, ngrams, shape = number_matrix(rows, columns)
         return self.cooccurrences(pairs, ngrams, where=where).reshape(shape)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import Clause, Ngram, NgramChecker, aliases
+from suffixindex.ngrams import Clause, NgramChecker, Query, aliases
 from suffixindex.queries.groups import Value, Where
 from suffixindex.queries.variants import KINDS
 from suffixindex.results import Concordance, DocumentMatch, NextTokens, Scores, TextMatches
@@ -21,7 +21,7 @@ PORTION = 16 << 20
 """Bytes of one bulk request."""
 
 
-def send_ngram(ngram: Ngram, check: Callable[[Ngram], NDArray[np.int64]]) -> Sent:
+def send_ngram(ngram: Query, check: Callable[[Any], NDArray[np.int64]]) -> Sent:
     """Text goes as it is, the server encodes it; ids are checked here."""
     if not isinstance(ngram, str):
         return check(ngram).tolist()  # type: ignore[no-any-return]
@@ -42,7 +42,7 @@ def check_unicode(text: str) -> None:
         raise QueryError(f"the text {text!r} is not Unicode: {error.reason}") from None
 
 
-def send_ngrams(ngrams: Iterable[Ngram], checker: NgramChecker) -> list[Sent]:
+def send_ngrams(ngrams: Iterable[Query], checker: NgramChecker) -> list[Sent]:
     """Many n-grams; the bad one is named by its place.
 
     Raises

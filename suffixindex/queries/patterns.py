@@ -1,0 +1,242 @@
+"""The occurrences of a pattern in one shard: planned from one of its parts, the *pivot*, around whose occurrences the rest is read.
+
+The pivot is the part that makes the least work, mostly the rarest. No other part's occurrences are listed, so that a pattern with a
+rare part costs as much as that part occurs, however frequent the others are.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.ngrams import NgramBatch
+from suffixindex.patterns import CheckedPattern
+from suffixindex.storage.shard import Interval, Shard
+from suffixindex.storage.sparse import merge_counts
+
+if TYPE_CHECKING:
+    from suffixindex.kernels.patterns import Holed
+
+BLOCK = 1 << 16
+"""Occurrences of the pivot that a thread looks around at a time."""
+READ, TRIED, SORTED = 10, 2, 30
+"""What it costs, in ns, to read around an occurrence of the pivot, to try another start before it, and to sort it."""
+
+Mask = NDArray[np.bool_]
+NONE = np.empty(0, np.int64)
+
+
+class Stretches(NamedTuple):
+    """Occurrences of a pattern: where the first token of each is stored, and how many tokens it has."""
+
+    positions: NDArray[np.unsignedinteger[Any]]
+    lengths: NDArray[np.int32]
+
+
+class Plan(NamedTuple):
+    """The pivot of a pattern in one shard, and how far before it an occurrence starts, in the order of ``tokens``."""
+
+    pattern: CheckedPattern
+    """As it lies in ``tokens``."""
+    intervals: list[Interval]
+    """Distinct ones."""
+    nearest: int
+    farthest: int
+
+    @property
+    def size(self) -> int:
+        """Occurrences of the pivot."""
+        return sum(high - low for low, high in self.intervals)
+
+
+def plan(shard: Shard, pattern: CheckedPattern) -> Plan:
+    """Choose the pivot. A search for each n-gram of the pattern."""
+    stored = pattern.reversed() if shard.mirrored else pattern
+    if not pattern.parts:  # holes alone: from every token on
+        return Plan(stored, [shard.interval(NONE)], 0, 0)
+    plans = []
+    nearest = farthest = 0
+    for part, of_text, (least, most) in zip(stored.parts, _in_text(shard, stored), stored.holes, strict=False):
+        nearest, farthest = nearest + least, farthest + most
+        intervals = _distinct([shard.interval(np.array(ids, np.int64)) for ids in of_text])
+        plans.append(Plan(stored, intervals, nearest, farthest))
+        nearest, farthest = nearest + min(map(len, part)), farthest + max(map(len, part))
+    return min(plans, key=_cost)
+
+
+def _in_text(shard: Shard, stored: CheckedPattern) -> Sequence[Any]:
+    """The parts in the order of the text in which each of its n-grams is searched."""
+    return [[ids[::-1] for ids in part] for part in stored.parts] if shard.mirrored else stored.parts
+
+
+def _cost(of: Plan) -> float:
+    slack = of.farthest - of.nearest
+    return of.size * (READ + TRIED * slack + SORTED * (slack > 0))
+
+
+def _distinct(intervals: Sequence[Interval]) -> list[Interval]:
+    """Those that lie in no other: the n-grams of one position are beginnings of each other."""
+    found: list[Interval] = []
+    for low, high in sorted(intervals, key=lambda interval: (interval[0], -interval[1])):
+        if low < high and (not found or low >= found[-1][1]):
+            found.append((low, high))
+    return found
+
+
+def price(shard: Shard, pattern: CheckedPattern) -> float:
+    """Seconds that a pattern costs in a shard, about: those of its pivot, and of the tokens that its gaps may skip."""
+    of = plan(shard, pattern)
+    slack = of.farthest - of.nearest + 1
+    return 1e-9 * (_cost(of) + of.size * slack * sum(most - least for least, most in of.pattern.holes))
+
+
+# ---- answers -----------------------------------------------------------------------------------------------------
+
+
+def count(shard: Shard, pattern: CheckedPattern, mask: Mask | None, pool: Executor) -> int:
+    """Occurrences of a pattern in a shard, or in those of its documents that a mask chooses."""
+    if mask is not None:
+        return len(find(shard, pattern, mask, pool).positions)
+    return sum(pool.map(partial(_count, shard), _blocks(shard, plan(shard, pattern))))
+
+
+def find(shard: Shard, pattern: CheckedPattern, mask: Mask | None, pool: Executor) -> Stretches:
+    """All of them, in no order: 8 bytes each, or 12 in a shard of more than 2**32 tokens."""
+    found = list(pool.map(partial(_list, shard), _blocks(shard, plan(shard, pattern))))
+    starts = np.concatenate([np.empty(0, shard.position_type), *(starts for starts, _ in found)])
+    lengths = np.concatenate([np.empty(0, np.int32), *(lengths for _, lengths in found)])
+    if shard.mirrored:
+        starts = (starts + (lengths - 1).astype(shard.position_type)).astype(shard.position_type)
+    if mask is None:
+        return Stretches(starts, lengths)
+    kept = mask[shard.documents_at(starts)]
+    return Stretches(starts[kept], lengths[kept])
+
+
+def find_ordered(
+    shard: Shard, pattern: CheckedPattern, mask: Mask | None, pool: Executor
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(starts, lengths) of all of them, by start, then by length: ``int64`` positions of the text."""
+    found = find(shard, pattern, mask, pool)
+    starts, lengths = shard.text_starts(found.positions, 1).astype(np.int64), found.lengths.astype(np.int64)
+    order = np.lexsort((lengths, starts))
+    return starts[order], lengths[order]
+
+
+def next_tokens(
+    shard: Shard, pattern: CheckedPattern, mask: Mask | None, pool: Executor
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(ids ascending, counts) of what follows the occurrences of a pattern in a shard."""
+    if mask is None:
+        parts = list(pool.map(partial(_following, shard), _blocks(shard, plan(shard, pattern))))
+    else:
+        found = find(shard, pattern, mask, pool)
+        positions = found.positions.astype(np.int64)
+        places = positions - found.lengths if shard.mirrored else positions + found.lengths
+        parts = [np.unique(shard.tokens[places], return_counts=True)]
+    ids, counts = merge_counts([NONE, *(ids.astype(np.int64) for ids, _ in parts)], [NONE, *(counts for _, counts in parts)])
+    shard.check_ids(ids)
+    return ids, counts
+
+
+def with_patterns(
+    ranked: Shard,
+    whole: Shard,
+    queries: NgramBatch,
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    mask: Mask | None,
+    pool: Executor,
+) -> tuple[Shard, NDArray[np.int64], NDArray[np.int64]]:
+    """A shard of the occurrences of n-grams and patterns alone, and the ranks of each there: patterns are then as n-grams.
+
+    ``low`` and ``high`` are the ranks of the n-grams in ``ranked``; the patterns are looked for in the ``whole`` shard. 4 bytes an
+    occurrence, of n-grams too.
+    """
+    patterns = dict(queries.patterns)
+    columns: list[NDArray[Any]] = [
+        find(whole, patterns[place], mask, pool).positions if place in patterns else ranked.positions_at(int(first), int(last))
+        for place, (first, last) in enumerate(zip(low, high, strict=True))
+    ]
+    ends = np.cumsum([0, *map(len, columns)])
+    positions = np.concatenate([np.empty(0, whole.position_type), *columns]).astype(whole.position_type, copy=False)
+    positions.flags.writeable = False  # as a mapped suffix array, for which the kernels are compiled
+    return whole.over(positions), ends[:-1], ends[1:]
+
+
+# ---- around the pivot ----------------------------------------------------------------------------------------------
+
+
+class Block(NamedTuple):
+    """What the kernel is asked at a time."""
+
+    pivots: Any
+    first: int
+    last: int
+    nearest: int
+    farthest: int
+    after: int
+    pattern: "Holed"
+    longest: int
+
+
+def _blocks(shard: Shard, of: Plan) -> Iterator[Block]:
+    """The occurrences of the pivot, some at a time; in ascending order where several starts before each are tried."""
+    from suffixindex.kernels.patterns import Holed
+
+    parts = of.pattern.parts
+    if not parts or of.pattern.holes[-1] != (0, 0):
+        parts = (*parts, ((),))  # a hole is before a part
+    ngrams = [ids for part in parts for ids in part]
+    bounds = np.cumsum([0, *map(len, ngrams)])
+    least, most = np.array(of.pattern.holes[: len(parts)], np.int64).T.copy()
+    ids = np.array([token for ngram in ngrams for token in ngram], np.int64)
+    pattern = Holed(least, most, np.cumsum([0, *map(len, parts)]), bounds[:-1], bounds[1:], ids)
+    distances = of.nearest, of.farthest
+    if of.nearest == of.farthest:
+        for low, high in of.intervals:
+            for first in range(low, high, BLOCK):
+                yield Block(shard.suffix_array, first, min(first + BLOCK, high), *distances, -1, pattern, of.pattern.longest)
+        return
+    listed = [np.empty(0, shard.position_type), *(shard.positions_at(low, high) for low, high in of.intervals)]
+    pivots = np.sort(np.concatenate(listed).astype(shard.position_type, copy=False))
+    pivots.flags.writeable = False
+    for first in range(0, len(pivots), BLOCK):
+        after = int(pivots[first - 1]) - of.nearest if first else -1
+        yield Block(pivots, first, min(first + BLOCK, len(pivots)), *distances, after, pattern, of.pattern.longest)
+
+
+def _run(shard: Shard, block: Block, starts: NDArray[Any], lengths: NDArray[Any], nexts: NDArray[Any]) -> int:
+    from suffixindex.kernels.patterns import find_stretches
+
+    reached = np.zeros((2, block.longest + 1), bool)
+    asked = (*block[:6], block.pattern, reached, not shard.mirrored)
+    found: int = shard.run(find_stretches, shard.tokens, shard.separator, *asked, starts, lengths, nexts)
+    return found
+
+
+def _count(shard: Shard, block: Block) -> int:
+    return _run(shard, block, np.empty(0, shard.position_type), np.empty(0, np.int32), np.empty(0, shard.tokens.dtype))
+
+
+def _list(shard: Shard, block: Block) -> Stretches:
+    size = block.last - block.first
+    while True:
+        starts, lengths = np.empty(size, shard.position_type), np.empty(size, np.int32)
+        found = _run(shard, block, starts, lengths, np.empty(0, shard.tokens.dtype))
+        if found <= size:
+            return Stretches(starts[:found], lengths[:found])
+        size = found
+
+
+def _following(shard: Shard, block: Block) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    size = block.last - block.first
+    while True:
+        nexts = np.empty(size, shard.tokens.dtype)
+        found = _run(shard, block, np.empty(0, shard.position_type), np.empty(0, np.int32), nexts)
+        if found <= size:
+            return np.unique(nexts[:found], return_counts=True)
+        size = found
