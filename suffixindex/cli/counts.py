@@ -7,15 +7,16 @@ import click
 
 from suffixindex.cli.options import (
     NUMBER,
-    as_ngrams,
+    are_typed,
     askable,
     continuations,
     described,
     documents_where,
     file_option,
+    parse_queries,
+    pattern_option,
     query_options,
-    read_ngrams,
-    typed,
+    read_queries,
     warn_of_spellings,
     where_option,
     with_index,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from suffixindex.index import SuffixIndex
-    from suffixindex.ngrams import Ngram
+    from suffixindex.ngrams import Query
 
     Mask = NDArray[np.bool_] | None
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @click.command(short_help="How often the corpus says each n-gram.")
 @with_index
 @query_options
+@pattern_option
 @file_option
 @click.argument("ngrams", nargs=-1)
 @click.option("--documents", is_flag=True, help="Also count the documents that hold each.")
@@ -49,6 +51,7 @@ def count(
     ngrams: tuple[str, ...],
     file: IO[bytes] | None,
     ids: bool,
+    pattern: bool,
     documents: bool,
     by: str | None,
     variants: str | None,
@@ -65,17 +68,18 @@ def count(
       suffixindex count my-index " language model" " language models"
       suffixindex count my-index " language model" --by meta.source --where year=2019
       suffixindex count my-index "language model" --variants space,case
+      suffixindex count my-index --pattern "the * of the" "the *{0,3} (model|models)"
     """
     if by is not None and variants is not None:
         raise click.UsageError("--by and --variants do not go together: count each spelling --by its own")
-    asked = read_ngrams(ngrams, file, ids)
-    others = as_ngrams(together, ids)
+    asked = read_queries(index, ngrams, file, ids, pattern)
+    others = parse_queries(index, together, ids, pattern)
     mask = documents_where(index, where, others)
     warn_of_spellings(index, others)
     if variants is not None:
         emit(counted_variants(index, asked, variants, documents, mask), style)
         return
-    warn_of_spellings(index, typed(ngrams, file, ids))
+    warn_of_spellings(index, asked if are_typed(ngrams, file, ids) else ())
     rows = counted(index, asked, documents, mask) if by is None else counted_by(index, asked, by, documents, mask)
     emit(rows, style)
 
@@ -83,26 +87,35 @@ def count(
 @click.command("next", short_help="What follows a context, with counts and probabilities.")
 @with_index
 @query_options
+@pattern_option
 @click.argument("context")
 @click.option("-k", type=NUMBER, default=10, show_default=True, help="Continuations to show, the most frequent first.")
 @where_option
 @with_option
 def next_command(
-    index: "SuffixIndex", context: str, k: int, ids: bool, where: dict[str, list[Any]], together: tuple[str, ...], style: str | None
+    index: "SuffixIndex",
+    context: str,
+    k: int,
+    ids: bool,
+    pattern: bool,
+    where: dict[str, list[Any]],
+    together: tuple[str, ...],
+    style: str | None,
 ) -> None:
     """What follows CONTEXT, exactly: each continuation with its count and probability.
 
     \b
     Example:
       suffixindex next my-index "the president of the" -k 5 --table
+      suffixindex next my-index --pattern "the * of" -k 5 --table
     """
-    asked, *others = as_ngrams([context, *together], ids)
+    asked, *others = parse_queries(index, [context, *together], ids, pattern)
     warn_of_spellings(index, [asked, *others])
     following = index.next_distribution(asked, documents_where(index, where, others))
     emit(continuations(index, following, k, context_count=following.context_count), style)
 
 
-def counted(index: "SuffixIndex", ngrams: "Sequence[Ngram]", documents: bool, where: "Mask") -> list[dict[str, Any]]:
+def counted(index: "SuffixIndex", ngrams: "Sequence[Query]", documents: bool, where: "Mask") -> list[dict[str, Any]]:
     """A record for each n-gram; 0 for one that cannot be looked up."""
     asked = askable(index, ngrams)
     records = [{**described(index, ngram), "count": 0, **({"documents": 0} if documents else {})} for ngram in ngrams]
@@ -114,7 +127,7 @@ def counted(index: "SuffixIndex", ngrams: "Sequence[Ngram]", documents: bool, wh
     return records
 
 
-def counted_by(index: "SuffixIndex", ngrams: "Sequence[Ngram]", field: str, documents: bool, where: "Mask") -> list[dict[str, Any]]:
+def counted_by(index: "SuffixIndex", ngrams: "Sequence[Query]", field: str, documents: bool, where: "Mask") -> list[dict[str, Any]]:
     """A record for each n-gram and value of a field under which it occurs."""
     records = []
     for place, token_ids in askable(index, ngrams).items():
@@ -129,11 +142,11 @@ def counted_by(index: "SuffixIndex", ngrams: "Sequence[Ngram]", field: str, docu
 
 
 def counted_variants(
-    index: "SuffixIndex", ngrams: "Sequence[Ngram]", kinds: str, documents: bool, where: "Mask"
+    index: "SuffixIndex", ngrams: "Sequence[Query]", kinds: str, documents: bool, where: "Mask"
 ) -> list[dict[str, Any]]:
     """A record for each spelling of each text, then one for all of them together, whose variant is null."""
     if not all(isinstance(text, str) for text in ngrams):
-        raise QueryError("--variants takes text: token ids have no spellings")
+        raise QueryError("--variants takes text: token ids and patterns have no spellings")
     records = []
     asked = askable(index, ngrams)
     for place, text in enumerate(ngrams):

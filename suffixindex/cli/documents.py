@@ -8,15 +8,17 @@ from suffixindex.cli.options import (
     NUMBER,
     NUMBER_OR_NONE,
     SEED,
-    as_ngrams,
+    are_typed,
+    as_queries,
     askable,
     documents_where,
     file_option,
     limit_option,
+    parse_queries,
+    pattern_option,
     query_options,
     read_ngrams,
     say_what_is_left,
-    typed,
     warn_of_spellings,
     where_option,
     with_index,
@@ -28,12 +30,13 @@ from suffixindex.ngrams import aliases
 
 if TYPE_CHECKING:
     from suffixindex.index import SuffixIndex
-    from suffixindex.ngrams import Clause, Ngram
+    from suffixindex.ngrams import Clause, Query
 
 
 @click.command(short_help="The documents that hold an n-gram.")
 @with_index
 @query_options
+@pattern_option
 @click.argument("ngram")
 @limit_option("documents", 10)
 @click.option("--offset", type=NUMBER_OR_NONE, default=0, help="Documents to pass over first.")
@@ -52,6 +55,7 @@ def docs(
     seed: int,
     text: bool,
     ids: bool,
+    pattern: bool,
     where: dict[str, list[Any]],
     together: tuple[str, ...],
     window: int | None,
@@ -63,10 +67,11 @@ def docs(
     Example:
       suffixindex docs my-index "in the beginning" --limit 3
       suffixindex docs my-index "Alan Turing" --with "Enigma" --window 50
+      suffixindex docs my-index --pattern "Alan *{0,2} Turing"
     """
     if window is not None and not together:
         raise click.UsageError("--window is between NGRAM and others: name them by --with")
-    asked, *others = as_ngrams([ngram, *together], ids)
+    asked, *others = parse_queries(index, [ngram, *together], ids, pattern)
     warn_of_spellings(index, [asked, *others])
     mask = documents_where(index, where, others if window is None else [asked, *others], window)
     matches = index.sample_documents(asked, sample, seed, mask) if sample else index.documents(asked, limit, offset, mask)
@@ -93,7 +98,7 @@ def docs(
         say_what_is_left(len(matches), lambda: len(index.document_ids(asked, where=mask)), "documents")
 
 
-def _offsets(index: "SuffixIndex", ngram: "Ngram", documents: list[int]) -> list[list[int]]:
+def _offsets(index: "SuffixIndex", ngram: "Query", documents: list[int]) -> list[list[int]]:
     """Where an n-gram stands in each of some documents, ascending, that all hold it."""
     import numpy as np
 
@@ -105,6 +110,7 @@ def _offsets(index: "SuffixIndex", ngram: "Ngram", documents: list[int]) -> list
 @click.command(short_help="Occurrences of an n-gram, each in its context.")
 @with_index
 @query_options
+@pattern_option
 @click.argument("ngram")
 @click.option("--width", type=NUMBER_OR_NONE, default=8, show_default=True, help="Tokens to show on each side.")
 @limit_option("occurrences", 10)
@@ -118,6 +124,7 @@ def concordance(
     limit: int | None,
     offset: int,
     ids: bool,
+    pattern: bool,
     where: dict[str, list[Any]],
     together: tuple[str, ...],
     style: str | None,
@@ -127,8 +134,9 @@ def concordance(
     \b
     Example:
       suffixindex concordance my-index "in the beginning" --width 12 --table
+      suffixindex concordance my-index --pattern "(color|colour) of *{1,3} sky"
     """
-    asked, *others = as_ngrams([ngram, *together], ids)
+    asked, *others = parse_queries(index, [ngram, *together], ids, pattern)
     warn_of_spellings(index, [asked, *others])
     mask = documents_where(index, where, others)
     lines = index.concordance(asked, width, limit, offset, mask)
@@ -151,6 +159,7 @@ def concordance(
 @click.command(short_help="How many documents hold several n-grams together.")
 @with_index
 @query_options
+@pattern_option
 @file_option
 @click.argument("ngrams", nargs=-1)
 @click.option("--window", type=NUMBER_OR_NONE, help="Count only where they start within this many tokens of each other.")
@@ -161,26 +170,28 @@ def cooccur(
     file: IO[bytes] | None,
     window: int | None,
     ids: bool,
+    pattern: bool,
     where: dict[str, list[Any]],
     style: str | None,
 ) -> None:
     """How many documents hold all of NGRAMS together; docs --with shows which.
 
     A line of --file is a list of n-grams; a list in the place of an n-gram means any of its members: [["NLP", "language
-    processing"], "Turing"].
+    processing"], "Turing"]. A list with a hole is a pattern: [["Alan", {"gap": [0, 2]}, "Turing"], "Enigma"].
 
     \b
     Example:
       suffixindex cooccur my-index "Alan Turing" "Enigma" --window 50
     """
-    asked = read_ngrams(ngrams, file, ids)
-    pairs = asked if file is not None else [asked]
-    if any(not isinstance(pair, list) for pair in pairs):
+    asked = read_ngrams(ngrams, file, ids and not pattern)
+    given = asked if file is not None else [asked]
+    if any(not isinstance(pair, list) for pair in given):
         raise QueryError('each line of --file must be a list of n-grams, as ["Alan Turing", "Enigma"]')
-    warn_of_spellings(index, typed(ngrams, file, ids))
+    pairs = [as_queries(index, pair, ids, pattern) for pair in given]
+    warn_of_spellings(index, pairs[0] if are_typed(ngrams, file, ids) else ())
     texts = list(dict.fromkeys(text for pair in pairs for clause in pair for text in aliases(clause) if isinstance(text, str)))
     unaskable = {*texts} - {texts[place] for place in askable(index, texts)}
-    records = [{"ngrams": pair, "documents": 0} for pair in pairs]
+    records = [{"ngrams": pair, "documents": 0} for pair in given]
     possible: dict[int, list[Clause]] = {}
     for place, pair in enumerate(pairs):
         if not any(_holds_nowhere(clause, unaskable) for clause in pair):
@@ -203,5 +214,5 @@ def _without(clause: "Clause", unaskable: set[str]) -> "Clause":
     return clause if len(others) == len(members) else others
 
 
-def _is_one_of(member: "Ngram", unaskable: set[str]) -> bool:
+def _is_one_of(member: "Query", unaskable: set[str]) -> bool:
     return isinstance(member, str) and member in unaskable

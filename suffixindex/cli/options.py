@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from suffixindex.index import SuffixIndex
-    from suffixindex.ngrams import Ngram
+    from suffixindex.ngrams import Checked, Ngram, Query
     from suffixindex.results import NextTokens
 
 SHOWN = 10
@@ -104,6 +104,14 @@ def query_options(command: Command) -> Command:
     return click.option("--ids", is_flag=True, help="N-grams are token ids: '510 3967'.")(command)
 
 
+def pattern_option(command: Command) -> Command:
+    return click.option(
+        "--pattern",
+        is_flag=True,
+        help="N-grams have holes: 'the * of' any token, 'the *{0,3} of' up to three, '(a|the) * of' either; \\* is a plain one.",
+    )(command)
+
+
 def file_option(command: Command) -> Command:
     return click.option("-f", "--file", type=QueryFile(), help="Read them from a file of JSON lines (- for stdin).")(command)
 
@@ -167,9 +175,12 @@ def _some(values: Iterable[Any]) -> str:
     return ", ".join(listed[:SHOWN]) + (", …" if len(listed) > SHOWN else "")
 
 
-def warn_of_spellings(index: "SuffixIndex", ngrams: "Iterable[Ngram]") -> None:
+def warn_of_spellings(index: "SuffixIndex", ngrams: "Iterable[Query]") -> None:
     """Say of each text that it has other ids inside a longer one, and in which other form of Unicode the corpus writes it too."""
-    for ngram in ngrams:
+    from suffixindex.patterns import Pattern
+
+    for given in ngrams:
+        ngram = given.elements[0] if isinstance(given, Pattern) else given  # the others are encoded as they stand in a text
         if not isinstance(ngram, str):
             continue
         if warning := index.boundary_warning(ngram):
@@ -182,20 +193,20 @@ def warn_of_spellings(index: "SuffixIndex", ngrams: "Iterable[Ngram]") -> None:
                     click.echo(f"note: {same}: count --variants unicode counts both", err=True)
 
 
-def askable(index: "SuffixIndex", ngrams: "Sequence[Ngram]") -> "dict[int, NDArray[np.int64]]":
-    """The ids of the n-grams that can be looked up, by their places; says why the others cannot, which count 0."""
+def askable(index: "SuffixIndex", ngrams: "Sequence[Query]") -> "dict[int, Checked]":
+    """The n-grams and patterns that can be looked up, by their places; says why the others cannot, which count 0."""
     asked = {}
     for place, ngram in enumerate(ngrams):
         try:
-            asked[place] = index.checker.ngram(ngram)
+            asked[place] = index.checker.query(ngram)
         except UnaskableError as error:
             click.echo(f"note: {error}", err=True)
     return asked
 
 
-def typed(ngrams: Sequence[str], file: IO[bytes] | None, ids: bool) -> Sequence[str]:
-    """The texts that stand on the command line itself."""
-    return () if ids or file is not None or tuple(ngrams) == ("-",) else ngrams
+def are_typed(ngrams: Sequence[str], file: IO[bytes] | None, ids: bool) -> bool:
+    """Whether texts stand on the command line itself."""
+    return not ids and file is None and tuple(ngrams) != ("-",)
 
 
 def read_ngrams(ngrams: Sequence[str], file: IO[bytes] | None, ids: bool) -> list[Any]:
@@ -226,6 +237,32 @@ def as_ngrams(texts: Sequence[str], ids: bool) -> "list[Ngram]":
     return [parse_ids(text) for text in texts] if ids else list(texts)
 
 
+def as_queries(index: "SuffixIndex", given: Sequence[Any], ids: bool, pattern: bool) -> list[Any]:
+    """What was read as n-grams, texts as patterns with --pattern; what comes from JSON may be a pattern in any case.
+
+    Raises
+    ------
+    QueryError
+        Text that is no pattern, or an object that is none.
+    """
+    from suffixindex.patterns import from_json, parse_pattern
+
+    if not pattern:
+        return list(map(from_json, given))
+    keep = index.tokenizer.kind == "bytes"
+    return [parse_pattern(one, ids=ids, keep_spaces=keep) if isinstance(one, str) else from_json(one) for one in given]
+
+
+def read_queries(index: "SuffixIndex", ngrams: Sequence[str], file: IO[bytes] | None, ids: bool, pattern: bool) -> list[Any]:
+    """N-grams as :func:`read_ngrams` reads them, or patterns."""
+    return as_queries(index, read_ngrams(ngrams, file, ids and not pattern), ids, pattern)
+
+
+def parse_queries(index: "SuffixIndex", texts: Sequence[str], ids: bool, pattern: bool) -> list[Any]:
+    """Texts of the command line as n-grams, or as patterns."""
+    return as_queries(index, as_ngrams(texts, ids and not pattern), ids, pattern)
+
+
 def parse_ids(text: str) -> list[int]:
     try:
         return [int(part) for part in text.replace(",", " ").split()]
@@ -233,9 +270,22 @@ def parse_ids(text: str) -> list[int]:
         raise click.UsageError(f"with --ids an n-gram is integers, as '510 3967': {error}") from error
 
 
-def described(index: "SuffixIndex", ngram: "Ngram") -> dict[str, Any]:
-    """An n-gram as the answers show it: what was asked, its ids and what each id stands for."""
-    ids = index.encode(ngram).tolist() if isinstance(ngram, str) else [int(token) for token in ngram]
+def described(index: "SuffixIndex", ngram: "Query") -> dict[str, Any]:
+    """An n-gram as the answers show it: what was asked, its ids and what each id stands for.
+
+    Of a pattern a hole stands between these, as ``*`` or ``*{0,3}``, and a list of lists in the place of alternatives.
+    """
+    from suffixindex.patterns import CheckedPattern, as_pattern
+
+    if (given := as_pattern(ngram)) is not None:
+        try:
+            checked = index.checker.query(given)
+        except UnaskableError:
+            return {"ngram": str(given), "ids": [], "pieces": []}
+        if isinstance(checked, CheckedPattern):
+            return {"ngram": str(given), "ids": checked.layout(list), "pieces": checked.layout(index.pieces)}
+        return {"ngram": str(given), "ids": checked.tolist(), "pieces": index.pieces(checked)}
+    ids = index.encode(ngram).tolist() if isinstance(ngram, str) else [int(token) for token in ngram]  # type: ignore[arg-type, union-attr]
     return {"ngram": ngram if isinstance(ngram, str) else index.decode(ids), "ids": ids, "pieces": index.pieces(ids)}
 
 
