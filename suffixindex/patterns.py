@@ -14,8 +14,8 @@ at either end belongs to the stretch: ``["a", ANY]`` is every "a" that a token f
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,13 +68,15 @@ class Pattern:
     """N-grams and holes one after the other, as they were given. Made by :func:`pattern`, or from a list that has a hole."""
 
     elements: tuple[Any, ...]
+    line: str | None = field(default=None, compare=False)
+    """As which :func:`parse_pattern` read it."""
 
     def __repr__(self) -> str:
         return f"pattern({', '.join(map(repr, self.elements))})"
 
     def __str__(self) -> str:
         """As :func:`parse_pattern` reads it."""
-        return " ".join(map(_shown, self.elements))
+        return " ".join(map(_shown, self.elements)) if self.line is None else self.line
 
 
 def pattern(*elements: "Element") -> Pattern:
@@ -185,88 +187,53 @@ class CheckedPattern:
 
 # ---- in a line of text -------------------------------------------------------------------------------------------
 
-WORD = re.compile(r"(?:\\.|[^\s\\])+")
-HOLE = re.compile(r"\*(?:\{(\d{1,9})(?:,(\d{1,9}))?\})?")
-CHOICE = re.compile(r"(?:^|(?<=\|))(?:\\.|[^\\|])*")
-ESCAPED = re.compile(r"\\(.)")
+PIECE = re.compile(
+    r"(?P<hole>\*(?:\{(?P<least>\d{1,9})(?:,(?P<most>\d{1,9}))?\})?)|(?P<choice>\((?:\\.|[^\\()])*\))|(?P<text>(?:\\.|[^\\*()|])+)|.",
+    re.S,
+)
+CHOICE = re.compile(r"((?:\\.|[^\\|])*)\|", re.S)
+ESCAPED = re.compile(r"\\(.)", re.S)
 SPECIAL = re.compile(r"[*()|\\]")
 
 
 def parse_pattern(text: str, *, ids: bool = False, keep_spaces: bool = False) -> Pattern:
-    r"""A pattern in a line: ``the * of``, ``the *{0,3} of``, ``(color|colour) of the``; ``\*`` for a literal one of ``*()|\``.
+    r"""A pattern in a line: ``the * of``, ``the *{0,3} of``, ``(color|colour) of the``; ``\*`` for a plain one of ``*()|\``.
 
-    With ``ids`` words are ids. With ``keep_spaces``, for tokenizers to which a space is a token, texts keep those that stand beside
-    holes and alternatives.
+    With ``ids`` words are ids. With ``keep_spaces``, for tokenizers to which a space is a token as any other, a hole may stand
+    inside a word, and spaces beside holes are meant; otherwise they say that it is a token of its own.
 
     Raises
     ------
     QueryError
-        A hole or a bracket that does not stand alone.
+        A hole or a bracket that does not stand alone, or is none.
     """
     elements: list[Any] = []
-    pieces = list(_pieces(text, keep_spaces))
-    for place, (kind, piece) in enumerate(pieces):
-        if kind == "hole":
-            least, most = HOLE.fullmatch(piece).groups()  # type: ignore[union-attr]
-            elements.append(ANY if least is None else gap(int(least), int(least if most is None else most)))
+    for piece in PIECE.finditer(text):
+        kind, found = piece.lastgroup, piece[0]
+        before, after = text[: piece.start()], text[piece.end() :]
+        if kind in ("hole", "least", "most"):
+            least, most = piece["least"] or "1", piece["most"] or piece["least"] or "1"
+            elements.append(gap(int(least), int(most)))
+        elif kind == "choice":
+            space = "" if keep_spaces or before.strip() or not before else " "  # that is asked for with each of them
+            choices = [one if keep_spaces else one.strip() for one in CHOICE.findall(found[1:-1] + "|")]
+            elements.append([_parse_ids(one) if ids or not one else space + _plain(one) for one in choices])
+        elif kind == "text":
+            if not keep_spaces:  # spaces beside holes stand between words, those at the ends are asked for
+                found = found.lstrip() if before else found
+                found = found.rstrip() if after else found
+            if found and (keep_spaces or not found.isspace() or not (before or after)):
+                elements.append(_parse_ids(found) if ids else _plain(found))
             continue
-        given = piece
-        if not keep_spaces:  # those beside holes stand between words, those at the ends are asked for
-            given = given.lstrip() if place else given
-            given = given.rstrip() if place < len(pieces) - 1 else given
-        if kind == "text":
-            elements.append(_parse_ids(given) if ids else _plain(given))
-        else:
-            choices = [one if keep_spaces else one.strip() for one in CHOICE.findall(given[1:-1])]
-            elements.append([_parse_ids(one) if ids or not one else _plain(one) for one in choices])
+        if kind is None or not (keep_spaces or (not before[-1:].strip() and not after[:1].strip())):
+            word = (re.split(r"\s", before)[-1] + found + after).split()[0]
+            raise QueryError(
+                rf"{word!r} in a pattern is neither a word nor a hole: write * for any token, *{{2}} for two, *{{0,3}} for up to "
+                r"three, (color|colour) for either, with spaces around; \* is the character itself"
+            )
     if not elements:
         raise QueryError("the pattern is empty: write words, and * for any token, as 'the * of'")
-    return pattern(*elements)
-
-
-def _pieces(text: str, keep_spaces: bool) -> Iterator[tuple[str, str]]:
-    """(kind, text) of each hole, bracket of alternatives, and stretch of words with the spaces on its sides, or of these alone."""
-    start = place = 0
-    while place < len(text):
-        word = WORD.match(text, place)
-        if word is None:
-            place += 1
-            continue
-        stop = word.end()
-        if word[0].startswith("("):
-            kind, stop = "choice", _closing(text, place)
-        elif word[0].startswith("*"):
-            kind = "hole"
-            if not HOLE.fullmatch(word[0]):
-                raise QueryError(
-                    f"{word[0]!r} in a pattern is no hole: expected * for one token, *{{2}} for two or *{{0,3}} for up to three, "
-                    r"with spaces around; \* is the character itself"
-                )
-        else:
-            if SPECIAL.search(ESCAPED.sub("", word[0])):
-                raise QueryError(
-                    rf"{word[0]!r} in a pattern has one of *()| inside a word: a hole is a whole token, so put spaces around it; "
-                    rf"\* is the character itself"
-                )
-            place = stop
-            continue
-        if text[start:place] if keep_spaces else text[start:place].strip():
-            yield "text", text[start:place]
-        yield kind, text[place:stop]
-        start = place = stop
-    if text[start:] if keep_spaces else text[start:].strip():
-        yield "text", text[start:]
-
-
-def _closing(text: str, start: int) -> int:
-    """The end of a bracket that begins at ``start``."""
-    found = re.compile(r"\((?:\\.|[^\\()])*\)(?=\s|$)").match(text, start)
-    if found is None:
-        raise QueryError(
-            f"the alternatives {text[start:]!r} in a pattern have no end: expected (color|colour) with spaces around, "
-            r"and \( for the character itself"
-        )
-    return found.end()
+    return Pattern(pattern(*elements).elements, text)
 
 
 def _plain(text: str) -> str:
