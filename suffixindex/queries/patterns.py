@@ -86,11 +86,9 @@ def _distinct(intervals: Sequence[Interval]) -> list[Interval]:
     return found
 
 
-def price(shard: Shard, pattern: CheckedPattern) -> float:
-    """Seconds that a pattern costs in a shard, about: those of its pivot, and of the tokens that its gaps may skip."""
-    of = plan(shard, pattern)
-    slack = of.farthest - of.nearest + 1
-    return 1e-9 * (_cost(of) + of.size * slack * sum(most - least for least, most in of.pattern.holes))
+def work(shard: Shard, pattern: CheckedPattern) -> int:
+    """Places at which a part of a pattern is looked for in a shard: the pivot's, times those that its gaps leave open."""
+    return plan(shard, pattern).size * (1 + sum(most - least for least, most in pattern.holes))
 
 
 # ---- answers -----------------------------------------------------------------------------------------------------

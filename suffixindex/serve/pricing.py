@@ -7,10 +7,15 @@ takes minutes from holding a worker that others wait for.
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from suffixindex.index import SuffixIndex
 from suffixindex.ngrams import Clause, NgramBatch, Queries, Query, aliases
+from suffixindex.patterns import CheckedPattern
+from suffixindex.queries.patterns import work
 
+LOOK = 50e-9
+"""A place at which a part of a pattern is looked for."""
 CALL = 30e-6
 """Any question: its text encoded, one search."""
 SEARCH = 2e-6
@@ -49,9 +54,26 @@ class Pricing:
         self.known_fields: set[str] = set()
         """Fields whose values are in memory already."""
 
-    def occurrences(self, ngrams: Iterable[Query]) -> int:
-        """How often some n-grams occur together."""
-        return sum(self.index.count(ngram) for ngram in ngrams)
+    def sizes(self, queries: Queries) -> NDArray[np.int64]:
+        """How often each n-gram occurs; of a pattern, which is not looked for yet, at how many places it will be."""
+        batch = self.index.checker.queries(queries)
+        sizes = self.index.counts(NgramBatch(batch.ids, batch.starts, batch.stops))
+        for place, pattern in batch.patterns:
+            sizes[place] = self._work(pattern)
+        return sizes
+
+    def occurrences(self, queries: Iterable[Query]) -> int:
+        """:meth:`sizes` of some together."""
+        checked = map(self.index.checker.query, queries)
+        return sum(self._work(one) if isinstance(one, CheckedPattern) else self.index.count(one) for one in checked)
+
+    def call(self, *queries: Query) -> float:
+        """Any question about some n-grams or patterns; these are looked for."""
+        checked = map(self.index.checker.query, queries)
+        return CALL + LOOK * sum(self._work(one) for one in checked if isinstance(one, CheckedPattern))
+
+    def _work(self, pattern: CheckedPattern) -> int:
+        return sum(work(shard, pattern) for shard in self.index.shards)
 
     def listed(self, clauses: Iterable[Clause]) -> int:
         """How often the n-grams of some clauses occur together."""
@@ -67,19 +89,26 @@ class Pricing:
 
     def together(self, clauses: Sequence[Clause], window: int | None) -> float:
         """Of the documents that hold all clauses."""
-        return CALL + self.listed(clauses) * (LIST if window is None else NEAR)
+        asked = self.call(*(ngram for clause in clauses for ngram in aliases(clause)))
+        return asked + self.listed(clauses) * (LIST if window is None else NEAR)
 
     def following(self, occurrences: int) -> float:
         return CALL + FOLLOW * min(occurrences, self.index.vocabulary_size + 1)
 
     def bulk_following(self, ngrams: Queries) -> float:
-        counts = self.index.counts(ngrams)
-        return float(FOLLOW * np.minimum(counts, self.index.vocabulary_size + 1).sum() + CALL * len(counts))
+        batch = self.index.checker.queries(ngrams)
+        sizes = self.sizes(batch)
+        looked = LOOK * sum(int(sizes[place]) for place, _ in batch.patterns)
+        return float(FOLLOW * np.minimum(sizes, self.index.vocabulary_size + 1).sum() + CALL * len(sizes) + looked)
 
     def bulk(self, ngrams: Sequence[Query] | NgramBatch, per_occurrence: float) -> float:
         """Of many n-grams whose occurrences are read."""
-        occurrences = int(self.index.counts(ngrams).sum()) if per_occurrence else 0
-        return SEARCH * len(ngrams) + per_occurrence * occurrences
+        batch = self.index.checker.queries(ngrams)
+        if not per_occurrence and not batch.patterns:
+            return SEARCH * len(batch)
+        sizes = self.sizes(batch)
+        looked = LOOK * sum(int(sizes[place]) for place, _ in batch.patterns)
+        return SEARCH * len(batch) + per_occurrence * int(sizes.sum()) + looked
 
     def text(self, num_tokens: int) -> float:
         return CALL + TOKEN * num_tokens * self.index.num_shards

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+PATTERN = {"pattern": ["the", {"gap": [0, 2]}, ["cat", [5]], 3]}
 BODIES: dict[str, dict[str, Any]] = {
     "count": {"ngram": "the cat"},
-    "counts": {"ngrams": ["the", [1, 2], []]},
-    "next_distribution": {"context": "the"},
-    "next_distributions": {"contexts": ["the", "slept"]},
+    "counts": {"ngrams": ["the", [1, 2], [], PATTERN]},
+    "next_distribution": {"context": PATTERN, "top": 2},
+    "next_distributions": {"contexts": ["the", PATTERN, "slept"]},
     "concordance": {"ngram": "the cat", "metadata": True},
     "variants": {"text": "cat"},
     "count_variants": {"text": "cat"},
@@ -18,12 +19,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "documents": {"ngram": "the", "snippet": 2},
     "sample_documents": {"ngram": "the", "k": 1, "seed": 0, "snippet": 3},
     "document": {"document_id": 1, "highlight": ["the cat", "sat"]},
-    "document_ids": {"clauses": ["cat", ["dog", "mat"]], "window": 9},
-    "cooccurrence": {"clauses": ["cat", "dog"]},
+    "document_ids": {"clauses": [PATTERN, ["dog", "mat"]], "window": 9},
+    "cooccurrence": {"clauses": [PATTERN, ["dog", PATTERN]]},
     "cooccurrences": {"questions": [["cat", "dog"], ["dog"]]},
-    "cooccurrence_matrix": {"rows": ["cat", "dog"], "columns": ["the"]},
+    "cooccurrence_matrix": {"rows": [PATTERN, "dog"], "columns": ["the"]},
     "groups": {"field": "id"},
-    "counts_by": {"ngram": "cat", "field": "id", "unit": "documents"},
+    "counts_by": {"ngram": PATTERN, "field": "id", "unit": "documents"},
     "mask": {"where": {"fields": {"id": ["a", None]}}},
     "infgram": {"context": "not sat on the", "token": 5},
     "suffix_length": {"context": "not the"},

@@ -1,13 +1,13 @@
 """Every question that an index answers, each asked in a few ways: so that two indexes can be held against each other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 
 import suffixindex as si
-from tests.helpers.strategies import Corpus, ngrams, questions
+from tests.helpers.strategies import Corpus, ngrams, patterns, questions
 
 FIELD = "field"
 """The field of the metadata that is asked for."""
@@ -16,23 +16,31 @@ FIELD = "field"
 class Asked(NamedTuple):
     """What the questions are about."""
 
-    ngrams: list[list[int]]
-    contexts: list[list[int]]
+    ngrams: list[Any]
+    """And patterns, among these and in pairs."""
+    contexts: list[Any]
     texts: list[list[int]]
-    pairs: list[list[list[list[int]]]]
+    pairs: list[list[Any]]
     mask: np.ndarray
 
 
 @st.composite
 def asked(draw: st.DrawFn, corpus: Corpus) -> Asked:
-    drawn = draw(st.lists(ngrams(corpus), min_size=1, max_size=5))
+    drawn = draw(st.lists(ngrams(corpus), min_size=1, max_size=4))
+    pattern = draw(patterns(corpus))
+    holed: list[Any] = [as_query(pattern)]
     return Asked(
-        drawn,
-        [ngram for ngram in drawn if ngram[-1:] != [corpus.separator]],
+        drawn + holed,
+        [ngram for ngram in drawn if ngram[-1:] != [corpus.separator]] + holed * (pattern[-1] != [[corpus.separator]]),
         [[token for token in ngram if token != corpus.separator] for ngram in drawn],
-        draw(st.lists(questions(corpus), max_size=3)),
+        [*draw(st.lists(questions(corpus), max_size=3)), [holed[0], [corpus.alphabet[:1], holed[0]]]],
         np.array(draw(st.lists(st.booleans(), min_size=len(corpus.documents), max_size=len(corpus.documents)))),
     )
+
+
+def as_query(pattern: Sequence[Any]) -> Any:
+    """A pattern of the oracle as a user writes it."""
+    return si.pattern(*(si.gap(*element[1:]) if element[0] == "gap" else element for element in pattern))
 
 
 def records(size: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.deprecated import OldNames, is_one_text, warn_renamed
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, Query, check_limits, check_not_negative
+from suffixindex.ngrams import Clause, Ngram, NgramBatch, NgramChecker, Queries, Query, check_limits, check_not_negative
 from suffixindex.ngrams import integers as checked_integers
 from suffixindex.queries.cooccurrence import number_matrix, number_pairs
 from suffixindex.queries.documents import Unit
@@ -122,8 +122,8 @@ class RemoteIndex(OldNames):
     def _where(self, where: Where | None) -> dict[str, Any] | None:
         return wire.send_where(where, self.num_documents, self.groups)
 
-    def _ngram(self, ngram: Ngram) -> wire.Sent:
-        return wire.send_ngram(ngram, self.checker.ngram)
+    def _ngram(self, ngram: Query) -> wire.Sent:
+        return wire.send_query(ngram, self.checker.ngram)
 
     def _text(self, text: Ngram) -> wire.Sent:
         return wire.send_ngram(text, self.checker.text)
@@ -148,20 +148,20 @@ class RemoteIndex(OldNames):
 
     # ---- how often, and what follows ---------------------------------------------------------------------------------
 
-    def count(self, ngram: Ngram, where: Where | None = None) -> int:
+    def count(self, ngram: Query, where: Where | None = None) -> int:
         return int(self._ask("count", ngram=self._ngram(ngram), where=self._where(where))["count"])
 
-    def counts(self, ngrams: Iterable[Ngram], where: Where | None = None) -> NDArray[np.int64]:
+    def counts(self, ngrams: Queries, where: Where | None = None) -> NDArray[np.int64]:
         asked = wire.send_ngrams(ngrams, self.checker)
         return wire.integers(self._ask_many("counts", "ngrams", "counts", asked, where=self._where(where)))
 
-    def next_distribution(self, context: Ngram, where: Where | None = None) -> NextTokens:
-        asked = wire.send_ngram(context, self.checker.context)
+    def next_distribution(self, context: Query, where: Where | None = None) -> NextTokens:
+        asked = wire.send_query(context, self.checker.context)
         return wire.read_following(self._ask("next_distribution", context=asked, where=self._where(where)))
 
-    def next_distributions(self, contexts: Iterable[Ngram], where: Where | None = None) -> list[NextTokens]:
+    def next_distributions(self, contexts: Queries, where: Where | None = None) -> list[NextTokens]:
         asked = wire.send_ngrams(contexts, self.checker)
-        self.checker.contexts([ngram for ngram in asked if not isinstance(ngram, str)])
+        self.checker.contexts([ngram for ngram in asked if isinstance(ngram, list)])
         answers = self._ask_many("next_distributions", "contexts", "distributions", asked, where=self._where(where))
         return [wire.read_following(answer) for answer in answers]
 
@@ -179,7 +179,7 @@ class RemoteIndex(OldNames):
                     return
 
     def concordance(
-        self, ngram: Ngram, width: int = 8, limit: int | None = 10, offset: int = 0, where: Where | None = None
+        self, ngram: Query, width: int = 8, limit: int | None = 10, offset: int = 0, where: Where | None = None
     ) -> list[Concordance]:
         check_limits(limit=limit)
         check_not_negative(width=width, offset=offset)
@@ -198,20 +198,20 @@ class RemoteIndex(OldNames):
     def text(self, document_id: int) -> str:
         return self.decode(self.document(document_id).token_ids)
 
-    def document_count(self, ngram: Ngram, where: Where | None = None) -> int:
+    def document_count(self, ngram: Query, where: Where | None = None) -> int:
         return int(self._ask("document_count", ngram=self._ngram(ngram), where=self._where(where))["count"])
 
-    def document_counts(self, ngrams: Iterable[Ngram], where: Where | None = None) -> NDArray[np.int64]:
+    def document_counts(self, ngrams: Queries, where: Where | None = None) -> NDArray[np.int64]:
         asked = wire.send_ngrams(ngrams, self.checker)
         return wire.integers(self._ask_many("document_counts", "ngrams", "counts", asked, where=self._where(where)))
 
-    def documents(self, ngram: Ngram, limit: int | None = 10, offset: int = 0, where: Where | None = None) -> list[DocumentMatch]:
+    def documents(self, ngram: Query, limit: int | None = 10, offset: int = 0, where: Where | None = None) -> list[DocumentMatch]:
         check_limits(limit=limit)
         check_not_negative(offset=offset)
         body = {"ngram": self._ngram(ngram), "where": self._where(where)}
         return [wire.read_match(one) for one in self._pages("documents", "documents", limit, offset, **body)]
 
-    def sample_documents(self, ngram: Ngram, k: int, seed: int, where: Where | None = None) -> list[DocumentMatch]:
+    def sample_documents(self, ngram: Query, k: int, seed: int, where: Where | None = None) -> list[DocumentMatch]:
         check_not_negative(k=k, seed=seed)
         answer = self._ask("sample_documents", ngram=self._ngram(ngram), k=k, seed=seed, where=self._where(where))
         return [wire.read_match(one) for one in answer["documents"]]
@@ -245,7 +245,7 @@ class RemoteIndex(OldNames):
     def cooccurrences(
         self,
         pairs: Iterable[Sequence[Clause]] | NDArray[np.integer[Any]],
-        ngrams: Iterable[Query] | None = None,
+        ngrams: Queries | None = None,
         window: int | None = None,
         where: Where | None = None,
     ) -> NDArray[np.int64]:
@@ -273,7 +273,7 @@ class RemoteIndex(OldNames):
     def groups(self, field: str) -> Counter[Value]:
         return wire.read_counter(self._ask("groups", field=field))
 
-    def counts_by(self, ngram: Ngram, field: str, unit: Unit = "occurrences", where: Where | None = None) -> Counter[Value]:
+    def counts_by(self, ngram: Query, field: str, unit: Unit = "occurrences", where: Where | None = None) -> Counter[Value]:
         return wire.read_counter(self._ask("counts_by", ngram=self._ngram(ngram), field=field, unit=unit, where=self._where(where)))
 
     def mask(self, where: Where) -> Mask:

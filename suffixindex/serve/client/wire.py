@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.ngrams import Clause, NgramChecker, Query, aliases
+from suffixindex.ngrams import Clause, NgramChecker, Queries, Query, aliases
+from suffixindex.patterns import as_pattern, to_json
 from suffixindex.queries.groups import Value, Where
 from suffixindex.queries.variants import KINDS
 from suffixindex.results import Concordance, DocumentMatch, NextTokens, Scores, TextMatches
 
-Sent = str | list[int]
-"""An n-gram on the wire."""
+Sent = str | list[int] | dict[str, Any]
+"""An n-gram or a pattern on the wire."""
 PORTION = 16 << 20
 """Bytes of one bulk request."""
 
@@ -27,6 +28,24 @@ def send_ngram(ngram: Query, check: Callable[[Any], NDArray[np.int64]]) -> Sent:
         return check(ngram).tolist()  # type: ignore[no-any-return]
     check_unicode(ngram)
     return ngram
+
+
+def send_query(query: Query, check: Callable[[Any], NDArray[np.int64]]) -> Sent:
+    """An n-gram, or a pattern, which the server checks."""
+    given = as_pattern(query)
+    if given is None:
+        return send_ngram(query, check)
+    for text in _texts(given.elements):
+        check_unicode(text)
+    return to_json(given)
+
+
+def _texts(elements: Any) -> Iterator[str]:
+    for element in elements:
+        if isinstance(element, str):
+            yield element
+        elif isinstance(element, tuple):
+            yield from _texts(element)
 
 
 def check_unicode(text: str) -> None:
@@ -42,7 +61,7 @@ def check_unicode(text: str) -> None:
         raise QueryError(f"the text {text!r} is not Unicode: {error.reason}") from None
 
 
-def send_ngrams(ngrams: Iterable[Query], checker: NgramChecker) -> list[Sent]:
+def send_ngrams(ngrams: Queries, checker: NgramChecker) -> list[Sent]:
     """Many n-grams; the bad one is named by its place.
 
     Raises
@@ -50,14 +69,14 @@ def send_ngrams(ngrams: Iterable[Query], checker: NgramChecker) -> list[Sent]:
     QueryError
     """
     listed: Any = ngrams if isinstance(ngrams, (str, tuple, np.ndarray)) else list(ngrams)
-    if not isinstance(listed, list) or not any(isinstance(ngram, str) for ngram in listed):
+    if not isinstance(listed, list) or not any(isinstance(ngram, str) or as_pattern(ngram) for ngram in listed):
         batch = checker.batch(listed)
         ids = batch.ids.tolist()
         return [ids[start:stop] for start, stop in zip(batch.starts.tolist(), batch.stops.tolist(), strict=True)]
     sent = []
     for place, ngram in enumerate(listed):
         try:
-            sent.append(send_ngram(ngram, checker.ngram))
+            sent.append(send_query(ngram, checker.ngram))
         except QueryError as error:
             raise QueryError(f"n-gram {place}: {error}") from None
     return sent
@@ -67,7 +86,7 @@ def send_clause(clause: Clause, checker: NgramChecker) -> Any:
     """An n-gram, or a list of several."""
     if isinstance(clause, str):
         return send_ngram(clause, checker.ngram)
-    return [send_ngram(ngram, checker.ngram) for ngram in aliases(clause)]
+    return [send_query(ngram, checker.ngram) for ngram in aliases(clause)]
 
 
 # ---- where -------------------------------------------------------------------------------------------------------

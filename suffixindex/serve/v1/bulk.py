@@ -16,8 +16,9 @@ from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
 from suffixindex.errors import QueryError, SuffixIndexError
-from suffixindex.ngrams import NgramBatch, NgramChecker, aliases, join
+from suffixindex.ngrams import NgramBatch, aliases, join
 from suffixindex.queries.cooccurrence import NO_CLAUSE
+from suffixindex.query_checker import QueryChecker
 from suffixindex.serve import pricing, problems
 from suffixindex.serve.rendering import to_json
 from suffixindex.serve.settings import MEBIBYTE
@@ -64,11 +65,14 @@ class Bulk(NamedTuple):
     answer: Callable[[Asking, Batch, int, int], Sequence[Any]]
     """The answers to questions ``[first, last)``."""
     price: Callable[[Asking, Batch], float]
+    patterns: bool = True
+    """Whether it takes patterns."""
     clauses: bool = False
 
 
 def _part(batch: Batch, first: int, last: int) -> NgramBatch:
-    return NgramBatch(batch.ngrams.ids, batch.ngrams.starts[first:last], batch.ngrams.stops[first:last])
+    patterns = tuple((place - first, one) for place, one in batch.ngrams.patterns if first <= place < last)
+    return NgramBatch(batch.ngrams.ids, batch.ngrams.starts[first:last], batch.ngrams.stops[first:last], patterns)
 
 
 def _counts(asking: Asking, batch: Batch, first: int, last: int) -> Sequence[Any]:
@@ -129,20 +133,20 @@ def _price_texts(asking: Asking, batch: Batch) -> float:
 def _price_together(asking: Asking, batch: Batch) -> float:
     where, window = batch.options.where, batch.options.window
     each = pricing.STAMP if window is None else pricing.NEAR
-    occurrences = int(asking.index.counts(batch.ngrams).sum())
-    return 5 * pricing.SEARCH * len(batch) + each * occurrences + asking.where_price(where)
+    return 5 * pricing.SEARCH * len(batch) + asking.served.pricing.bulk(batch.ngrams, each) + asking.where_price(where)
 
 
 BULK = (
     Bulk("counts", int, "Occurrences of each n-gram", _counts, _price(0.0)),
     Bulk("document_counts", int, "Documents that hold each n-gram", _document_counts, _price(pricing.STAMP)),
     Bulk("next_distributions", replies.Distribution, "What follows each context", _distributions, _price_distributions),
-    Bulk("scores", replies.Scored, "∞-gram evidence of each text", _scores, _price_texts),
-    Bulk("matches", replies.Matched, "Matching statistics of each text", _matches, _price_texts),
-    Bulk("encode", list[int], "Ids of each text", _encode, _price(0.0)),
-    Bulk("cooccurrences", int, "Documents that hold all clauses of each question", _together, _price_together, True),
+    Bulk("scores", replies.Scored, "∞-gram evidence of each text", _scores, _price_texts, False),
+    Bulk("matches", replies.Matched, "Matching statistics of each text", _matches, _price_texts, False),
+    Bulk("encode", list[int], "Ids of each text", _encode, _price(0.0), False),
+    Bulk("cooccurrences", int, "Documents that hold all clauses of each question", _together, _price_together, clauses=True),
 )
 CLAUSES: TypeAdapter[list[models.Clause]] = TypeAdapter(list[models.Clause])
+PATTERN: TypeAdapter[models.AsPattern] = TypeAdapter(models.AsPattern)
 
 
 # ---- the body ----------------------------------------------------------------------------------------------------
@@ -172,7 +176,7 @@ async def read_body(request: Request, state: State) -> bytes:
     return bytes(content)
 
 
-def parse(content: bytes, bulk: Bulk, checker: NgramChecker, job: Job) -> Batch:
+def parse(content: bytes, bulk: Bulk, checker: QueryChecker, job: Job) -> Batch:
     """The questions of a body.
 
     Raises
@@ -184,7 +188,7 @@ def parse(content: bytes, bulk: Bulk, checker: NgramChecker, job: Job) -> Batch:
     while lines and not lines[-1].strip():
         lines.pop()
     options, skipped = Options(), 0
-    if lines and lines[0].lstrip().startswith(b"{"):
+    if lines and lines[0].lstrip().startswith(b"{") and "pattern" not in _parse_line(lines[0], 1):
         options, skipped = _options(lines[0]), 1
         if options.window is not None and not bulk.clauses:
             raise problems.malformed("line 1: window: only co-occurrences have one")
@@ -196,7 +200,9 @@ def parse(content: bytes, bulk: Bulk, checker: NgramChecker, job: Job) -> Batch:
             for number, one in enumerate(block, first + 1):
                 questions.append(_clauses(one, number))
             block = [ngram for one in questions[-len(block) :] for clause in one for ngram in _ngrams(clause)]
-        batches.append(_check(block, checker, first - skipped))
+        else:
+            block = [_query(one, number) for number, one in enumerate(block, first + 1)]
+        batches.append(_check(block, checker.queries if bulk.patterns else checker.batch, checker, first - skipped))
     return Batch(options, _joined(batches), questions)
 
 
@@ -225,18 +231,29 @@ def _clauses(one: Any, number: int) -> Any:
     return clauses
 
 
+def _query(one: Any, number: int) -> Any:
+    """A line that is an object is a pattern."""
+    if not isinstance(one, dict):
+        return one
+    try:
+        return PATTERN.validate_python(one)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise problems.malformed(f"line {number}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+
+
 def _ngrams(clause: Any) -> list[Any]:
     return list(aliases(clause))
 
 
-def _check(block: list[Any], checker: NgramChecker, first: int) -> NgramBatch:
+def _check(block: list[Any], check: Callable[[Any], NgramBatch], checker: QueryChecker, first: int) -> NgramBatch:
     """A block of n-grams, the bad one named by its place in the whole."""
     try:
-        return checker.batch(block)
+        return check(block)
     except SuffixIndexError:
         for place, ngram in enumerate(block):
             try:
-                checker.ngram(ngram)
+                checker.query(ngram) if check == checker.queries else checker.ngram(ngram)
             except SuffixIndexError as error:
                 raise QueryError(f"n-gram {first + place}: {error}") from None
         raise
@@ -246,10 +263,13 @@ def _joined(batches: list[NgramBatch]) -> NgramBatch:
     if not batches:
         return join([])
     shifts = np.cumsum([0, *(len(batch.ids) for batch in batches)])
+    places = np.cumsum([0, *map(len, batches)]).tolist()
+    patterns = [(place + first, one) for first, batch in zip(places, batches, strict=False) for place, one in batch.patterns]
     return NgramBatch(
         np.concatenate([batch.ids for batch in batches]),
         np.concatenate([batch.starts + shift for batch, shift in zip(batches, shifts, strict=False)]),
         np.concatenate([batch.stops + shift for batch, shift in zip(batches, shifts, strict=False)]),
+        tuple(patterns),
     )
 
 

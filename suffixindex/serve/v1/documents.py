@@ -20,8 +20,8 @@ CELLS = 4_000_000
 
 
 def _price_one(asking: Asking, asked: models.OneNgram) -> float:
-    occurrences = asking.index.count(asked.ngram)
-    return pricing.CALL + pricing.STAMP * occurrences + asking.where_price(asked.where, occurrences)
+    occurrences = asking.served.pricing.occurrences([asked.ngram])
+    return asking.served.pricing.call(asked.ngram) + pricing.STAMP * occurrences + asking.where_price(asked.where, occurrences)
 
 
 @question(models.OneNgram, replies.Counted, _price_one)
@@ -42,10 +42,10 @@ def document_counts(asking: Asking, asked: models.ManyNgrams) -> Answer:
 
 
 def _price_documents(asking: Asking, asked: models.AskDocuments | models.AskSample) -> float:
-    occurrences = asking.index.count(asked.ngram)
+    occurrences = asking.served.pricing.occurrences([asked.ngram])
     shown = (asked.limit if isinstance(asked, models.AskDocuments) else asked.k) * (1 + (asked.snippet is not None))
     return (
-        pricing.CALL
+        asking.served.pricing.call(asked.ngram)
         + (pricing.LIST + pricing.SORT) * occurrences
         + pricing.DOCUMENT * min(shown, occurrences)
         + asking.where_price(asked.where, occurrences)
@@ -57,8 +57,8 @@ def documents(asking: Asking, asked: models.AskDocuments) -> Answer:
     """Documents that hold an n-gram, by id, and where in them it stands."""
     index, mask, start = asking.index, asking.mask(asked.where), start_of(asked.offset, asked.cursor)
     found = index.documents(asked.ngram, asked.limit + 1, start, mask)
-    ngram = asking.described(asked.ngram)
-    shown = [asking.match(one, len(ngram["token_ids"]), asked.snippet, asked.max_offsets) for one in found[: asked.limit]]
+    ngram, length = asking.described(asked.ngram), asking.length(asked.ngram, asked.snippet)
+    shown = [asking.match(one, length, asked.snippet, asked.max_offsets) for one in found[: asked.limit]]
     return {"ngram": ngram, "documents": shown, "next_cursor": next_cursor(start, len(shown), start + len(found))}
 
 
@@ -66,8 +66,8 @@ def documents(asking: Asking, asked: models.AskDocuments) -> Answer:
 def sample_documents(asking: Asking, asked: models.AskSample) -> Answer:
     """k documents that hold an n-gram, each equally likely, by ascending id; the same ones for the same seed."""
     found = asking.index.sample_documents(asked.ngram, asked.k, asked.seed, asking.mask(asked.where))
-    ngram = asking.described(asked.ngram)
-    shown = [asking.match(one, len(ngram["token_ids"]), asked.snippet, asked.max_offsets) for one in found]
+    ngram, length = asking.described(asked.ngram), asking.length(asked.ngram, asked.snippet)
+    shown = [asking.match(one, length, asked.snippet, asked.max_offsets) for one in found]
     return {"ngram": ngram, "documents": shown}
 
 
@@ -120,14 +120,14 @@ def cooccurrence(asking: Asking, asked: models.AskClauses) -> Answer:
 
 
 def _price_all_together(asking: Asking, asked: models.AskCooccurrences) -> float:
-    index, filtered = asking.index, asking.where_price(asked.where)
+    filtered = asking.where_price(asked.where)
     if asked.pairs is not None:
         numbers = np.array(asked.pairs, np.int64).reshape(-1)
         ngrams = asked.ngrams or []
-        counts = index.counts(ngrams)
+        counts = asking.served.pricing.sizes(ngrams)
         known = numbers[(numbers >= 0) & (numbers < len(ngrams))]
         each = pricing.STAMP if asked.window is None else pricing.NEAR
-        return float(filtered + pricing.SEARCH * len(ngrams) + each * counts[known].sum())
+        return float(filtered + asking.served.pricing.bulk(ngrams, 0.0) + each * counts[known].sum())
     clauses: list[Clause] = [clause for one in asked.questions or () for clause in one]
     return filtered + asking.served.pricing.together(clauses, asked.window)
 
@@ -145,10 +145,12 @@ def cooccurrences(asking: Asking, asked: models.AskCooccurrences) -> Answer:
 
 
 def _price_matrix(asking: Asking, asked: models.AskMatrix) -> float:
-    counts = asking.index.counts([*asked.rows, *asked.columns]).tolist()
+    prices, ngrams = asking.served.pricing, [*asked.rows, *asked.columns]
+    counts = prices.sizes(ngrams).tolist()
     rows, columns = sum(counts[: len(asked.rows)]), sum(counts[len(asked.rows) :])
     each = rows * len(asked.columns) + columns * len(asked.rows)
-    return float(pricing.SEARCH * len(asked.rows) * len(asked.columns) + pricing.STAMP * each) + asking.where_price(asked.where)
+    cells = pricing.SEARCH * len(asked.rows) * len(asked.columns)
+    return float(cells + prices.bulk(ngrams, 0.0) + pricing.STAMP * each) + asking.where_price(asked.where)
 
 
 @question(models.AskMatrix, replies.Matrix, _price_matrix)
@@ -179,10 +181,15 @@ def groups(asking: Asking, asked: models.AskGroups) -> Answer:
 
 
 def _price_by(asking: Asking, asked: models.AskCountsBy) -> float:
-    occurrences = asking.index.count(asked.ngram)
+    occurrences = asking.served.pricing.occurrences([asked.ngram])
     per_occurrence = pricing.GROUP if asked.unit == "occurrences" else pricing.LIST
     fields = asking.served.pricing.fields([asked.field])
-    return pricing.CALL + per_occurrence * occurrences + fields + asking.where_price(asked.where, occurrences)
+    return (
+        asking.served.pricing.call(asked.ngram)
+        + per_occurrence * occurrences
+        + fields
+        + asking.where_price(asked.where, occurrences)
+    )
 
 
 @question(models.AskCountsBy, replies.GroupCounts, _price_by, rows="groups")

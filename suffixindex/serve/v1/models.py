@@ -1,15 +1,12 @@
 """What the own API is asked, typed: each model is the body of one question, its fields those of the Python method of that name."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
+from suffixindex.patterns import Pattern, from_json
 from suffixindex.queries.variants import DEFAULT_KINDS
 
-Ngram = StrictStr | list[StrictInt]
-"""Text, which the index's tokenizer encodes, or token ids."""
-Clause = StrictStr | list[StrictInt] | list[StrictStr | list[StrictInt]]
-"""An n-gram, or several of which any counts."""
 Scalar = StrictStr | StrictBool | StrictInt | StrictFloat | None
 Count = Annotated[StrictInt, Field(ge=0, le=2**53)]
 Positive = Annotated[StrictInt, Field(ge=1, le=2**53)]
@@ -21,6 +18,37 @@ class Model(BaseModel):
     """A misspelt field is refused, with its name."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Hole(Model):
+    """From so many to so many tokens, whatever they are; `[1, 1]` is any one."""
+
+    gap: tuple[StrictInt, StrictInt]
+
+
+Ngram = StrictStr | list[StrictInt]
+"""Text, which the index's tokenizer encodes, or token ids."""
+
+
+class Holed(Model):
+    """A pattern: n-grams, holes, and lists of n-grams of which any may stand there, one after the other."""
+
+    pattern: list[StrictStr | StrictInt | Hole | list[StrictInt] | list[StrictStr | list[StrictInt]]]
+
+
+def _as_pattern(given: Holed) -> Any:
+    found: Pattern = from_json({"pattern": [{"gap": [*one.gap]} if isinstance(one, Hole) else one for one in given.pattern]})
+    return found
+
+
+if TYPE_CHECKING:
+    AsPattern = Pattern  # what a validated body holds
+else:
+    AsPattern = Annotated[Holed, AfterValidator(_as_pattern)]
+Query = Ngram | AsPattern
+"""An n-gram or a pattern."""
+Clause = StrictStr | list[StrictInt] | AsPattern | list[StrictStr | list[StrictInt] | AsPattern]
+"""An n-gram or a pattern, or several of which any counts."""
 
 
 class Interval(Model):
@@ -49,20 +77,20 @@ class Filtered(Model):
 
 
 class OneNgram(Filtered):
-    ngram: Ngram
+    ngram: Query
 
 
 class ManyNgrams(Filtered):
-    ngrams: list[Ngram]
+    ngrams: list[Query]
 
 
 class OneContext(Filtered):
-    context: Ngram
+    context: Query
     top: Count | None = Field(None, description="Only the k most frequent continuations, with what each stands for.")
 
 
 class ManyContexts(Filtered):
-    contexts: list[Ngram]
+    contexts: list[Query]
 
 
 class Paged(Model):
@@ -109,13 +137,13 @@ class AskDocumentIds(AskClauses):
 class AskCooccurrences(Filtered):
     questions: list[list[Clause]] | None = Field(None, description="Pairs, or longer lists, of clauses.")
     pairs: list[tuple[Count, Count]] | None = Field(None, description="Pairs of numbers of `ngrams`.")
-    ngrams: list[Ngram] | None = None
+    ngrams: list[Query] | None = None
     window: Count | None = None
 
 
 class AskMatrix(Filtered):
-    rows: list[Ngram]
-    columns: list[Ngram]
+    rows: list[Query]
+    columns: list[Query]
 
 
 class AskGroups(Model):

@@ -10,7 +10,8 @@ from suffixindex.serve.v1.questions import Answer, Asking, next_cursor, question
 
 
 def _price_one(asking: Asking, asked: models.OneNgram) -> float:
-    return pricing.CALL + asking.where_price(asked.where, asking.index.count(asked.ngram) if asked.where else 0)
+    prices = asking.served.pricing
+    return prices.call(asked.ngram) + asking.where_price(asked.where, prices.occurrences([asked.ngram]) if asked.where else 0)
 
 
 def _price_many(asking: Asking, asked: models.ManyNgrams) -> float:
@@ -31,8 +32,9 @@ def counts(asking: Asking, asked: models.ManyNgrams) -> Answer:
 
 
 def _price_following(asking: Asking, asked: models.OneContext) -> float:
-    occurrences = asking.index.count(asked.context)
-    return asking.served.pricing.following(occurrences) + asking.where_price(asked.where, occurrences)
+    prices = asking.served.pricing
+    occurrences = prices.occurrences([asked.context])
+    return prices.call(asked.context) + prices.following(occurrences) + asking.where_price(asked.where, occurrences)
 
 
 @question(models.OneContext, replies.Following, _price_following, rows="tokens")
@@ -61,7 +63,7 @@ def next_distribution(asking: Asking, asked: models.OneContext) -> Answer:
 
 
 def _price_all_following(asking: Asking, asked: models.ManyContexts) -> float:
-    occurrences = int(asking.index.counts(asked.contexts).sum()) if asked.where else 0
+    occurrences = int(asking.served.pricing.sizes(asked.contexts).sum()) if asked.where else 0
     return asking.served.pricing.bulk_following(asked.contexts) + asking.where_price(asked.where, occurrences)
 
 
@@ -82,8 +84,14 @@ def distribution(following: NextTokens) -> dict[str, Any]:
 
 
 def _price_concordance(asking: Asking, asked: models.AskConcordance) -> float:
-    occurrences, lines = asking.index.count(asked.ngram), asked.limit * (1 + asked.metadata)
-    return pricing.CALL + pricing.SORT * occurrences + pricing.DOCUMENT * lines + asking.where_price(asked.where, occurrences)
+    prices, lines = asking.served.pricing, asked.limit * (1 + asked.metadata)
+    occurrences = prices.occurrences([asked.ngram])
+    return (
+        prices.call(asked.ngram)
+        + pricing.SORT * occurrences
+        + pricing.DOCUMENT * lines
+        + asking.where_price(asked.where, occurrences)
+    )
 
 
 @question(models.AskConcordance, replies.Lines, _price_concordance, rows="lines")

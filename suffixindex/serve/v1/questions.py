@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from suffixindex.index import SuffixIndex
-from suffixindex.ngrams import Ngram
+from suffixindex.ngrams import Query
+from suffixindex.patterns import CheckedPattern
 from suffixindex.queries.shard_set import Mask
 from suffixindex.results import DocumentMatch
 from suffixindex.serve import problems
@@ -88,14 +89,32 @@ class Asking:
         pricing = self.served.pricing
         return pricing.mask(list(where.fields), where.holding, where.window) + FILTER * occurrences
 
-    def described(self, ngram: Ngram) -> dict[str, Any]:
+    def described(self, ngram: Query) -> dict[str, Any]:
         """An n-gram as it was looked up."""
-        ids = self.index.checker.ngram(ngram).tolist()
+        checked = self.index.checker.query(ngram)
+        if isinstance(checked, CheckedPattern):
+            return {"text": str(ngram), "token_ids": checked.layout(list), "pieces": checked.layout(self.index.pieces)}
+        ids = checked.tolist()
         return {
             "text": ngram if isinstance(ngram, str) else self.index.decode(ids),
             "token_ids": ids,
             "pieces": self.index.pieces(ids),
         }
+
+    def length(self, ngram: Query, snippet: int | None) -> int:
+        """Tokens of an n-gram, for a snippet.
+
+        Raises
+        ------
+        ProblemError
+            A snippet of what may have several lengths.
+        """
+        checked = self.index.checker.query(ngram)
+        if not isinstance(checked, CheckedPattern):
+            return len(checked)
+        if snippet is not None:
+            raise problems.malformed("snippet: of a pattern, ask the concordance, which knows how long each occurrence is")
+        return 0
 
     def match(self, match: DocumentMatch, length: int, snippet: int | None, max_offsets: int | None) -> dict[str, Any]:
         """A document that holds an n-gram of some tokens."""

@@ -8,11 +8,14 @@ Scalar = str | bool | int | float | None
 
 
 class Described(BaseModel):
-    """An n-gram as it was looked up: its text, its ids, and what each id stands for."""
+    """An n-gram as it was looked up: its text, its ids, and what each id stands for.
+
+    Of a pattern a hole stands between these, as `*` or `*{0,3}`, and a list of lists in the place of alternatives.
+    """
 
     text: str
-    token_ids: list[int]
-    pieces: list[str]
+    token_ids: list[int | str | list[list[int]]]
+    pieces: list[str | list[list[str]]]
 
 
 class IndexInfo(BaseModel):

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import suffixindex as si
 from tests.helpers.building import write_index, write_jsonl
-from tests.helpers.questions import same
-from tests.helpers.strategies import Corpus, corpora, ngrams, questions
+from tests.helpers.questions import as_query, same
+from tests.helpers.strategies import Corpus, corpora, ngrams, patterns, questions
 from tests.oracle import count
 
 distributed = pytest.importorskip("distributed", reason="the extra distributed is not installed")
@@ -37,6 +37,9 @@ def test_the_answers_of_the_index_itself(new_folder: Callable[[], Path], address
     folder = new_folder()
     asked = data.draw(st.lists(ngrams(corpus), max_size=6))
     pairs = data.draw(st.lists(questions(corpus), max_size=4))
+    pattern = data.draw(patterns(corpus))
+    holed = as_query(pattern)
+    contexts_too = [[corpus.alphabet[0]], holed] if pattern[-1] != [[corpus.separator]] else []
     mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(corpus.documents), max_size=len(corpus.documents))))
     local = write_index(folder, corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=3)
     contexts = [ngram for ngram in asked if ngram[-1:] != [corpus.separator]]
@@ -60,6 +63,15 @@ def test_the_answers_of_the_index_itself(new_folder: Callable[[], Path], address
             lambda index: [index.next_distribution(context, mask) for context in contexts],
             lambda index: index.next_distributions(contexts),
             lambda index: index.next_distributions(contexts, mask),
+            lambda index: [index.count(holed, where) for where in (None, mask)],
+            lambda index: index.counts([[corpus.alphabet[0]], holed], mask),
+            lambda index: index.document_counts([holed]),
+            lambda index: index.cooccurrence(holed, [[corpus.alphabet[0]], holed]),
+            lambda index: index.document_ids(holed, corpus.alphabet[:1], window=2),
+            lambda index: index.next_distributions(contexts_too, mask),
+            lambda index: [index.next_distribution(one) for one in contexts_too],
+            lambda index: index.concordance(holed, limit=None),
+            lambda index: index.documents(holed),
             lambda index: index.scores(texts),
             lambda index: index.matches(texts),
             lambda index: [index.infgram(text, 0) for text in texts],

@@ -16,17 +16,13 @@ from suffixindex.queries import patterns as planned
 from tests import oracle
 from tests.helpers import building
 from tests.helpers import foreign_building as other
+from tests.helpers.questions import as_query
 from tests.helpers.strategies import Corpus, corpora, patterns
 
 Folder = Callable[[], Path]
 FEWER = max(5, settings.default.max_examples // 3)
 Pattern = list[Any]
 SMALL = Corpus("u8", 255, [1, 2], [[1, 1, 2, 1, 2], [], [2], [1, 2, 2, 2, 1, 1]])
-
-
-def query(pattern: Pattern) -> Any:
-    """A pattern of the oracle as a user writes it."""
-    return si.pattern(*(si.gap(*element[1:]) if element[0] == "gap" else element for element in pattern))
 
 
 def is_context(corpus: Corpus, pattern: Pattern) -> bool:
@@ -45,7 +41,7 @@ def found_by_oracle(corpus: Corpus, pattern: Pattern) -> list[tuple[int, int, in
 def check_answers(index: si.SuffixIndex, corpus: Corpus, pattern: Pattern, mask: np.ndarray) -> None:
     """All that is asked of a pattern alone, of all documents and of some."""
     everywhere = found_by_oracle(corpus, pattern)
-    asked = query(pattern)
+    asked = as_query(pattern)
     for where, found in ((None, everywhere), (mask, [one for one in everywhere if mask[one[0]]])):
         holding = sorted({document for document, _, _ in found})
         assert index.count(asked, where) == len(found)
@@ -93,7 +89,7 @@ def test_patterns(new_folder: Folder, drawn: tuple[Corpus, list[Pattern], np.nda
     with mock.patch.object(planned, "BLOCK", block):
         for pattern in asked:
             check_answers(index, corpus, pattern, mask)
-    assert index.counts([query(pattern) for pattern in asked]).tolist() == [len(found_by_oracle(corpus, one)) for one in asked]
+    assert index.counts([as_query(pattern) for pattern in asked]).tolist() == [len(found_by_oracle(corpus, one)) for one in asked]
 
 
 @settings(max_examples=FEWER)
@@ -126,7 +122,7 @@ def test_patterns_beside_ngrams(new_folder: Folder, data: st.DataObject) -> None
         shards=2,
         metadata=[{"path": "a", "line": number, "metadata": {"half": number % 2}} for number in range(len(corpus.documents))],
     )
-    asked = query(pattern)
+    asked = as_query(pattern)
     found = found_by_oracle(corpus, pattern)
     starts = {number: [start for document, start, _ in found if document == number] for number in range(len(mask))}
     tokens = {number: [i for i, one in enumerate(document) if one == token] for number, document in enumerate(corpus.documents)}
@@ -172,11 +168,11 @@ def test_what_follows_is_what_a_longer_pattern_counts(new_folder: Folder, data: 
     corpus = data.draw(corpora(token_types=("u16",)))
     pattern = data.draw(patterns(corpus).filter(lambda one: is_context(corpus, one)))
     index = building.write_index(new_folder(), corpus.documents, vocabulary_size=corpus.vocabulary_size)
-    following = index.next_distribution(query(pattern))
+    following = index.next_distribution(as_query(pattern))
     for token, count in zip(following.token_ids.tolist(), following.counts.tolist(), strict=True):
-        assert index.count(query([*pattern, [[token]]])) == count
+        assert index.count(as_query([*pattern, [[token]]])) == count
     wider = [("gap", one[1], one[2] + 1) if one[0] == "gap" else one for one in pattern]
-    assert index.count(query(wider)) >= index.count(query(pattern))
+    assert index.count(as_query(wider)) >= index.count(as_query(pattern))
 
 
 def test_the_examples_of_the_definition(letters: str) -> None:

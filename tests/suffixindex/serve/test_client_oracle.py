@@ -10,7 +10,7 @@ from hypothesis import settings
 from tests.helpers import building
 from tests.helpers.serving import LiveServer
 from tests.suffixindex import test_index
-from tests.suffixindex.queries import test_groups, test_matching, test_queries, test_statistics
+from tests.suffixindex.queries import test_groups, test_matching, test_patterns, test_queries, test_statistics
 
 PROFILE = "through a server"
 """Fewer examples: the questions are tried out elsewhere, here it is the way there and back."""
@@ -24,6 +24,7 @@ THROUGH = {
         "test_cooccurrence_of_single_ngrams_and_aliases",
         "test_documents_that_hold_something_restrict_any_question",
     ],
+    test_patterns: ["test_patterns", "test_patterns_beside_ngrams"],
     test_groups: ["test_conditions", "test_bad_fields_are_a_sentence"],
     test_matching: ["test_what_is_no_text_is_refused"],
     test_statistics: ["test_top_ngrams", "test_what_cannot_be_counted_is_refused_with_a_sentence"],

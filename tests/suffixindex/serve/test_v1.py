@@ -174,8 +174,38 @@ def test_bulk(live: LiveServer) -> None:
     assert bulk("cooccurrences", ["cat", "dog"], [["cat", "dog"], "not"]) == [1, 1]
     assert bulk("cooccurrences", {"window": 5}, ["cat", "dog"], ["cat"]) == [0, 2]
     assert [one["context_count"] for one in bulk("next_distributions", "the", "cat")] == [6, 3]
+    sat = {"pattern": [["cat", "dog"], {"gap": [1, 2]}, "the"]}
+    assert bulk("counts", sat, "the cat", {"pattern": ["the", "cat"]}) == [2, 3, 3]
+    assert bulk("document_counts", "dog", sat) == [1, 2]
+    assert bulk("cooccurrences", [sat, "dog"], [["dog", sat], "cat"]) == [1, 2]
+    assert [one["context_count"] for one in bulk("next_distributions", "the", sat)] == [6, 2]
     assert [one["lengths"] for one in bulk("matches", "the cat", "dog")] == [[2, 1], [1]]
     assert [one["suffix_lengths"] for one in bulk("scores", "the cat", "dog")] == [[0, 1], [0]]
+
+
+def test_patterns_that_are_refused(live: LiveServer) -> None:
+    sat = {"pattern": ["the", {"gap": [1, 1]}, "sat"]}
+    for question, body, said in (
+        ("count", {"ngram": {"pattern": ["the", {"gap": [2, 1]}]}}, "a gap has from 2 to 1 tokens"),
+        ("count", {"ngram": {"pattern": ["the", {"hole": 1}]}}, "hole"),
+        ("documents", {"ngram": sat, "snippet": 3}, "ask the concordance"),
+        ("score", {"text": sat}, "text"),
+        ("bulk/scores", sat, "takes n-grams"),
+        ("bulk/counts", {"pattern": [{"gap": [0, 20_000]}]}, "line 1: "),
+    ):
+        reply = live.ask(f"/v1/demo/{question}", body if "/" not in question else json.dumps(body).encode())
+        assert reply.status in (400, 422)
+        assert said in json.dumps(reply.json)
+
+
+def test_a_pattern_is_priced_before_it_is_looked_for(live: LiveServer) -> None:
+    prices = [
+        live.ask(
+            "/v1/demo/price", {"question": "count", "request": {"ngram": {"pattern": ["the", {"gap": [0, most]}, "the"]}}}
+        ).json
+        for most in (1, 9)
+    ]
+    assert prices[0]["price_seconds"] < prices[1]["price_seconds"]
 
 
 def test_many_in_bulk_are_many_alone(live: LiveServer, tiny: si.SuffixIndex) -> None:
