@@ -28,6 +28,38 @@ class Holed(NamedTuple):
 
 
 @kernel
+def find_rigid(tokens, separator, pivots, first, last, before, offsets, wanted, following, starts, nexts):
+    """Find the stretches of a pattern of one length that start ``before`` tokens before ``pivots[i]``, ``first <= i < last``.
+
+    The token at ``offsets[k]``, ascending, is ``wanted[k]``, or anything but the separator where that is negative: all tokens of the
+    pattern but those of the pivot. Fills ``starts``, and ``nexts`` with the tokens at ``following`` from the starts, as far as each
+    has room; returns how many there are. A cache miss each, and the others' overlap.
+    """
+    size = np.int64(len(tokens))
+    separator = np.int64(separator)
+    found = np.int64(0)
+    for i in range(first, last):
+        if i + AHEAD < last:
+            prefetch(tokens, np.int64(pivots[np.uint64(i + AHEAD)]) - before)
+        start = position_at(pivots, i, size) - before
+        if start < 0:
+            continue
+        k = 0
+        while k < len(offsets):
+            token = np.int64(tokens[np.uint64(start + offsets[k])])
+            if token != wanted[k] and (wanted[k] >= 0 or token == separator):
+                break
+            k += 1
+        if k == len(offsets):
+            if found < len(starts):
+                starts[found] = start
+            if found < len(nexts):
+                nexts[found] = tokens[np.uint64(start + following)]
+            found += 1
+    return found
+
+
+@kernel
 def find_stretches(
     tokens, separator, pivots, first, last, nearest, farthest, after, pattern, reached, ahead, starts, lengths, nexts
 ):
@@ -43,17 +75,27 @@ def find_stretches(
     separator = np.int64(separator)
     last_part = len(least) - 1
     found = np.int64(0)
+    head = np.int64(-1)  # the token that each stretch begins with
+    if parts[1] == 1 and most[0] == 0 and begins[0] < ends[0]:
+        head = ids[begins[0]]
     for i in range(first, last):
         if i + AHEAD < last:
             prefetch(tokens, np.int64(pivots[np.uint64(i + AHEAD)]) - nearest)
         pivot = position_at(pivots, i, size)
         for start in range(max(pivot - farthest, after + 1, 0), pivot - nearest + 1):
+            if head >= 0 and np.int64(tokens[np.uint64(start)]) != head:
+                continue
             low, high = np.int64(0), np.int64(0)
             reached[0, 0] = True
             inside = np.int64(0)  # tokens from the start on that are no separator, or in a part
             for part in range(last_part + 1):
                 here = part & 1
                 there = 1 - here
+                skip, spread = least[part], most[part] - least[part]
+                first_ngram, last_ngram = parts[part], parts[part + 1]
+                first_id = np.int64(-1)  # of one n-gram alone, its first token is looked for
+                if last_ngram - first_ngram == 1 and begins[first_ngram] < ends[first_ngram]:
+                    first_id = ids[begins[first_ngram]]
                 next_low, next_high = np.int64(len(reached[0])), np.int64(-1)
                 untried = np.int64(0)
                 for end in range(low, high + 1):
@@ -61,12 +103,14 @@ def find_stretches(
                         continue
                     reached[here, end] = False
                     inside = max(inside, end)
-                    for begin in range(max(untried, end + least[part]), end + most[part] + 1):
+                    for begin in range(max(untried, end + skip), end + skip + spread + 1):
                         while inside < begin and np.int64(tokens[np.uint64(start + inside)]) != separator:
                             inside += 1
                         if inside < begin:
                             break
-                        for ngram in range(parts[part], parts[part + 1]):
+                        if first_id >= 0 and np.int64(tokens[np.uint64(start + begin)]) != first_id:
+                            continue
+                        for ngram in range(first_ngram, last_ngram):
                             at, stop = begins[ngram], ends[ngram]
                             shift = start + begin - at
                             while at < stop and np.int64(tokens[np.uint64(at + shift)]) == ids[at]:
@@ -76,7 +120,7 @@ def find_stretches(
                                 reached[there, length] = True
                                 next_low = min(next_low, length)
                                 next_high = max(next_high, length)
-                    untried = max(untried, end + most[part] + 1)
+                    untried = max(untried, end + skip + spread + 1)
                 low, high = next_low, next_high
                 if high < 0:
                     break

@@ -4,10 +4,10 @@ The pivot is the part that makes the least work, mostly the rarest. No other par
 rare part costs as much as that part occurs, however frequent the others are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,6 @@ from suffixindex.ngrams import NgramBatch
 from suffixindex.patterns import CheckedPattern
 from suffixindex.storage.shard import Interval, Shard
 from suffixindex.storage.sparse import merge_counts
-
-if TYPE_CHECKING:
-    from suffixindex.kernels.patterns import Holed
 
 BLOCK = 1 << 16
 """Occurrences of the pivot that a thread looks around at a time."""
@@ -41,6 +38,8 @@ class Plan(NamedTuple):
 
     pattern: CheckedPattern
     """As it lies in ``tokens``."""
+    part: int
+    """The number of the pivot; that of no part where there are holes alone: then any token is one."""
     intervals: list[Interval]
     """Distinct ones."""
     nearest: int
@@ -56,13 +55,13 @@ def plan(shard: Shard, pattern: CheckedPattern) -> Plan:
     """Choose the pivot. A search for each n-gram of the pattern."""
     stored = pattern.reversed() if shard.mirrored else pattern
     if not pattern.parts:  # holes alone: from every token on
-        return Plan(stored, [shard.interval(NONE)], 0, 0)
+        return Plan(stored, 0, [shard.interval(NONE)], 0, 0)
     plans = []
     nearest = farthest = 0
     for part, of_text, (least, most) in zip(stored.parts, _in_text(shard, stored), stored.holes, strict=False):
         nearest, farthest = nearest + least, farthest + most
         intervals = _distinct([shard.interval(np.array(ids, np.int64)) for ids in of_text])
-        plans.append(Plan(stored, intervals, nearest, farthest))
+        plans.append(Plan(stored, len(plans), intervals, nearest, farthest))
         nearest, farthest = nearest + min(map(len, part)), farthest + max(map(len, part))
     return min(plans, key=_cost)
 
@@ -98,12 +97,14 @@ def count(shard: Shard, pattern: CheckedPattern, mask: Mask | None, pool: Execut
     """Occurrences of a pattern in a shard, or in those of its documents that a mask chooses."""
     if mask is not None:
         return len(find(shard, pattern, mask, pool).positions)
-    return sum(pool.map(partial(_count, shard), _blocks(shard, plan(shard, pattern))))
+    of = plan(shard, pattern)
+    return sum(pool.map(partial(_count, shard, _fill(shard, of)), _blocks(shard, of)))
 
 
 def find(shard: Shard, pattern: CheckedPattern, mask: Mask | None, pool: Executor) -> Stretches:
     """All of them, in no order: 8 bytes each, or 12 in a shard of more than 2**32 tokens."""
-    found = list(pool.map(partial(_list, shard), _blocks(shard, plan(shard, pattern))))
+    of = plan(shard, pattern)
+    found = list(pool.map(partial(_list, shard, _fill(shard, of)), _blocks(shard, of)))
     starts = np.concatenate([np.empty(0, shard.position_type), *(starts for starts, _ in found)])
     lengths = np.concatenate([np.empty(0, np.int32), *(lengths for _, lengths in found)])
     if shard.mirrored:
@@ -129,7 +130,8 @@ def next_tokens(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(ids ascending, counts) of what follows the occurrences of a pattern in a shard."""
     if mask is None:
-        parts = list(pool.map(partial(_following, shard), _blocks(shard, plan(shard, pattern))))
+        of = plan(shard, pattern)
+        parts = list(pool.map(partial(_following, shard, _fill(shard, of)), _blocks(shard, of)))
     else:
         found = find(shard, pattern, mask, pool)
         positions = found.positions.astype(np.int64)
@@ -169,72 +171,103 @@ def with_patterns(
 
 
 class Block(NamedTuple):
-    """What the kernel is asked at a time."""
+    """Some occurrences of the pivot, ``pivots[first:last]``; starts up to ``after`` were tried with those before them."""
 
     pivots: Any
     first: int
     last: int
-    nearest: int
-    farthest: int
     after: int
-    pattern: "Holed"
-    longest: int
+
+
+Fill = Callable[[Block, NDArray[Any], NDArray[np.int32], NDArray[Any]], int]
+"""Fills starts, lengths and the tokens that follow with what a block finds, as far as each has room; returns how many there are."""
 
 
 def _blocks(shard: Shard, of: Plan) -> Iterator[Block]:
-    """The occurrences of the pivot, some at a time; in ascending order where several starts before each are tried."""
-    from suffixindex.kernels.patterns import Holed
-
-    parts = of.pattern.parts
-    if not parts or of.pattern.holes[-1] != (0, 0):
-        parts = (*parts, ((),))  # a hole is before a part
-    ngrams = [ids for part in parts for ids in part]
-    bounds = np.cumsum([0, *map(len, ngrams)])
-    least, most = np.array(of.pattern.holes[: len(parts)], np.int64).T.copy()
-    ids = np.array([token for ngram in ngrams for token in ngram], np.int64)
-    pattern = Holed(least, most, np.cumsum([0, *map(len, parts)]), bounds[:-1], bounds[1:], ids)
-    distances = of.nearest, of.farthest
+    """The occurrences of the pivot; in ascending order where several starts before each are tried."""
     if of.nearest == of.farthest:
         for low, high in of.intervals:
             for first in range(low, high, BLOCK):
-                yield Block(shard.suffix_array, first, min(first + BLOCK, high), *distances, -1, pattern, of.pattern.longest)
+                yield Block(shard.suffix_array, first, min(first + BLOCK, high), -1)
         return
     listed = [np.empty(0, shard.position_type), *(shard.positions_at(low, high) for low, high in of.intervals)]
     pivots = np.sort(np.concatenate(listed).astype(shard.position_type, copy=False))
     pivots.flags.writeable = False
     for first in range(0, len(pivots), BLOCK):
         after = int(pivots[first - 1]) - of.nearest if first else -1
-        yield Block(pivots, first, min(first + BLOCK, len(pivots)), *distances, after, pattern, of.pattern.longest)
+        yield Block(pivots, first, min(first + BLOCK, len(pivots)), after)
 
 
-def _run(shard: Shard, block: Block, starts: NDArray[Any], lengths: NDArray[Any], nexts: NDArray[Any]) -> int:
-    from suffixindex.kernels.patterns import find_stretches
-
-    reached = np.zeros((2, block.longest + 1), bool)
-    asked = (*block[:6], block.pattern, reached, not shard.mirrored)
-    found: int = shard.run(find_stretches, shard.tokens, shard.separator, *asked, starts, lengths, nexts)
-    return found
+def _fill(shard: Shard, of: Plan) -> Fill:
+    rigid = all(len(part) == 1 for part in of.pattern.parts) and all(least == most for least, most in of.pattern.holes)
+    return _fill_rigid(shard, of) if rigid else _fill_elastic(shard, of)
 
 
-def _count(shard: Shard, block: Block) -> int:
-    return _run(shard, block, np.empty(0, shard.position_type), np.empty(0, np.int32), np.empty(0, shard.tokens.dtype))
+def _fill_rigid(shard: Shard, of: Plan) -> Fill:
+    """Of a pattern of one length: a row of tokens, any where it is negative."""
+    from suffixindex.kernels.patterns import find_rigid
+
+    row: list[int] = []
+    known = range(0)
+    for number, (_, size) in enumerate(of.pattern.holes):
+        row += [-1] * size
+        if number < len(of.pattern.parts):
+            (ids,) = of.pattern.parts[number]
+            if number == of.part:
+                known = range(len(row), len(row) + len(ids))
+            row += ids
+    offsets = np.array([place for place in range(len(row)) if place not in known], np.int64)
+    wanted = np.array(row, np.int64)[offsets]
+    following = -1 if shard.mirrored else len(row)
+
+    def fill(block: Block, starts: NDArray[Any], lengths: NDArray[np.int32], nexts: NDArray[Any]) -> int:
+        asked = (block.pivots, block.first, block.last, of.nearest, offsets, wanted, following, starts, nexts)
+        found: int = shard.run(find_rigid, shard.tokens, shard.separator, *asked)
+        lengths[:] = len(row)
+        return found
+
+    return fill
 
 
-def _list(shard: Shard, block: Block) -> Stretches:
-    size = block.last - block.first
-    while True:
+def _fill_elastic(shard: Shard, of: Plan) -> Fill:
+    from suffixindex.kernels.patterns import Holed, find_stretches
+
+    parts = of.pattern.parts
+    if of.pattern.holes[-1] != (0, 0):
+        parts = (*parts, ((),))  # a hole is before a part
+    ngrams = [ids for part in parts for ids in part]
+    bounds = np.cumsum([0, *map(len, ngrams)])
+    least, most = np.array(of.pattern.holes[: len(parts)], np.int64).T.copy()
+    ids = np.array([token for ngram in ngrams for token in ngram], np.int64)
+    pattern = Holed(least, most, np.cumsum([0, *map(len, parts)]), bounds[:-1], bounds[1:], ids)
+
+    def fill(block: Block, starts: NDArray[Any], lengths: NDArray[np.int32], nexts: NDArray[Any]) -> int:
+        reached = np.zeros((2, of.pattern.longest + 1), bool)
+        pivots = (block.pivots, block.first, block.last, of.nearest, of.farthest, block.after)
+        filled = (reached, not shard.mirrored, starts, lengths, nexts)
+        found: int = shard.run(find_stretches, shard.tokens, shard.separator, *pivots, pattern, *filled)
+        return found
+
+    return fill
+
+
+def _count(shard: Shard, fill: Fill, block: Block) -> int:
+    return fill(block, np.empty(0, shard.position_type), np.empty(0, np.int32), np.empty(0, shard.tokens.dtype))
+
+
+def _list(shard: Shard, fill: Fill, block: Block) -> Stretches:
+    size, found = 0, block.last - block.first
+    while found > size:
+        size = found
         starts, lengths = np.empty(size, shard.position_type), np.empty(size, np.int32)
-        found = _run(shard, block, starts, lengths, np.empty(0, shard.tokens.dtype))
-        if found <= size:
-            return Stretches(starts[:found], lengths[:found])
+        found = fill(block, starts, lengths, np.empty(0, shard.tokens.dtype))
+    return Stretches(starts[:found], lengths[:found])
+
+
+def _following(shard: Shard, fill: Fill, block: Block) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    size, found = 0, block.last - block.first
+    while found > size:
         size = found
-
-
-def _following(shard: Shard, block: Block) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    size = block.last - block.first
-    while True:
         nexts = np.empty(size, shard.tokens.dtype)
-        found = _run(shard, block, np.empty(0, shard.position_type), np.empty(0, np.int32), nexts)
-        if found <= size:
-            return np.unique(nexts[:found], return_counts=True)
-        size = found
+        found = fill(block, np.empty(0, shard.position_type), np.empty(0, np.int32), nexts)
+    return np.unique(nexts[:found], return_counts=True)
