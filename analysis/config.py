@@ -6,16 +6,32 @@ name on the Hugging Face hub.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from glob import glob
 from pathlib import Path
 from typing import Literal
 
 from analysis.errors import ConfigError
+from analysis.model_settings import Model
 from analysis.settings import NO_SETTING, load_settings, read_toml, setting
 
 Statistic = Literal["spearman", "pearson", "kendall_distance", "partial_spearman"]
 CorpusModel = Literal["taskgram", "taskgram_smoothed", "infgram", "kneser_ney", "stupid_backoff", "unigram"]
-TaskMetric = Literal["", "exact_match", "accuracy", "bleu", "final_answer"]
-FILES = (".jsonl", ".csv", ".json", ".parquet", ".txt", ".gz", ".zst")
+TaskMetric = Literal[
+    "",
+    "exact_match",
+    "contains",
+    "token_f1",
+    "accuracy",
+    "accuracy_characters",
+    "accuracy_letter",
+    "accuracy_sum",
+    "bleu",
+    "final_answer",
+]
+FILES = (".jsonl", ".csv", ".json", ".parquet", ".txt", ".gz", ".zst", ".gguf")
+
+
+GRADIENTS = "names of models whose weights are here: a server gives no gradients"
 
 
 def _check(holds: bool, where: str, found: object, expected: str) -> None:
@@ -106,26 +122,6 @@ class Task:
         _check(not self.template or "{input}" in self.template, where + "template", self.template, "text that holds {input}")
         for key in ("shots", "limit", "mine_limit", "max_tokens"):
             _check(getattr(self, key) >= 0, where + key, getattr(self, key), "0 or more")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """One language model, at its last state and on the way there."""
-
-    name: str = setting("A folder, or a name on the Hugging Face hub.")
-    revision: str = setting('The state that is scored and that writes; "" for the last.', "")
-    checkpoints: tuple[str, ...] = setting(
-        "Revisions (or subfolders) before it, oldest first: scored, and summed over for influence.", ()
-    )
-    step: int = setting("Training step of the last state, where its revision does not say; -1: unknown.", -1)
-    device: str = setting("auto, cpu, cuda or cuda:1.", "auto")
-    dtype: str = setting("auto, fp32, bf16 or fp16.", "auto")
-    batch_tokens: int = setting("Tokens of a batch that is scored.", 8192)
-    batch_size: int = setting("Prompts of a batch that is continued.", 16)
-    too_long: Literal["drop", "truncate_left", "error"] = setting(
-        "An example longer than its context: left out and counted, or cut at the prompt's start, or an error.", "drop"
-    )
-    generate: bool = setting("Let it write answers; false only scores pairs.", True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,12 +246,19 @@ class Config:
         _check(len(self.tasks) > 0, "tasks", [], "at least one [[tasks]]")
         _check(len(self.models) > 0, "models", [], "at least one [[models]]")
         _each_once([task.name for task in self.tasks], "tasks")
-        _each_once([f"{Path(model.name).name}@{model.revision}" for model in self.models], "models")
+        _each_once([f"{model.file_name}@{model.revision}" for model in self.models], "models")
+        for model in self.models:
+            for setting_of, given in (("answers", model.answers), ("scores", model.scores)):
+                _known(given or (), [task.name for task in self.tasks], f"model {model.called}: a task of {setting_of}")
         for part, name in ((self.influence, "influence"), (self.prompts, "prompts"), (self.dose, "dose")):
             if part is not None:
                 _known(part.tasks, [task.name for task in self.tasks], f"{name}.tasks")
         if self.influence is not None:
-            _known(self.influence.models, [model.name for model in self.models], "influence.models")
+            _known(self.influence.models, [model.called for model in self.models], "influence.models")
+            for model in self.models:
+                asked = not self.influence.models or model.called in self.influence.models
+                elsewhere = model.is_server or not (model.score or model.generate)
+                _check(not (asked and elsewhere), "influence.models", list(self.influence.models), GRADIENTS)
 
     @property
     def folder(self) -> Path:
@@ -265,6 +268,10 @@ class Config:
     def path(self, name: str) -> Path:
         """A path of the file, from the file's folder."""
         return self.base / name
+
+    def matching(self, pattern: str) -> list[Path]:
+        """The files of a glob, from the file's folder, by name."""
+        return sorted(Path(found) for found in glob(str(self.base / pattern), recursive=True) if Path(found).is_file())
 
     def place(self, name: str) -> str:
         """A path where there is one or must be one, else the name as it is: something on the hub."""
@@ -296,7 +303,12 @@ def load_config(path: Path) -> Config:
 
 def is_path(name: str) -> bool:
     """Whether a name can only be a path, so that nothing of that name means that a file is missing."""
-    return name.startswith((".", "/", "~")) or name.partition(":")[0].count("/") > 1 or Path(name).suffix in FILES
+    if name.startswith(("http://", "https://")):
+        return False
+    owner, inside, _ = name.partition(":")
+    return (
+        name.startswith((".", "/", "~")) or owner.count("/") > 1 or (Path(name).suffix in FILES and not (inside and "/" in owner))
+    )
 
 
 def check_inputs(config: Config) -> None:
@@ -311,6 +323,8 @@ def check_inputs(config: Config) -> None:
     named += [("models", model.name) for model in config.models] + [("mining.encoder", config.mining.encoder)]
     named += [(f"task {task.name}, pairs", task.pairs) for task in config.tasks if task.pairs]
     missing = [f"{where}: {name}" for where, name in named if is_path(name) and not config.path(name).exists()]
+    patterns = [given for model in config.models for given in model.files()]
+    missing += [f"{where}: {pattern}" for where, pattern in patterns if not config.matching(pattern)]
     if config.dose is not None and not config.path(config.dose.planted).exists():
         missing.append(f"dose.planted: {config.dose.planted}")
     if config.index.texts and not config.path(config.index.texts).exists():

@@ -67,11 +67,29 @@ MODEL_SCORES = _schema(("row", _int), *_model, ("log_prob", _real), ("num_tokens
 Null, of 0 tokens, where the example was too long for the model and left out.
 """
 
-GENERATIONS = _schema(*_model, ("example_id", _text), ("output", _text), ("metric", _text), ("score", _real))
-"""What a model writes after the prompt, and its score by one metric: exact_match, accuracy, bleu, final_answer.
+GENERATIONS = _schema(
+    *_model, ("example_id", _text), ("output", _text),
+    ("ended", _text),  # stop: it ended there; length: cut after as many tokens as were allowed; "": a choice, or not known
+    ("metric", _text), ("score", _real),
+)  # fmt: skip
+"""What a model writes after the prompt, and its score by each metric of a kind: exact_match, contains and token_f1; accuracy,
+accuracy_characters, accuracy_sum and accuracy_letter; bleu; final_answer.
 
 An example that was too long for the model and left out has no row.
 """
+
+OUTPUT_FLAWS = _schema(
+    ("task", _text), ("subset", _text), *_model, ("flaw", _text),  # empty, cut, repeated
+    *_interval, ("num_examples", _int),
+)  # fmt: skip
+"""Share of a model's outputs that say nothing, were cut after as many tokens as were allowed, or end in a loop."""
+
+MODELS = _schema(
+    *_model, ("begins", _text),  # the token that every text begins with; "" for none
+    ("bos", _text), ("chat", pa.bool_()), ("has_template", pa.bool_()), ("context_length", _int),  # -1: no limit is said
+    ("where", _text), ("doubts", _texts),  # sentences on what should be known before its numbers are trusted
+)  # fmt: skip
+"""How a model is asked, a row a state."""
 
 TASK_SCORES = _schema(
     ("task", _text), ("subset", _text), *_model, ("metric", _text),  # that of generations; corpus_bleu: of all sentences together

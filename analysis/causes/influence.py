@@ -246,7 +246,7 @@ def _at_checkpoint(
 def _read_passages(model: CausalModel, passages: Sequence[Passage], max_length: int) -> list[Reading]:
     """The readings of documents, each cut to ``max_length``; none if the n-gram alone is longer than that in one of them."""
     texts = [Text(f"document {each.document_id}", each.text[: each.start], each.text[each.start :]) for each in passages]
-    readings = zip(passages, read_texts(model, texts), strict=True)
+    readings = zip(passages, read_texts(model, texts, documents=True), strict=True)
     fitted = [fit([narrow(reading, 0, each.stop - each.start)], model, "truncate_left", max_length) for each, reading in readings]
     return [] if None in fitted else [reading for each in fitted if each is not None for reading in each]
 

@@ -1,26 +1,18 @@
 """What proposes a task's next prompt: an endpoint, a local model, or random edits of words."""
 
-import json
-import logging
-import os
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from analysis.errors import ConfigError, ModelError
-from analysis.models.generation import Sampling, continue_texts
-from analysis.models.open import CausalModel
-
-log = logging.getLogger(__name__)
+from analysis.errors import ModelError
+from analysis.models.generation import continue_texts
+from analysis.models.language_model import LanguageModel, Sampling
+from analysis.models.served import Client
 
 Goal = Literal["memorize", "generalize"]
 SHOWN = 8  # trials that a model is shown, the best last
-RETRIED = (408, 409, 429, 500, 502, 503, 504)
 EDITS = ("replace", "insert", "delete", "swap")
 WORDS = tuple(
     "a about all also an and answer any are as at be best brief by can clear complete correct each exact explain fact few "
@@ -88,7 +80,7 @@ class WordProposer:
 class LocalProposer:
     """A causal language model on this machine, best one tuned to follow instructions. Drawn, the same for one seed."""
 
-    model: CausalModel
+    model: LanguageModel
     seed: int = 0
     temperature: float = 1.0
     max_tokens: int = 128
@@ -102,22 +94,18 @@ class LocalProposer:
         """
         drawn = Sampling(self.temperature, self.seed * 1_000_003 + iteration)
         settings: dict[str, Any] = {"max_tokens": self.max_tokens, "stop": ("\n\n",), "sampling": drawn, "too_long": "drop"}
+        chat = bool(self.model.tokenizer.chat_template)
+        model = replace(self.model, chat=chat)
         for shown in _ever_less(trials[-SHOWN:], examples):
-            text = self._text(instruction(*shown, goal))
-            (answer,) = continue_texts(self.model, [text], names=["the proposer's prompt"], **settings)
+            asked = instruction(*shown, goal)
+            text = asked if chat else f"{asked}\n\nNew instruction:"
+            (answer,) = continue_texts(model, [text], names=["the proposer's prompt"], **settings)
             if answer is not None:
                 return cleaned(answer)
         raise ModelError(
             f"the proposer {self.model.columns['model']} has too short a context for its instruction and {self.max_tokens} tokens "
             "more: choose a model with a longer one, or proposer = 'edits'"
         )
-
-    def _text(self, asked: str) -> str:
-        if not self.model.tokenizer.chat_template:
-            return f"{asked}\n\nNew instruction:"
-        message = [{"role": "user", "content": asked}]
-        text = self.model.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-        return _begun_once(self.model.tokenizer, text)
 
 
 @dataclass(frozen=True)
@@ -147,46 +135,14 @@ class EndpointProposer:
         """
         messages = [{"role": "user", "content": instruction(trials, examples, goal)}]
         asked = {"model": self.model, "messages": messages, "temperature": self.temperature, "max_tokens": self.max_tokens}
-        answer = self._ask(json.dumps(asked).encode())
+        client = Client(self.base_url, self.api_key_env, self.timeout, self.retries, self.pause)
+        answer = client.post("/chat/completions", asked)
         try:
-            return cleaned(str(json.loads(answer)["choices"][0]["message"]["content"] or ""))
-        except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
-            shown = answer[:200].decode(errors="replace")
-            raise ModelError(f"{self._url} answered what is no chat completion: {shown!r}; check base_url and model") from error
-
-    @property
-    def _url(self) -> str:
-        return self.base_url.rstrip("/") + "/chat/completions"
-
-    def _ask(self, body: bytes) -> bytes:
-        headers = {"Content-Type": "application/json"}
-        if self.api_key_env:
-            key = os.environ.get(self.api_key_env)
-            if not key:
-                raise ConfigError(f"the environment variable {self.api_key_env} is not set: it holds the key of {self.base_url}")
-            headers["Authorization"] = f"Bearer {key}"
-        if not self._url.startswith(("http://", "https://")):
-            raise ConfigError(f"base_url is {self.base_url!r}: expected http://… or https://…")
-        request = urllib.request.Request(self._url, body, headers)
-        pause = self.pause
-        for attempt in range(self.retries + 1):
-            wait = pause
-            try:
-                with urllib.request.urlopen(request, timeout=self.timeout) as answer:
-                    return bytes(answer.read())
-            except urllib.error.HTTPError as error:
-                reason = f"{error.code} {error.read()[:200].decode(errors='replace')}".strip()
-                if error.code not in RETRIED:
-                    raise ModelError(f"{self._url} refuses: {reason}; check base_url, model and key") from error
-                told = error.headers.get("Retry-After", "")
-                wait = float(told) if told.isdecimal() else pause
-            except (OSError, TimeoutError) as error:  # urllib's URLError too
-                reason = str(error)
-            if attempt < self.retries:
-                log.info("%s: %s; once more in %.0f s", self._url, reason, wait)
-                time.sleep(wait)
-                pause *= 2
-        raise ModelError(f"{self._url} did not answer {self.retries + 1} times: {reason}; see that it runs, then start again")
+            return cleaned(str(answer["choices"][0]["message"]["content"] or ""))
+        except (KeyError, IndexError, TypeError) as error:
+            shown = str(answer)[:200]
+            url = client.url("/chat/completions")
+            raise ModelError(f"{url} answered what is no chat completion: {shown}; check base_url and model") from error
 
 
 def _ever_less(
@@ -198,14 +154,6 @@ def _ever_less(
         trials = trials[-(len(trials) // 2) :]
     for number in range(len(examples), -1, -1):
         yield trials, examples[:number]
-
-
-def _begun_once(tokenizer: Any, text: str) -> str:
-    """A chat without the token that begins a text, where its template wrote one and the tokenizer writes another before it."""
-    begin = tokenizer.bos_token
-    if begin and tokenizer(text)["input_ids"][:2] == [tokenizer.bos_token_id] * 2:
-        return text.removeprefix(begin)
-    return text
 
 
 def instruction(trials: Sequence[Trial], examples: Sequence[tuple[str, str]], goal: Goal) -> str:

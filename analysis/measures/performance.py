@@ -95,6 +95,11 @@ def score_interval(scores: NDArray[np.float64], metric: str, confidence: float, 
     """The mean of independent scores: Wilson's interval of a metric that is right or wrong, else a bootstrap's."""
     if metric not in RIGHT_OR_WRONG:
         return clustered_bootstrap(MEAN, (scores,), np.arange(len(scores)), resamples=resamples, confidence=confidence, seed=seed)
+    return share_interval(scores, confidence)
+
+
+def share_interval(scores: NDArray[np.float64], confidence: float) -> Interval:
+    """The mean of independent zeros and ones, with Wilson's interval (1927)."""
     from scipy.stats import binomtest
 
     found = binomtest(int(scores.sum()), len(scores)).proportion_ci(confidence, "wilson")

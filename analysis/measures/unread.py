@@ -1,6 +1,6 @@
 """Examples that language models did not read, being too long for them: counted, as everything that is dropped."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -11,9 +11,19 @@ from analysis.schemas import DROPS
 
 TOO_LONG = "too_long"
 REASONS = (TOO_LONG, "kept")
+NOT_IN_FILES = "not_in_files"
+"""Of models whose answers or scores come from files."""
 
 
-def unread(examples: pa.Table, pairs: pa.Table, model_scores: pa.Table, generations: pa.Table | None = None) -> pa.Table:
+def unread(
+    examples: pa.Table,
+    pairs: pa.Table,
+    model_scores: pa.Table | None = None,
+    generations: pa.Table | None = None,
+    *,
+    scores_of_files: Collection[str] = (),
+    answers_of_files: Collection[str] = (),
+) -> pa.Table:
     """A table of DROPS: of each model's scores the pairs, and of its answers the examples, that it read and that it did not.
 
     ``stage`` is ``score MODEL`` or ``generate MODEL``; answers are not of an n, so theirs is 0.
@@ -22,17 +32,20 @@ def unread(examples: pa.Table, pairs: pa.Table, model_scores: pa.Table, generati
     ----------
     examples, pairs, model_scores, generations
         Tables EXAMPLES, PAIRS, MODEL_SCORES, GENERATIONS.
+    scores_of_files, answers_of_files
+        Models whose scores or answers are those of files: what is not there was not left out as too long.
     """
-    tables = [
-        _count(f"score {name_of(columns)}", _of_scores(pairs, of_model(model_scores, columns)))
-        for columns in models_of(model_scores)
-    ]
+    tables = []
+    for columns in models_of(model_scores) if model_scores is not None else ():
+        reason = NOT_IN_FILES if columns["model"] in scores_of_files else TOO_LONG
+        tables.append(_count(f"score {name_of(columns)}", _of_scores(pairs, of_model(model_scores, columns)), reason))
     if generations is not None:
         known = examples.select(["example_id", "task", "subset"]).to_pylist()
         for columns in models_of(generations):
             answered = set(of_model(generations, columns)["example_id"].to_pylist())
             rows = [{**row, "n": 0, "read": row["example_id"] in answered, "pairs": 0} for row in known]
-            tables.append(_count(f"generate {name_of(columns)}", rows))
+            reason = NOT_IN_FILES if columns["model"] in answers_of_files else TOO_LONG
+            tables.append(_count(f"generate {name_of(columns)}", rows, reason))
     return pa.concat_tables(tables) if tables else DROPS.empty_table()
 
 
@@ -51,10 +64,10 @@ def _of_scores(pairs: pa.Table, scores: pa.Table) -> list[dict[str, Any]]:
     return rows
 
 
-def _count(stage: str, rows: list[dict[str, Any]]) -> pa.Table:
-    drops = DropCounter(stage, REASONS)
+def _count(stage: str, rows: list[dict[str, Any]], reason: str) -> pa.Table:
+    drops = DropCounter(stage, (reason, "kept"))
     for row in rows:
         group = row["task"], row["subset"], row["n"]
         drops.add(group, "kept", 0, 0)
-        drops.add(group, "kept" if row["read"] else TOO_LONG, row["pairs"], 1)
+        drops.add(group, "kept" if row["read"] else reason, row["pairs"], 1)
     return drops.table()

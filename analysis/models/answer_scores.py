@@ -1,11 +1,11 @@
-"""The tasks' scores of what models say: exact match with aliases, final answers, BLEU, accuracy over choices."""
+"""The tasks' scores of what models say: exact match and its kin with aliases, final answers, BLEU, right choices."""
 
 import re
 import string
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -13,16 +13,27 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.errors import ConfigError, MissingDependencyError, TableError
-from analysis.models.open import CausalModel
-from analysis.models.scoring import score_targets
-from analysis.models.too_long import TooLong
+from analysis.models.language_model import LanguageModel, Output
 from analysis.schemas import GENERATIONS
 
-Metric = Literal["exact_match", "final_answer", "bleu", "accuracy"]
-Normalise = Literal["mean", "sum"]
+Metric = Literal[
+    "exact_match",
+    "contains",
+    "token_f1",
+    "final_answer",
+    "bleu",
+    "accuracy",
+    "accuracy_characters",
+    "accuracy_letter",
+    "accuracy_sum",
+]
 Row = dict[str, Any]
 
-RIGHT_OR_WRONG = frozenset({"exact_match", "final_answer", "accuracy"})
+OF_TEXT: tuple[Metric, ...] = ("exact_match", "contains", "token_f1")
+"""Metrics of one and the same written text."""
+OF_CHOICES: tuple[Metric, ...] = ("accuracy", "accuracy_characters", "accuracy_letter", "accuracy_sum")
+"""Of the likeliest choice, by each reading of "likeliest": ``analysis.models.answers.choices``."""
+RIGHT_OR_WRONG = frozenset({"exact_match", "contains", "final_answer", *OF_CHOICES})
 """Metrics of which a score is 1 or 0."""
 PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation + "‘’´`", " "))
 ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -60,6 +71,27 @@ def exact_match(output: str, target: str, aliases: Sequence[str] = ()) -> float:
         return normalize_answer(output) == normal if normal else output.strip().lower() == answer.strip().lower()
 
     return float(any(same(answer) for answer in (target, *aliases)))
+
+
+def contains(output: str, target: str, aliases: Sequence[str] = ()) -> float:
+    """1.0 if the output holds the target or an alias as words, all normalised, else 0.0; also where it is :func:`exact_match`."""
+    held = f" {normalize_answer(output)} "
+    names = (normalize_answer(answer) for answer in (target, *aliases))
+    return float(any(name and f" {name} " in held for name in names) or exact_match(output, target, aliases))
+
+
+def token_f1(output: str, target: str, aliases: Sequence[str] = ()) -> float:
+    """The harmonic mean of precision and recall of words, normalised, of the best of the answers (SQuAD's; 2016)."""
+    if exact_match(output, target, aliases):
+        return 1.0
+    written = Counter(normalize_answer(output).split())
+
+    def of(answer: str) -> float:
+        words = Counter(normalize_answer(answer).split())
+        shared = (written & words).total()
+        return 2 * shared / (written.total() + words.total()) if shared else 0.0
+
+    return max(of(answer) for answer in (target, *aliases))
 
 
 def final_number(text: str) -> Decimal | None:
@@ -141,73 +173,23 @@ def _no_sacrebleu(error: Exception) -> MissingDependencyError:
     return MissingDependencyError(f"BLEU needs sacrebleu ({error}): pip install 'suffixindex[analysis]'")
 
 
-def choose(
-    model: CausalModel,
-    examples: pa.Table,
-    *,
-    normalise: Normalise = "mean",
-    batch_tokens: int = 8192,
-    cache: Path | None = None,
-    too_long: TooLong = "drop",
-) -> list[str | None]:
-    """The choice that a model finds likeliest after each example's prompt, the first among equals; None if it is left out.
-
-    Parameters
-    ----------
-    normalise
-        "mean": log P a token, so that long choices are not at a disadvantage; "sum": log P.
-    batch_tokens, cache, too_long
-        As for :func:`analysis.models.scoring.score_spans`. All choices of an example are read after the same prompt.
-
-    Raises
-    ------
-    TableError
-        An example without choices.
-    ModelError
-        As for :func:`analysis.models.scoring.score_targets`.
-    """
-    if normalise not in ("mean", "sum"):
-        raise ConfigError(f"normalise is {normalise!r}: expected 'mean' or 'sum'")
-    rows = examples.select(["example_id", "prompt", "choices"]).to_pylist()
-    if without := next((row["example_id"] for row in rows if not row["choices"]), None):
-        raise TableError(f"example {without!r} has no choices, and accuracy needs them: choose another metric for this task")
-    texts = [(row["prompt"], choice) for row in rows for choice in row["choices"]]
-    names = [f"choice {number} of example {row['example_id']!r}" for row in rows for number in range(len(row["choices"]))]
-    examples_of = [place for place, row in enumerate(rows) for _ in row["choices"]]
-    how: dict[str, Any] = {"names": names, "examples": examples_of, "batch_tokens": batch_tokens, "cache": cache}
-    found = score_targets(model, texts, too_long=too_long, **how)
-    values = found.log_probs / np.maximum(found.num_tokens, 1) if normalise == "mean" else found.log_probs
-    chosen: list[str | None] = []
-    stop = 0
-    for row in rows:
-        start, stop = stop, stop + len(row["choices"])
-        left_out = bool(np.isnan(values[start:stop]).any())
-        chosen.append(None if left_out else str(row["choices"][int(values[start:stop].argmax())]))
-    return chosen
+def score_generations(model: LanguageModel, examples: pa.Table, outputs: Sequence[str | Output | None], metric: Metric) -> pa.Table:
+    """:func:`generations_table` of what a model wrote."""
+    return generations_table(model.columns, examples, outputs, metric)
 
 
-def choice_accuracy(
-    model: CausalModel,
-    examples: pa.Table,
-    *,
-    normalise: Normalise = "mean",
-    batch_tokens: int = 8192,
-    cache: Path | None = None,
-    too_long: TooLong = "drop",
+def generations_table(
+    columns: Mapping[str, Any], examples: pa.Table, outputs: Sequence[str | Output | None], metric: Metric
 ) -> pa.Table:
-    """GENERATIONS with each example's choice by :func:`choose` as its output, score 1 where that is the target, else 0."""
-    outputs = choose(model, examples, normalise=normalise, batch_tokens=batch_tokens, cache=cache, too_long=too_long)
-    return score_generations(model, examples, outputs, "accuracy")
-
-
-def score_generations(model: CausalModel, examples: pa.Table, outputs: Sequence[str | None], metric: Metric) -> pa.Table:
-    """GENERATIONS: what a model wrote for each example, and its score; None, an example that it did not read, has no row.
+    """GENERATIONS: what was written for each example, and its score; None, an example that was not read, has no row.
 
     Parameters
     ----------
+    columns
+        model, revision, num_parameters, step.
     metric
-        "exact_match", "final_answer": 0 or 1. "bleu": a sentence's, 0 … 100, in the language that ``subset`` ends with
-        ("en-fr"). "accuracy": 1 where the output is the target, which must be one of the choices.
+        "exact_match", "contains", "final_answer": 0 or 1; "token_f1": 0 … 1. "bleu": a sentence's, 0 … 100, in the language that
+        ``subset`` ends with ("en-fr"). "accuracy" and the like: 1 where the output is the target, which must be a choice.
 
     Raises
     ------
@@ -222,16 +204,22 @@ def score_generations(model: CausalModel, examples: pa.Table, outputs: Sequence[
     if metric not in SCORES:
         raise ConfigError(f"metric is {metric!r}: expected {', '.join(SCORES)}")
     read = [(row, output) for row, output in zip(rows, outputs, strict=True) if output is not None]
-    rows, written = [row for row, _ in read], [output for _, output in read]
-    scores = SCORES[metric](written, rows)
-    columns = {column: [value] * len(rows) for column, value in model.columns.items()}
-    columns |= {
+    rows = [row for row, _ in read]
+    written = [output.text if isinstance(output, Output) else output for _, output in read]
+    table = {column: [value] * len(rows) for column, value in columns.items()}
+    table |= {
         "example_id": [row["example_id"] for row in rows],
         "output": written,
+        "ended": [output.ended if isinstance(output, Output) else "" for _, output in read],
         "metric": [metric] * len(rows),
-        "score": scores,
+        "score": SCORES[metric](written, rows),
     }
-    return pa.table({name: columns[name] for name in GENERATIONS.names}, GENERATIONS)
+    return pa.table({name: table[name] for name in GENERATIONS.names}, GENERATIONS)
+
+
+def kin(metric: Metric) -> tuple[Metric, ...]:
+    """The metrics of one and the same written text, the chosen one first."""
+    return (metric, *(other for other in OF_TEXT if other != metric)) if metric in OF_TEXT else (metric,)
 
 
 def _each(score: Callable[[str, Row], float]) -> Callable[[Sequence[str], Sequence[Row]], list[float]]:
@@ -246,9 +234,11 @@ def _accuracy(output: str, row: Row) -> float:
 
 SCORES: dict[str, Callable[[Sequence[str], Sequence[Row]], list[float]]] = {
     "exact_match": _each(lambda output, row: exact_match(output, row["target"], row["aliases"])),
+    "contains": _each(lambda output, row: contains(output, row["target"], row["aliases"])),
+    "token_f1": _each(lambda output, row: token_f1(output, row["target"], row["aliases"])),
     "final_answer": _each(lambda output, row: final_answer(output, row["target"])),
     "bleu": lambda outputs, rows: bleu_of_rows(outputs, rows).sentences.tolist(),
-    "accuracy": _each(_accuracy),
+    **dict.fromkeys(OF_CHOICES, _each(_accuracy)),
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.models.open import CausalModel
+from analysis.models.language_model import LanguageModel
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class Cache:
     model reads, so other weights, prompts or tokenizers never meet an old answer.
     """
 
-    def __init__(self, folder: Path | None, kind: str, model: CausalModel) -> None:
+    def __init__(self, folder: Path | None, kind: str, model: LanguageModel) -> None:
         self._path = None if folder is None else folder / f"{kind}-{model.fingerprint[:32]}.jsonl"
         self._known: dict[str, Any] = {}
         if self._path is not None and self._path.exists():

@@ -1,16 +1,18 @@
-"""What a model writes after a prompt: greedy, in batches, up to a stop."""
+"""What a model writes after a prompt: greedy, in batches, up to a stop; by weights here or by an endpoint."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 from tqdm import tqdm
 
 from analysis.errors import ConfigError, ModelError
 from analysis.models.cache import Cache, key_of
+from analysis.models.language_model import LanguageModel, Output, Sampling
 from analysis.models.open import CausalModel
+from analysis.models.served import ServedModel
 from analysis.models.token_spans import first_tokens
 from analysis.models.too_long import TooLong, num_dropped
 
@@ -20,13 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Sampling(NamedTuple):
-    """Draw tokens instead of taking the likeliest."""
-
-    temperature: float
-    seed: int
-
-
 class _Prompt(NamedTuple):
     """What is read, and the spaces at the prompt's end that are not."""
 
@@ -34,8 +29,13 @@ class _Prompt(NamedTuple):
     spaces: str
 
 
-def generate(
-    model: CausalModel,
+def generate(model: LanguageModel, examples: pa.Table, **settings: Any) -> list[str | None]:
+    """The texts alone of what :func:`outputs` finds."""
+    return [None if output is None else output.text for output in outputs(model, examples, **settings)]
+
+
+def outputs(
+    model: LanguageModel,
     examples: pa.Table,
     *,
     max_tokens: int,
@@ -43,7 +43,7 @@ def generate(
     batch_size: int = 16,
     cache: Path | None = None,
     too_long: TooLong = "drop",
-) -> list[str | None]:
+) -> list[Output | None]:
     r"""What the model writes after each example's prompt, greedily.
 
     The text ends before the first ``stop``, at an end-of-text token, or after ``max_tokens`` tokens. Spaces at the prompt's
@@ -66,31 +66,24 @@ def generate(
 
     Returns
     -------
-    list of str or None
+    list of Output or None
         An output for each example; None where it was left out as too long.
 
     Raises
     ------
     ModelError
-        A prompt and ``max_tokens`` exceed the model's context and are to be refused. Finished batches stay in the cache.
+        A prompt and ``max_tokens`` exceed the model's context and are to be refused, or an endpoint refuses. Finished batches
+        stay in the cache.
     ConfigError
         A number below 1, or an empty stop.
     """
     names = [f"example {name!r}" for name in examples["example_id"].to_pylist()]
-    return continue_texts(
-        model,
-        examples["prompt"].to_pylist(),
-        names=names,
-        max_tokens=max_tokens,
-        stop=stop,
-        batch_size=batch_size,
-        cache=cache,
-        too_long=too_long,
-    )
+    how: dict[str, Any] = {"max_tokens": max_tokens, "stop": stop, "batch_size": batch_size, "cache": cache, "too_long": too_long}
+    return _continue_all(model, examples["prompt"].to_pylist(), names, sampling=None, **how)
 
 
 def continue_texts(
-    model: CausalModel,
+    model: LanguageModel,
     prompts: Sequence[str],
     *,
     names: Sequence[str],
@@ -102,14 +95,31 @@ def continue_texts(
     too_long: TooLong = "drop",
 ) -> list[str | None]:
     """:func:`generate` for prompts; with ``sampling``, drawn from all tokens, the same for one seed, batch and device."""
+    how: dict[str, Any] = {"max_tokens": max_tokens, "stop": stop, "batch_size": batch_size, "cache": cache, "too_long": too_long}
+    found = _continue_all(model, prompts, names, sampling=sampling, **how)
+    return [None if output is None else output.text for output in found]
+
+
+def _continue_all(
+    model: LanguageModel,
+    prompts: Sequence[str],
+    names: Sequence[str],
+    *,
+    max_tokens: int,
+    stop: Sequence[str],
+    batch_size: int,
+    cache: Path | None,
+    sampling: Sampling | None,
+    too_long: TooLong,
+) -> list[Output | None]:
     if max_tokens < 1 or batch_size < 1:
         raise ConfigError(f"max_tokens is {max_tokens} and batch_size {batch_size}: expected 1 or more")
     if not all(stop):
         raise ConfigError("a stop is the empty text, which stands before every output: leave it out")
     read = [_prompt(model, name, prompt, max_tokens, too_long) for name, prompt in zip(names, prompts, strict=True)]
-    settings = repr((max_tokens, list(stop), sampling, _end_tokens(model)))
+    settings = repr((max_tokens, list(stop), sampling, model.end_tokens))
     keys = [None if prompt is None else key_of(repr(prompt), settings) for prompt in read]
-    known = Cache(cache, "generations", model)
+    known = Cache(cache, "outputs", model)
     waiting = {
         key: prompt for key, prompt in zip(keys, read, strict=True) if key is not None and prompt is not None and key not in known
     }
@@ -120,34 +130,58 @@ def continue_texts(
     with tqdm(total=len(todo), desc=model.label, unit=" prompts", disable=None) as bar:
         for first in range(0, len(todo), batch_size):
             batch = todo[first : first + batch_size]
-            outputs = _continue(model, [waiting[key] for key in batch], max_tokens, stop, sampling)
-            known.add(dict(zip(batch, outputs, strict=True)))
+            written = _continue(model, [waiting[key] for key in batch], max_tokens, stop, sampling)
+            known.add(dict(zip(batch, written, strict=True)))
             bar.update(len(batch))
-    return [None if key is None else str(known[key]) for key in keys]
+    return [None if key is None else Output(*known[key]) for key in keys]
 
 
-def _prompt(model: CausalModel, name: str, prompt: str, max_tokens: int, too_long: TooLong) -> _Prompt | None:
-    read = prompt.rstrip(" ")
-    encoded = model.tokenizer(read, return_special_tokens_mask=True, padding=False, truncation=False, verbose=False)
-    ids, special = list(encoded["input_ids"]), list(encoded["special_tokens_mask"])
+def _prompt(model: LanguageModel, name: str, prompt: str, max_tokens: int, too_long: TooLong) -> _Prompt | None:
+    asked = model.asking.prompt(prompt)
+    read = asked.text.rstrip(" ")
+    (encoded,) = model.asking.encode([read])
+    ids, special = encoded.ids, encoded.special
     while len(ids) > 1 and special[-1] and not all(special):  # a tokenizer that ends every text with a token
         ids.pop()
         special.pop()
-    num_special = next((place for place, mark in enumerate(special) if not mark), len(ids)) if ids else 1
+    stops = [stop for _, stop in encoded.offsets[: len(ids)]]
+    head = next((place for place, mark in enumerate(special) if not mark and stops[place] > asked.head), len(ids)) if ids else 1
+    tail = sum(1 for start, _ in encoded.offsets[head : len(ids)] if asked.tail and start >= len(asked.text) - asked.tail)
     ids = ids or first_tokens(model, name)
     excess = 0 if model.context_length is None else len(ids) + max_tokens - model.context_length
     what = (
         f"{name} has a prompt of {len(ids):,} tokens, and with {max_tokens:,} more it exceeds the {model.context_length or 0:,} "
         f"that {model.label} reads"
     )
-    dropped = num_dropped(excess, len(ids) - num_special - 1, too_long, what)
-    return None if dropped is None else _Prompt(ids[:num_special] + ids[num_special + dropped :], prompt[len(read) :])
+    dropped = num_dropped(excess, len(ids) - head - max(tail, 1), too_long, what)
+    return None if dropped is None else _Prompt(ids[:head] + ids[head + dropped :], asked.text[len(read) :])
 
 
 def _continue(
+    model: LanguageModel, prompts: Sequence[_Prompt], max_tokens: int, stop: Sequence[str], sampling: Sampling | None
+) -> list[Output]:
+    """One batch."""
+    if isinstance(model, ServedModel):
+        found = model.continued([prompt.ids for prompt in prompts], max_tokens, stop, sampling)
+    elif isinstance(model, CausalModel):
+        found = _continued(model, prompts, max_tokens, stop, sampling)
+    else:
+        raise AssertionError(f"{type(model)} writes nothing")
+    return [_cut(output, prompt, stop) for output, prompt in zip(found, prompts, strict=True)]
+
+
+def _cut(output: Output, prompt: _Prompt, stop: Sequence[str]) -> Output:
+    """Without the spaces that the prompt ended with, and without a stop and what follows it."""
+    spaces, text = prompt.spaces, output.text
+    text = text[len(spaces) :] if text.startswith(spaces) else text.lstrip(" ")
+    found = [text.index(end) for end in stop if end in text]
+    return Output(text[: min(found)], "stop") if found else Output(text, output.ended)
+
+
+def _continued(
     model: CausalModel, prompts: Sequence[_Prompt], max_tokens: int, stop: Sequence[str], sampling: Sampling | None
-) -> list[str]:
-    """One batch, padded on the left."""
+) -> list[Output]:
+    """By the weights, the prompts padded on the left."""
     import torch
     from transformers import StoppingCriteriaList
 
@@ -158,16 +192,16 @@ def _continue(
         ids[row, longest - len(prompt.ids) :] = torch.tensor(prompt.ids)
         mask[row, longest - len(prompt.ids) :] = 1
 
-    def written(tokens: "torch.Tensor") -> list[str]:
-        return [_text(model, prompt, row) for prompt, row in zip(prompts, tokens[:, longest:].tolist(), strict=True)]
+    def written(tokens: "torch.Tensor") -> list[Output]:
+        return [_output(model, prompt, row) for prompt, row in zip(prompts, tokens[:, longest:].tolist(), strict=True)]
 
     def stopped(tokens: "torch.Tensor", _: object, **__: object) -> "torch.Tensor":
-        found = [any(end in text for end in stop) for text in written(tokens)]
-        return torch.tensor(found, device=tokens.device)
+        texts = [_cut(output, prompt, ()).text for output, prompt in zip(written(tokens), prompts, strict=True)]
+        return torch.tensor([any(end in text for end in stop) for text in texts], device=tokens.device)
 
     device = model.model.device
     settings = {"do_sample": False} if sampling is None else {"do_sample": True, "temperature": sampling.temperature, "top_k": 0}
-    ends = _end_tokens(model)
+    ends = model.end_tokens
     try:
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(0 if sampling is None else sampling.seed)
@@ -175,6 +209,7 @@ def _continue(
                 input_ids=ids.to(device),
                 attention_mask=mask.to(device),
                 max_new_tokens=max_tokens,
+                eos_token_id=ends or None,
                 pad_token_id=ends[0] if ends else 0,
                 stopping_criteria=StoppingCriteriaList([stopped] if stop else []),
                 **settings,
@@ -184,24 +219,14 @@ def _continue(
             f"{len(prompts)} prompts of up to {longest:,} tokens do not fit into the memory of {device} beside {model.label}: "
             "lower batch_size"
         ) from error
-    return [_before(text, stop) for text in written(tokens)]
+    return written(tokens)
 
 
-def _text(model: CausalModel, prompt: _Prompt, tokens: list[int]) -> str:
+def _output(model: CausalModel, prompt: _Prompt, tokens: list[int]) -> Output:
     """The text of what follows a prompt. Decoded after the prompt's last token, for some tokenizers drop a text's first space."""
-    ends = [tokens.index(end) for end in _end_tokens(model) if end in tokens]
+    ends = [tokens.index(end) for end in model.end_tokens if end in tokens]
     kept = tokens[: min(ends, default=len(tokens))]
     options = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
     before = model.tokenizer.decode(prompt.ids[-1:], **options)
     text = str(model.tokenizer.decode([*prompt.ids[-1:], *kept], **options))[len(before) :]
-    return text[len(prompt.spaces) :] if text.startswith(prompt.spaces) else text.lstrip(" ")
-
-
-def _end_tokens(model: CausalModel) -> list[int]:
-    ends = model.model.generation_config.eos_token_id
-    return list(ends or ())
-
-
-def _before(text: str, stop: Sequence[str]) -> str:
-    found = [text.index(end) for end in stop if end in text]
-    return text[: min(found, default=len(text))]
+    return Output(text, "stop" if ends else "length")

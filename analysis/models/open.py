@@ -1,59 +1,40 @@
-"""Causal language models: opened by Hugging Face name or folder, at any checkpoint, with what a study says of each."""
+"""Causal language models on this machine: opened by Hugging Face name, folder or GGUF file, at any checkpoint."""
 
 import hashlib
 import json
 import logging
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple
 
-import suffixindex as si
-from analysis.errors import ConfigError, MissingDependencyError, ModelError
+from analysis.errors import MissingDependencyError, ModelError
+from analysis.models.asking import Bos
+from analysis.models.devices import find_device, find_dtype, over_several
+from analysis.models.language_model import LanguageModel
 
 log = logging.getLogger(__name__)
 
-DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 CONTEXT_LENGTHS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length", "n_ctx")
 STEP = re.compile(r"(?:^|[-_/])(?:step|checkpoint)[-_]?(\d+)(?![^-_/])")  # step3000, checkpoint-500, step1000-tokens4B
-PROBES = (
-    "It's we'RE I'll don'T  \t two\n\n three \r\n   \n four   ",
-    "x1234567 3.14159e-10 ½ x² __init__(self, *args) -> {'a': [1, 2]}; //==!= <|im_start|><s></s>",
-    "naïve e\u0301te\u0301 ÉCOLE ﬁ Å straße Привет שלום العربية हिन्दी ไทย 日本語のテキスト。中文，字 한국어",
-    "😀👨\u200d👩\u200d👧 \u00a0\u2003\u3000\u200b𝔘𝔫𝔦 ▁ ▁▁ Ċ <0x0A>",
-)
-"""Texts on which tokenizers with one vocabulary differ: contractions, numbers, white space, accents, scripts, emoji."""
+GGUF = ".gguf"
 
 
 @dataclass(frozen=True, eq=False)
-class CausalModel:
+class CausalModel(LanguageModel):
     """A causal language model in evaluation mode, its tokenizer, and the columns that say which one it is."""
 
     model: Any
-    tokenizer: Any
-    name: str
-    revision: str
-    num_parameters: int
-    step: int
-    """The training step of the checkpoint; -1: unknown."""
     device: str
-
-    @property
-    def columns(self) -> dict[str, Any]:
-        """model, revision, num_parameters and step, as tables have them."""
-        return {"model": self.name, "revision": self.revision, "num_parameters": self.num_parameters, "step": self.step}
-
-    @property
-    def label(self) -> str:
-        """The model in a sentence."""
-        return f"{self.name} at {self.revision}" if self.revision else self.name
 
     @property
     def context_length(self) -> int | None:
         """The most tokens that it reads; None where its configuration sets no limit."""
-        config = self.model.config
+        if self.limit is not None:
+            return self.limit
+        config = self.model.config.get_text_config()
         found = [getattr(config, name, None) for name in CONTEXT_LENGTHS]
         return next((int(length) for length in found if length), None)
 
@@ -61,6 +42,17 @@ class CausalModel:
     def num_outputs(self) -> int:
         """Ids that it gives a probability to; may be more than its tokenizer has, since vocabularies are padded."""
         return int(self.model.get_output_embeddings().weight.shape[0])
+
+    @property
+    def end_tokens(self) -> list[int]:
+        """Those that its configuration names, and in a chat the end of the assistant's turn."""
+        turn = self.asking.end_of_turn
+        ends = list(self.model.generation_config.eos_token_id or ())
+        return ends if turn is None or turn in ends else [*ends, turn]
+
+    @property
+    def where(self) -> str:
+        return f"{self.model.dtype} on {self.device}"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -73,70 +65,104 @@ class CausalModel:
             digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}\n".encode())
             digest.update(_content(weights))
         config = self.model.config.to_dict()
-        for name in ("_name_or_path", "transformers_version", "dtype", "torch_dtype"):
+        for name in ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "quantization_config"):
             config.pop(name, None)
         digest.update(json.dumps(config, sort_keys=True, default=str).encode())
         digest.update(self.tokenizer.backend_tokenizer.to_str().encode())
         return digest.hexdigest()
 
 
-def open_model(name: str, *, revision: str = "", device: str = "auto", dtype: str = "auto") -> CausalModel:
+class _Place(NamedTuple):
+    """Where transformers finds something: a folder or a name of the hub, its revision there, and its file if it is GGUF."""
+
+    where: str
+    revision: str | None
+    gguf: str | None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        file = {} if self.gguf is None else {"gguf_file": self.gguf}
+        return {"pretrained_model_name_or_path": self.where, "revision": self.revision, **file}
+
+
+def open_model(
+    name: str,
+    *,
+    revision: str = "",
+    device: str = "auto",
+    dtype: str = "auto",
+    tokenizer: str = "",
+    bos: Bos = "auto",
+    chat: bool = False,
+    limit: int | None = None,
+) -> CausalModel:
     """Open a causal language model.
 
     Parameters
     ----------
     name
-        A Hugging Face name (``EleutherAI/pythia-70m``) or a folder that transformers saved.
+        A Hugging Face name (``EleutherAI/pythia-70m``), a folder that transformers saved, a GGUF file, or one of the hub
+        (``owner/name:file.gguf``). The weights of a GGUF file are read into the dtype, whatever they are packed in.
     revision
         A checkpoint: of a name, its branch, tag or commit on the hub (``step3000``); of a folder, a subfolder, whose
         tokenizer may stand in the folder. "": the last.
     device
-        "auto" (the GPU if there is one), "cpu", "cuda", "cuda:1" …
+        "auto" (the GPU if there is one; with several, all of them for a model that does not fit on one), "cpu", "cuda",
+        "cuda:1" …
     dtype
         "auto" (bf16 on a GPU that has it, else fp32), "fp32", "bf16" or "fp16".
+    tokenizer
+        Another's tokenizer: a name, folder or GGUF file. "": its own.
+    bos, chat
+        ``analysis.models.asking``.
+    limit
+        The most tokens that it may read; None: as its configuration says.
 
     Raises
     ------
     ModelError
         There is no such model or checkpoint, it cannot be read, or its tokenizer is not a fast one.
     ConfigError
-        An unknown dtype or device.
+        An unknown dtype or device; a ``bos`` or ``chat`` that the tokenizer cannot follow.
     MissingDependencyError
-        torch or transformers is not installed.
+        torch or transformers is not installed; or what reads GGUF files, or lays a model over several GPUs.
     """
     try:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoConfig, AutoModelForCausalLM
     except ImportError as error:
         raise MissingDependencyError("models need torch and transformers: pip install 'suffixindex[analysis]'") from error
-    chosen_device = _device(device)
-    chosen_dtype = getattr(torch, _dtype(dtype, chosen_device))
-    where, tokenizer_where, on_hub = _place(name, revision)
+    chosen_device = find_device(device)
+    chosen_dtype = getattr(torch, find_dtype(dtype, chosen_device))
+    place = _place(name, revision)
+    read = open_tokenizer(tokenizer) if tokenizer else _tokenizer(_tokenizer_place(place, name), name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(tokenizer_where, revision=on_hub)
-        model, loaded = AutoModelForCausalLM.from_pretrained(where, revision=on_hub, dtype=chosen_dtype, output_loading_info=True)
+        several = over_several(device, AutoConfig.from_pretrained(**place.arguments), chosen_dtype)
+        model, loaded = AutoModelForCausalLM.from_pretrained(
+            **place.arguments, dtype=chosen_dtype, output_loading_info=True, **several
+        )
+    except MissingDependencyError:
+        raise
     except Exception as error:  # each format of weights raises its own
-        reason = str(error).strip().partition("\n")[0]
-        at = f" at revision {revision}" if revision else ""
-        raise ModelError(
-            f"the model {name}{at} could not be opened ({reason}): expected a Hugging Face name, or a folder with "
-            "config.json, weights and tokenizer.json"
-        ) from error
+        raise _not_opened(name, revision, error) from error
     if absent := sorted({*loaded["missing_keys"], *(str(key) for key in loaded["mismatched_keys"])}):
         raise ModelError(
             f"the weights of {name} lack {len(absent)} of the model's tensors ({absent[0]} …), which would be left random: they "
             "are damaged, or of another model"
         )
     try:
-        model.to(chosen_device)
+        if not several:
+            model.to(chosen_device)
     except torch.cuda.OutOfMemoryError as error:
         raise ModelError(f"the model {name} does not fit on {chosen_device}: choose dtype bf16, or another device") from error
-    opened = causal_model(model, tokenizer, name=name, revision=revision)
+    opened = replace(causal_model(model, read, name=name, revision=revision, bos=bos, chat=chat), limit=limit)
     log.info("%s: %s parameters, %s on %s", opened.label, f"{opened.num_parameters:,}", model.dtype, opened.device)
     return opened
 
 
-def causal_model(model: Any, tokenizer: Any, *, name: str, revision: str = "") -> CausalModel:
+def causal_model(
+    model: Any, tokenizer: Any, *, name: str, revision: str = "", bos: Bos = "auto", chat: bool = False
+) -> CausalModel:
     """A model that is in memory already, such as one just trained; it is put into evaluation mode.
 
     What its generation settings say of sampling and penalties is left out: scores and greedy text are the bare model's.
@@ -145,20 +171,44 @@ def causal_model(model: Any, tokenizer: Any, *, name: str, revision: str = "") -
     ------
     ModelError
         The tokenizer is not a fast one, or the model has no output embeddings.
+    ConfigError
+        A ``bos`` or ``chat`` that the tokenizer cannot follow.
     """
     from transformers import GenerationConfig
 
+    checked_tokenizer(tokenizer, name)
+    if model.get_output_embeddings() is None:
+        raise ModelError(f"{name} has no output embeddings, so it is no causal language model")
+    model.eval()
+    model.generation_config = GenerationConfig(eos_token_id=_end_tokens(model, tokenizer))
+    parameters = sum(part.numel() for part in model.parameters())
+    device = str(model.device) if len({part.device for part in model.parameters()}) == 1 else "several devices"
+    step = step_of(name, revision)
+    opened = CausalModel(tokenizer, name, revision, parameters, step, model, device, bos=bos, chat=chat)
+    _ = opened.asking  # which refuses what the tokenizer cannot follow
+    return opened
+
+
+def open_tokenizer(name: str) -> Any:
+    """The tokenizer of a Hugging Face name, a folder or a GGUF file. Errors as for :func:`open_model`."""
+    place = _place(name, "", needs_model=False)
+    return checked_tokenizer(_tokenizer(place, name), name)
+
+
+def checked_tokenizer(tokenizer: Any, name: str) -> Any:
+    """A fast tokenizer, made to say all characters of a token.
+
+    Raises
+    ------
+    ModelError
+        It is not a fast one.
+    """
     if not tokenizer.is_fast:
         raise ModelError(
             f"the tokenizer of {name} is not a fast one, whose character offsets place n-grams: save it as tokenizer.json"
         )
-    if model.get_output_embeddings() is None:
-        raise ModelError(f"{name} has no output embeddings, so it is no causal language model")
     _keep_spaces_in_offsets(tokenizer)
-    model.eval()
-    model.generation_config = GenerationConfig(eos_token_id=_end_tokens(model, tokenizer))
-    parameters = sum(part.numel() for part in model.parameters())
-    return CausalModel(model, tokenizer, name, revision, parameters, step_of(name, revision), str(model.device))
+    return tokenizer
 
 
 def step_of(name: str, revision: str) -> int:
@@ -171,44 +221,6 @@ def list_checkpoints(folder: str | Path) -> list[str]:
     """Revisions of a folder's checkpoints: its subfolders that hold a model, by step."""
     held = [path.parent.name for path in Path(folder).glob("*/config.json") if step_of("", path.parent.name) >= 0]
     return sorted(held, key=lambda revision: step_of("", revision))
-
-
-def check_tokenizer(tokenizer: Any, index: "si.SuffixIndex", texts: Sequence[str] = ()) -> None:
-    """Make sure that a model's tokenizer gives the ids of an index, which an ∞-gram of the same tokens needs.
-
-    Compares the token of every id that the index knows, then the ids of texts on which tokenizers differ, and of ``texts``,
-    for which the answer is proof. The model's may have more tokens than the index (padding, chat).
-
-    Raises
-    ------
-    ModelError
-        The index is not of a Hugging Face tokenizer, or at the first difference.
-    """
-    kind = index.info()["tokenizer"]["kind"]
-    if kind != "huggingface":
-        raise ModelError(
-            f"the index {index.path} is of {kind}, not of the model's tokens: build one with --tokenizer and the model's name"
-        )
-    from tokenizers import Tokenizer
-
-    advice = "build the index with this model's tokenizer, or choose a model that has the index's"
-    known = Tokenizer.from_str(cast(Any, index.tokenizer).to_json()).get_vocab(with_added_tokens=True)
-    own = {number: token for token, number in tokenizer.get_vocab().items()}
-    for token, number in sorted(known.items(), key=lambda entry: entry[1]):
-        if own.get(number) != token:
-            stands = f"is {own[number]!r}" if number in own else "does not exist"
-            raise ModelError(
-                f"token {number} is {token!r} in the index {index.path} and {stands} in the model's tokenizer: {advice}"
-            )
-    for text in [*PROBES, *texts]:
-        expected = index.encode(text).tolist()
-        found = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        if found != expected:
-            at = next((i for i, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]), len(expected))
-            raise ModelError(
-                f"the text {text[:60]!r} has the ids {expected[at : at + 4]} from token {at} on in the index {index.path}, and "
-                f"{found[at : at + 4]} in the model's tokenizer: {advice}"
-            )
 
 
 def _keep_spaces_in_offsets(tokenizer: Any) -> None:
@@ -230,41 +242,51 @@ def _end_tokens(model: Any, tokenizer: Any) -> list[int] | None:
     return special or (None if tokenizer.eos_token_id is None else [tokenizer.eos_token_id])
 
 
-def _place(name: str, revision: str) -> tuple[str, str, str | None]:
-    """Where transformers finds the model and its tokenizer, and at which revision of the hub."""
+def _place(name: str, revision: str, *, needs_model: bool = True) -> _Place:
+    """Where transformers finds a model, or no more than a tokenizer."""
+    if name.endswith(GGUF):
+        if missing := [package for package in ("gguf", "accelerate") if find_spec(package) is None]:
+            raise MissingDependencyError(f"{name} needs {' and '.join(missing)}: pip install 'suffixindex[gguf]'")
+        file = Path(name).expanduser()
+        repository, _, inside = name.partition(":")
+        if file.is_file():
+            return _Place(str(file.parent), None, file.name)
+        if inside and repository.count("/") == 1:
+            return _Place(repository, revision or None, inside)
+        raise ModelError(f"{name} does not exist: expected a GGUF file, or one of the hub as owner/name:file.gguf")
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        return name, name, revision or None
+        return _Place(name, revision or None, None)
     where = folder / revision
-    if not (where / "config.json").is_file():
+    if needs_model and not (where / "config.json").is_file():
         held = ", ".join(list_checkpoints(folder)) or "none"
         raise ModelError(f"{where} holds no model (no config.json); the checkpoints in {folder}: {held}")
+    return _Place(str(where), None, None)
+
+
+def _tokenizer_place(place: _Place, name: str) -> _Place:
+    """Checkpoints of one run may share the tokenizer above them."""
+    folder, where = Path(name).expanduser(), Path(place.where)
     own = any((where / file).is_file() for file in ("tokenizer.json", "tokenizer_config.json"))
-    return str(where), str(where if own else folder), None  # checkpoints of one run may share the tokenizer above them
+    return place if place.gguf or own or not folder.is_dir() else place._replace(where=str(folder))
 
 
-def _device(device: str) -> str:
-    import torch
+def _tokenizer(place: _Place, name: str) -> Any:
+    from transformers import AutoTokenizer
 
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        known = torch.device(device)
-    except RuntimeError:
-        raise ConfigError(f"device is {device!r}: expected auto, cpu, cuda or cuda:N") from None
-    if known.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device is {device!r}, but torch {torch.__version__} sees no GPU: choose cpu or auto")
-    return device
+        return AutoTokenizer.from_pretrained(**place.arguments)
+    except Exception as error:  # each format raises its own
+        raise _not_opened(name, place.revision or "", error) from error
 
 
-def _dtype(dtype: str, device: str) -> str:
-    import torch
-
-    if dtype == "auto":
-        return "bfloat16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "float32"
-    if dtype not in {*DTYPES, *DTYPES.values()}:
-        raise ConfigError(f"dtype is {dtype!r}: expected auto, {', '.join(DTYPES)}")
-    return DTYPES.get(dtype, dtype)
+def _not_opened(name: str, revision: str, error: Exception) -> ModelError:
+    reason = str(error).strip().partition("\n")[0]
+    at = f" at revision {revision}" if revision else ""
+    return ModelError(
+        f"the model {name}{at} could not be opened ({reason}): expected a Hugging Face name, a GGUF file, or a folder with "
+        "config.json, weights and tokenizer.json"
+    )
 
 
 def _content(weights: Any) -> memoryview:

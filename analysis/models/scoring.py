@@ -15,7 +15,9 @@ from tqdm import tqdm
 from analysis.errors import ModelError, TableError
 from analysis.models.cache import Cache, key_of
 from analysis.models.forward import batches, token_log_probs
+from analysis.models.language_model import LanguageModel
 from analysis.models.open import CausalModel
+from analysis.models.served import ServedModel
 from analysis.models.token_spans import Reading, Text, narrow, read_texts
 from analysis.models.too_long import TooLong, fit_all
 from analysis.ngrams import word_spans
@@ -35,7 +37,7 @@ class TargetScores(NamedTuple):
 
 
 def score_spans(
-    model: CausalModel,
+    model: LanguageModel,
     examples: pa.Table,
     pairs: pa.Table,
     *,
@@ -117,7 +119,7 @@ def score_spans(
 
 
 def score_targets(
-    model: CausalModel,
+    model: LanguageModel,
     texts: Sequence[tuple[str, str]],
     *,
     names: Sequence[str] | None = None,
@@ -147,7 +149,7 @@ def score_targets(
 
 
 def _other_answers(
-    model: CausalModel, texts: Mapping[str, Text], pairs: pa.Table, aliases: Mapping[str, Sequence[str]]
+    model: LanguageModel, texts: Mapping[str, Text], pairs: pa.Table, aliases: Mapping[str, Sequence[str]]
 ) -> dict[str, list[Reading]]:
     """Readings of the aliases of those examples that have a pair whose s^y is the whole target."""
     whole = dict.fromkeys(
@@ -193,11 +195,9 @@ def _inside(reading: Reading, target: str, start: int, stop: int) -> NDArray[np.
 
 
 def _score(
-    model: CausalModel, readings: Sequence[Reading | None], batch_tokens: int, folder: Path | None
+    model: LanguageModel, readings: Sequence[Reading | None], batch_tokens: int, folder: Path | None
 ) -> list[NDArray[np.float64] | None]:
     """log P of the target tokens of each reading, those of equal content once; None stays None."""
-    import torch
-
     fitted = [reading for reading in readings if reading is not None]
     keys = [key_of(reading.ids.tobytes(), reading.positions.tobytes()) for reading in fitted]
     cache = Cache(folder, "scores", model)
@@ -209,17 +209,26 @@ def _score(
     names = list(waiting)
     with tqdm(total=len(todo), desc=model.label, unit=" texts", disable=None) as bar:
         for numbers in batches(todo, batch_tokens, model.num_outputs):
-            with torch.inference_mode():
-                found = token_log_probs(model, [todo[number] for number in numbers])
-            answers = {number: log_probs.cpu().numpy().astype(np.float64) for number, log_probs in zip(numbers, found, strict=True)}
+            answers = dict(zip(numbers, _log_probs(model, [todo[number] for number in numbers]), strict=True))
             bad = [number for number, log_probs in answers.items() if np.isnan(log_probs).any()]
             cache.add({names[number]: log_probs.tolist() for number, log_probs in answers.items() if number not in bad})
             if bad:
                 place = int(np.flatnonzero(np.isnan(answers[bad[0]]))[0])
                 raise ModelError(
-                    f"{todo[bad[0]].name}: {model.label} gives nan for token {place} of its target ({model.model.dtype} on "
-                    f"{model.device}): its weights are damaged, or overflow this dtype; try fp32"
+                    f"{todo[bad[0]].name}: {model.label} gives nan for token {place} of its target ({model.where}): its "
+                    "weights are damaged, or overflow this dtype; try fp32"
                 )
             bar.update(len(numbers))
     known = iter(keys)
     return [None if reading is None else np.array(cache[next(known)], np.float64) for reading in readings]
+
+
+def _log_probs(model: LanguageModel, batch: Sequence[Reading]) -> list[NDArray[np.float64]]:
+    """log P of each target token of a batch."""
+    if isinstance(model, ServedModel):
+        return model.log_probs(batch)
+    import torch
+
+    assert isinstance(model, CausalModel)
+    with torch.inference_mode():
+        return [log_probs.cpu().numpy().astype(np.float64) for log_probs in token_log_probs(model, batch)]

@@ -2,8 +2,9 @@
 
 =================  ==================================================================================================
 ``drop``           the example is left out and counted (``analysis.measures.unread``); the default
-``truncate_left``  tokens are dropped from the start of the prompt, after the special tokens that begin the text; an example
-                   that is too long without any prompt is left out and counted
+``truncate_left``  tokens are dropped from the start of the prompt, after the special tokens that begin the text, and of a
+                   chat after all that stands before the message; an example that is too long without any prompt is left
+                   out and counted
 ``error``          it is refused, and the stage ends
 =================  ==================================================================================================
 
@@ -17,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from analysis.errors import ConfigError, ModelError
-from analysis.models.open import CausalModel
+from analysis.models.language_model import LanguageModel
 from analysis.models.token_spans import Reading
 
 TooLong = Literal["drop", "truncate_left", "error"]
@@ -52,19 +53,20 @@ def num_dropped(excess: int, room: int, too_long: TooLong, what: str) -> int | N
     return excess if too_long == "truncate_left" and excess <= room else None
 
 
-def fit(readings: Sequence[Reading], model: CausalModel, too_long: TooLong, length: int | None = None) -> list[Reading] | None:
+def fit(readings: Sequence[Reading], model: LanguageModel, too_long: TooLong, length: int | None = None) -> list[Reading] | None:
     """The readings of one example, within the model's context and ``length`` tokens; None if the example is left out.
 
     The last token is predicted and need not be read. Errors as for :func:`num_dropped`.
     """
-    limits = [limit for limit in (model.context_length, length) if limit is not None]
+    limits = [limit for limit in (model.scored_length, None if length is None else length + 1) if limit is not None]
     limit = min(limits, default=None)
     longest = max(readings, key=lambda reading: len(reading.ids))
-    excess = 0 if limit is None else len(longest.ids) - 1 - limit
-    room = min(int(reading.positions[0]) - max(reading.num_special, 1) for reading in readings)
+    excess = 0 if limit is None else len(longest.ids) - limit
+    room = min(reading.message_stop - max(reading.num_head, 1) for reading in readings)
     target = len(longest.ids) - int(longest.positions[0])
     what = (
-        f"{longest.name} has {len(longest.ids):,} tokens, {target:,} of them from its target on, and {model.label} reads {limit:,}"
+        f"{longest.name} has {len(longest.ids):,} tokens, {target:,} of them from its target on, and {model.label} reads "
+        f"{limit - 1:,}"
         if limit is not None
         else ""
     )
@@ -72,7 +74,7 @@ def fit(readings: Sequence[Reading], model: CausalModel, too_long: TooLong, leng
     return None if dropped is None else [_without_start(reading, dropped) for reading in readings]
 
 
-def fit_all(readings: Sequence[Reading], examples: Sequence[int], model: CausalModel, too_long: TooLong) -> list[Reading | None]:
+def fit_all(readings: Sequence[Reading], examples: Sequence[int], model: LanguageModel, too_long: TooLong) -> list[Reading | None]:
     """:func:`fit` for many examples: ``examples`` has the number of each reading's, ascending."""
     fitted: list[Reading | None] = []
     for _, group in groupby(zip(examples, readings, strict=True), lambda entry: entry[0]):
@@ -84,5 +86,5 @@ def fit_all(readings: Sequence[Reading], examples: Sequence[int], model: CausalM
 def _without_start(reading: Reading, dropped: int) -> Reading:
     if not dropped:
         return reading
-    kept = np.concatenate([reading.ids[: reading.num_special], reading.ids[reading.num_special + dropped :]])
-    return reading._replace(ids=kept, positions=reading.positions - dropped)
+    kept = np.concatenate([reading.ids[: reading.num_head], reading.ids[reading.num_head + dropped :]])
+    return reading._replace(ids=kept, positions=reading.positions - dropped, message_stop=reading.message_stop - dropped)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from analysis.measures.output_flaws import SAID
 from analysis.report.behaviour import edge, unit_label
 from analysis.report.causes import GROUPS
 from analysis.report.selection import CORPUS_MODELS, METRICS, STATISTICS, Row, model_label, named, task_label
@@ -298,8 +299,29 @@ def models(rows: Sequence[Row]) -> Listing:
         _SIZE,
         _column("states scored", lambda row: row["num_states"], True),
         _column("writes answers", lambda row: "yes" if row["generate"] else "no"),
+        _column("reads first", lambda row: row["begins"]),
+        _column("asked", lambda row: row["asked"]),
     ]
-    return listing("The models, small to large.", columns, rows)
+    return listing("The models, small to large, what each reads before a text, and how it is asked.", columns, rows)
+
+
+def doubts(rows: Sequence[Row]) -> Listing:
+    """What should be known of how models were asked before their numbers are trusted."""
+    body: list[tuple[str, ...]] = [(model_label(row), doubt) for row in rows for doubt in row["doubts"]]
+    return Listing("To be answered before the numbers are trusted.", ("model", "doubt"), (False, False), body)
+
+
+def output_flaws(rows: Sequence[Row]) -> Listing:
+    """Shares of outputs that say nothing, were cut, or repeat themselves."""
+    columns = [
+        _TASK,
+        _MODEL,
+        _SIZE,
+        _column("answers that", lambda row: SAID[row["flaw"]]),
+        _estimate("share [interval]"),
+        _EXAMPLES,
+    ]
+    return listing("What is wrong with answers whatever the task.", columns, rows)
 
 
 def origins(made: Sequence[Origin]) -> Listing:

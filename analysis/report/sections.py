@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from analysis.measures.modes import told
+from analysis.measures.output_flaws import WORRYING, worry
 from analysis.report import behaviour, causes, listings, memorization
 from analysis.report.listings import Listing
 from analysis.report.selection import Row, StudyChoices, Tables, distinct, final, picked, whole
@@ -167,9 +168,10 @@ def _task_scores(tables: Tables, study: StudyChoices) -> Section:
     if not rows:
         return _absent(title, "task scores")
     caption = f"The mean score of all examples, by model size. {_interval(study)} {_sizes(rows, 'num_examples')}"
-    return Section(
-        title, "", [Figure("score-by-size", caption, lambda: behaviour.score_by_size(rows))], [listings.task_scores(rows)]
-    )
+    flaws = final(whole(tables.get("output_flaws", ())), study)
+    text = " ".join(f"{worry(row)}." for row in flaws if row["estimate"] > WORRYING)
+    lists = [listings.task_scores(rows), *([listings.output_flaws(flaws)] if flaws else [])]
+    return Section(title, text, [Figure("score-by-size", caption, lambda: behaviour.score_by_size(rows))], lists)
 
 
 def _performance(tables: Tables, study: StudyChoices) -> Section:
@@ -268,7 +270,11 @@ def _drops(tables: Tables, study: StudyChoices) -> Section:
     if left_out := whole(tables.get("left_out", ())):
         lists.append(listings.drops(left_out, f"What the correlations leave out of these, by corpus model; mode {study.mode}."))
     if unread := [row for row in whole(tables.get("unread", ())) if row["reason"] != "kept"]:
-        lists.append(listings.drops(unread, "What was too long for a language model, and was left out of its results."))
+        lists.append(
+            listings.drops(
+                unread, "What was too long for a language model, or is not in the files that stand in for one, and was left out."
+            )
+        )
     caption = (
         "Pairs that each reason took, stage by stage, and those kept (plain bars). Logarithmic: the figures stand at the bars."
     )

@@ -137,7 +137,12 @@ STATISTICS = {
 }
 METRICS = {
     "exact_match": "exact match",
-    "accuracy": "accuracy",
+    "contains": "answer contained",
+    "token_f1": "F1 of words",
+    "accuracy": "accuracy by tokens",
+    "accuracy_characters": "accuracy by characters",
+    "accuracy_letter": "accuracy by letter",
+    "accuracy_sum": "accuracy by log P",
     "bleu": "BLEU of sentences",
     "corpus_bleu": "BLEU of the corpus",
     "final_answer": "final answer right",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from analysis.config import Config
 from analysis.errors import TableError
+from analysis.model_settings import Model
 from analysis.report import ModelChoice, Origin, StudyChoices, Tables, TaskChoice, listings, rows_of, write_report
 from analysis.report.selection import Row
 from analysis.study.pipeline import Failure, Stage
@@ -43,6 +44,7 @@ def report_study(config: Config, stages: Sequence[Stage], settings: str, failure
             *([listings.failures(failures)] if failures else []),
             listings.tasks(_tasks(config, finished)),
             listings.models(_models(config, tables)),
+            *([listings.doubts(doubtful)] if (doubtful := [row for row in tables.get("models", ()) if row["doubts"]]) else []),
         ],
         origins=[_origin(stage, config.folder) for stage in finished],
         inputs=_inputs(finished, config),
@@ -56,7 +58,7 @@ def study_of(config: Config) -> StudyChoices:
     return StudyChoices(
         config.study.title,
         tuple(TaskChoice(task.name, task.gamma, task.statistic) for task in config.tasks),
-        tuple(ModelChoice(model.name, model.revision, model.checkpoints) for model in config.models),
+        tuple(ModelChoice(model.called, model.revision, model.checkpoints) for model in config.models),
         config.correlate.modes[0],
         config.study.confidence,
         _mining(config),
@@ -95,17 +97,27 @@ def _tasks(config: Config, finished: Sequence[Stage]) -> list[Row]:
 
 
 def _models(config: Config, tables: Tables) -> list[Row]:
+    told = {(row["model"], row["revision"]): row for row in tables.get("models", ())}
     sizes = {row["model"]: row["num_parameters"] for kind in ("correlations", "task_scores") for row in tables.get(kind, ())}
     return [
         {
-            "model": model.name,
+            "model": model.called,
             "revision": model.revision,
-            "num_parameters": sizes.get(model.name, -1),
+            "num_parameters": sizes.get(model.called, -1),
             "num_states": 1 + len(model.checkpoints),
             "generate": model.generate,
+            **_asked(model, told.get((model.called, model.revision))),
         }
         for model in config.models
     ]
+
+
+def _asked(model: Model, told: Row | None) -> dict[str, str]:
+    """What a model reads first and how it is asked, in words."""
+    if told is None:
+        return {"begins": "?", "asked": "not at all: its answers are of files"}
+    chat = "in its chat template" if told["chat"] else "raw, though it has a chat template" if told["has_template"] else "raw"
+    return {"begins": f"{told['begins'] or 'nothing'} (bos = {told['bos']})", "asked": chat}
 
 
 def _origin(stage: Stage, folder: Path) -> Origin:

@@ -1,17 +1,27 @@
 """What stages share while a study runs: the index, one encoder and one language model, opened when first needed."""
 
+import logging
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pyarrow as pa
+
 import suffixindex as si
-from analysis.config import Config, Model, Task
+from analysis.config import Config, Task
 from analysis.errors import ConfigError
+from analysis.model_settings import Model
+from analysis.models.language_model import LanguageModel
 from analysis.models.open import CausalModel, open_model
+from analysis.models.served import Client, open_served
 from analysis.pairs.cluster_encoder import cluster_encoder
 from analysis.pairs.embeddings import Encoder, open_encoder
+from analysis.schemas import MODELS
+from analysis.tables import table_of
+
+log = logging.getLogger(__name__)
 
 
 class Resources:
@@ -22,7 +32,7 @@ class Resources:
         self._exit = ExitStack()
         self._indexes: dict[str, si.SuffixIndex] = {}
         self._encoders: dict[str, Encoder] = {}
-        self._model: tuple[tuple[str, str], CausalModel] | None = None
+        self._model: tuple[tuple[str, str], LanguageModel] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -66,17 +76,60 @@ class Resources:
                 self._encoders[name] = open_encoder(self._config.place(name), **how)
         return self._encoders[name]
 
-    def model(self, model: Model, revision: str) -> CausalModel:
+    def model(self, model: Model, revision: str) -> LanguageModel:
         """A language model at one of its states, called in tables what the configuration calls it."""
-        key = (model.name, revision)
+        key = (model.called, revision)
         if self._model is None or self._model[0] != key:
             self._model = None  # let the one before go first
             quiet_transformers()
-            place = self._config.place(model.name)
-            opened = open_model(place, revision=revision, device=model.device, dtype=model.dtype)
+            opened = self._served(model) if model.is_server else self._local(model, revision)
             step = model.step if revision == model.revision and opened.step < 0 else opened.step
-            self._model = key, replace(opened, name=model.name, step=step)
+            self._model = key, replace(opened, name=model.called, step=step)
         return self._model[1]
+
+    def weights(self, model: Model, revision: str) -> CausalModel:
+        """The same, of weights that are here, which gradients need.
+
+        Raises
+        ------
+        ConfigError
+            It runs elsewhere.
+        """
+        found = self.model(model, revision)
+        if not isinstance(found, CausalModel):
+            raise ConfigError(f"{model.called} runs behind a server, which gives no gradients: leave it out of influence.models")
+        return found
+
+    def described(self, model: Model) -> pa.Table:
+        """MODELS of its last state; what is doubtful in how it is asked is warned of."""
+        opened = self.model(model, model.revision)
+        for doubt in opened.asking.doubts:
+            log.warning("%s", doubt)
+        about = {
+            **opened.columns,
+            "begins": opened.asking.begins,
+            "bos": model.bos,
+            "chat": model.chat,
+            "has_template": bool(opened.tokenizer.chat_template),
+            "context_length": opened.context_length or -1,
+            "where": opened.where,
+            "doubts": opened.asking.doubts,
+        }
+        return table_of([about], MODELS)
+
+    def _local(self, model: Model, revision: str) -> LanguageModel:
+        place, read = self._config.place(model.name), self._tokenizer(model)
+        how: dict[str, Any] = {"tokenizer": read, "bos": model.bos, "chat": model.chat, "limit": model.context_length or None}
+        return open_model(place, revision=revision, device=model.device, dtype=model.dtype, **how)
+
+    def _served(self, model: Model) -> LanguageModel:
+        how: dict[str, Any] = {"bos": model.bos, "chat": model.chat, "limit": model.context_length or None}
+        how |= {"served": model.served, "tokenizer": self._tokenizer(model), "connections": model.connections}
+        client = Client(model.name, model.api_key_env, model.timeout)
+        return open_served(model.name, num_parameters=model.parameters, client=client, **how)
+
+    def _tokenizer(self, model: Model) -> str:
+        return self._config.place(model.tokenizer) if model.tokenizer else ""
 
 
 def quiet_transformers() -> None:
@@ -88,10 +141,15 @@ def quiet_transformers() -> None:
 
 def weights_of(config: Config, model: Model, revision: str) -> list[Any]:
     """What a local model's files are, so that a model trained anew is not taken for the one before; empty for the hub's."""
-    folder = Path(config.place(model.name)) / revision
-    if not folder.is_dir():
+    if model.is_server:
         return []
-    found = sorted(file for file in folder.iterdir() if file.is_file())
+    place = Path(config.place(model.name))
+    if place.is_file():
+        found = [place]  # GGUF
+    elif (place / revision).is_dir():
+        found = sorted(file for file in (place / revision).iterdir() if file.is_file())
+    else:
+        return []
     return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in found]
 
 

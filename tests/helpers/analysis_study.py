@@ -81,5 +81,5 @@ class Study:
 
 def generations_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     """Of each row at least ``example_id``."""
-    blank = {**model_columns("m"), "output": "", "metric": "exact_match", "score": 0.0}
+    blank = {**model_columns("m"), "output": "", "ended": "", "metric": "exact_match", "score": 0.0}
     return table_of([{**blank, **row} for row in rows], GENERATIONS)

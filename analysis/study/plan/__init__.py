@@ -26,6 +26,7 @@ def _stages(config: Config, tasks: list[TaskStages]) -> Iterator[Stage]:
         for task in tasks:
             yield from make(task)
     for model in config.models:
+        yield from models.describe(config, tasks[0].resources, model)
         for revision in (*model.checkpoints, model.revision):  # one model at a time, and each opened once
             for task in tasks:
                 yield from models.score(task, model, revision)
@@ -37,6 +38,7 @@ def _stages(config: Config, tasks: list[TaskStages]) -> Iterator[Stage]:
         measures.differing,
         measures.trends,
         measures.scores_of_task,
+        measures.flaws_of_outputs,
         measures.scores_by_counts,
         measures.new_ngrams,
         causes.doses,

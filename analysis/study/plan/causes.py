@@ -12,8 +12,9 @@ from analysis.causes.dose import dose_response, dose_trends
 from analysis.causes.influence import Influences, influence
 from analysis.causes.prompts import optimize
 from analysis.causes.proposers import EndpointProposer, Goal, LocalProposer, Proposer, WordProposer
-from analysis.config import Config, Model, Prompts
+from analysis.config import Config, Prompts
 from analysis.lab import PLANTED_SCHEMA
+from analysis.model_settings import Model
 from analysis.pairs.drop_report import whole_task
 from analysis.study.pipeline import Stage, once
 from analysis.study.plan.models import state_name, state_settings
@@ -30,8 +31,10 @@ def doses(task: TaskStages) -> Iterator[Stage]:
     if chosen is None or not _asked(chosen.tasks, task.config.name):
         return
     planted = task.study.path(chosen.planted)
-    reads = {"pairs": task.by_role["pairs"], "scores": list(task.scores.values())}
+    reads = {"pairs": task.by_role["pairs"], "scores": list(task.scores.values())} if task.scores else {}
     reads |= {"generations": task.generations} if task.generations else {}
+    if not reads:
+        return
     about: Mapping[str, Any] = {"reads": reads, "files": {"planted": planted}, "settings": task.resampling}
 
     def facts() -> pa.Table:
@@ -44,14 +47,14 @@ def doses(task: TaskStages) -> Iterator[Stage]:
     def trend(*, resamples: int, **given: Any) -> pa.Table:
         return dose_trends(facts(), resamples=resamples, permutations=resamples, **given)
 
-    yield task.stage("dose", schemas.DOSE_RESPONSE, response, kind="dose_response", **about)
-    yield task.stage("dose", schemas.DOSE_TRENDS, trend, folder="dose_trends", kind="dose_trends", **about)
+    yield task.stage("dose", schemas.DOSE_RESPONSE, task.of_metric(response), kind="dose_response", **about)
+    yield task.stage("dose", schemas.DOSE_TRENDS, task.of_metric(trend), folder="dose_trends", kind="dose_trends", **about)
 
 
 def influences(task: TaskStages, model: Model) -> Iterator[Stage]:
     """Influence of documents at every state of a model, and summed over them."""
     chosen, study = task.study.influence, task.study
-    if chosen is None or not _asked(chosen.tasks, task.config.name) or not _asked(chosen.models, model.name):
+    if chosen is None or not _asked(chosen.tasks, task.config.name) or not _asked(chosen.models, model.called):
         return
     revisions = (*model.checkpoints, model.revision)
     settings: dict[str, Any] = {"num_documents": chosen.documents, "max_length": chosen.max_length, **task.resampling}
@@ -60,7 +63,7 @@ def influences(task: TaskStages, model: Model) -> Iterator[Stage]:
 
     def make(examples: pa.Table, pairs: pa.Table, **settings: Any) -> Influences:
         resources = task.resources
-        states = [partial(resources.model, model, revision) for revision in revisions]
+        states = [partial(resources.weights, model, revision) for revision in revisions]
         where: dict[str, Any] = {"texts": resources.texts(), "cache": resources.cache / "influence"}
         return influence(states, examples, pairs, resources.index(), batch_tokens=model.batch_tokens, **where, **settings)
 

@@ -11,10 +11,12 @@ from analysis.measures.correlate import correlate, left_out
 from analysis.measures.differences import differences
 from analysis.measures.modes import find_mode
 from analysis.measures.novelty import novelty
+from analysis.measures.output_flaws import output_flaws
 from analysis.measures.performance import performance
 from analysis.measures.size_trend import LEAST_MODELS, size_trend
 from analysis.measures.task_scores import task_scores
 from analysis.measures.unread import unread
+from analysis.models.answer_scores import OF_CHOICES
 from analysis.pairs.drop_report import whole_task
 from analysis.study.pipeline import Stage
 from analysis.study.plan.task_stages import TaskStages
@@ -26,12 +28,15 @@ def correlations(task: TaskStages) -> Iterator[Stage]:
     All statistics of the last states at the study's γ in the first mode; and by the task's main statistic alone: the other
     modes, the other γ, and the earlier checkpoints.
     """
-    config, chosen, models = task.config, task.study.correlate, task.study.models
+    config, chosen = task.config, task.study.correlate
+    models = [model for model in task.study.models if model.score]
     first, *others = (_of_pairs(task, mode) for mode in chosen.modes)
     main = {n: [gamma] for n, gamma in config.gamma.items()}
-    last = [(model.name, model.revision) for model in models]
-    earlier = [(model.name, revision) for model in models for revision in model.checkpoints]
+    last = [(model.called, model.revision) for model in models]
+    earlier = [(model.called, revision) for model in models for revision in model.checkpoints]
     statistics = tuple(dict.fromkeys([config.statistic, *chosen.statistics]))
+    if not last:
+        return
     yield _correlation(task, first, last, first, main, statistics)
     for mode in others:
         yield _correlation(task, mode, last, mode, main, (config.statistic,))
@@ -56,28 +61,43 @@ def differing(task: TaskStages) -> Iterator[Stage]:
     statistics = tuple(dict.fromkeys([config.statistic, *chosen.statistics]))
     settings: dict[str, Any] = {"mode": mode, "gammas": {n: [gamma] for n, gamma in config.gamma.items()}}
     settings |= {"statistics": statistics, "by_subset": chosen.by_subset, **task.resampling}
-    last = _scores(task, mode, [(model.name, model.revision) for model in task.study.models])
+    last = _scores(task, mode, [(model.called, model.revision) for model in task.study.models if model.score])
+    if not last:
+        return
     reads = {**task.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": last}
     about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "differences"}
     yield task.stage("correlate", schemas.DIFFERENCES, differences, folder="differences", **about)
 
 
 def not_read(task: TaskStages) -> Iterator[Stage]:
-    """What was too long for the language models."""
-    reads: dict[str, Stage | Sequence[Stage]] = {**task.reads("examples", "pairs"), "model_scores": list(task.scores.values())}
+    """What was too long for the language models, or is not in the files that stand in for one."""
+    reads: dict[str, Stage | Sequence[Stage]] = {**task.reads("examples", "pairs")}
+    reads |= {"model_scores": list(task.scores.values())} if task.scores else {}
     reads |= {"generations": task.generations} if task.generations else {}
+    name, models = task.config.name, task.study.models
+    settings = {
+        "scores_of_files": [model.called for model in models if name in (model.scores or {})],
+        "answers_of_files": [model.called for model in models if name in (model.answers or {})],
+    }
 
     def make(**given: Any) -> pa.Table:
         return whole_task(unread(**given), keep_all=True)
 
-    yield task.stage("correlate", schemas.DROPS, make, folder="drops", part="unread", reads=reads, kind="unread")
+    yield task.stage(
+        "correlate", schemas.DROPS, make, folder="drops", part="unread", reads=reads, settings=_given(settings), kind="unread"
+    )
+
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that say something: others are no part of what a table is made of."""
+    return {name: value for name, value in settings.items() if value}
 
 
 def trends(task: TaskStages) -> Iterator[Stage]:
     """Whether memorization grows with the size of the model, where there are three or more sizes."""
     config = task.config
     mode = _of_pairs(task, task.study.correlate.modes[0])
-    last = _scores(task, mode, [(model.name, model.revision) for model in task.study.models])
+    last = _scores(task, mode, [(model.called, model.revision) for model in task.study.models if model.score])
     if len(last) < LEAST_MODELS:
         return
     settings: dict[str, Any] = {"mode": mode, "gammas": {n: [gamma] for n, gamma in config.gamma.items()}}
@@ -126,7 +146,7 @@ def scores_by_counts(task: TaskStages) -> Iterator[Stage]:
         settings: dict[str, Any] = {"bins": chosen.bins, "spacing": chosen.spacing, "by_subset": task.study.correlate.by_subset}
         reads = {**task.reads("examples", "pairs", "counts"), "generations": task.generations}
         about: Mapping[str, Any] = {"reads": reads, "settings": settings | task.resampling, "kind": "performance"}
-        yield task.stage("performance", schemas.PERFORMANCE, performance, **about)
+        yield task.stage("performance", schemas.PERFORMANCE, task.of_metric(performance), **about)
 
 
 def scores_of_task(task: TaskStages) -> Iterator[Stage]:
@@ -138,9 +158,18 @@ def scores_of_task(task: TaskStages) -> Iterator[Stage]:
         yield task.stage("performance", schemas.TASK_SCORES, task_scores, **about)
 
 
+def flaws_of_outputs(task: TaskStages) -> Iterator[Stage]:
+    """How many outputs are empty, cut or repeated."""
+    if task.generations and task.answers["metric"] not in OF_CHOICES:
+        settings: dict[str, Any] = {"confidence": task.study.study.confidence, "by_subset": task.study.correlate.by_subset}
+        reads = {**task.reads("examples"), "generations": task.generations}
+        about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "output_flaws", "folder": "output_flaws"}
+        yield task.stage("performance", schemas.OUTPUT_FLAWS, output_flaws, **about)
+
+
 def new_ngrams(task: TaskStages) -> Iterator[Stage]:
     """What models write that the corpus does not hold."""
-    if not task.generations or task.answers["metric"] == "accuracy":  # a choice is not the model's own words
+    if not task.generations or task.answers["metric"] in OF_CHOICES:  # a choice is not the model's own words
         return
 
     def make(*, ns: Sequence[int], gammas: Mapping[int, float], **given: Any) -> pa.Table:
@@ -155,4 +184,4 @@ def new_ngrams(task: TaskStages) -> Iterator[Stage]:
     settings = {"ns": chosen.ns, "gammas": dict(task.config.gamma) if chosen.similar else {}, **task.resampling}
     reads = {**task.reads("examples"), "generations": task.generations}
     about: Mapping[str, Any] = {"reads": reads, "files": task.index, "settings": settings, "kind": "novelty"}
-    yield task.stage("novelty", schemas.NOVELTY, make, **about)
+    yield task.stage("novelty", schemas.NOVELTY, task.of_metric(make), **about)

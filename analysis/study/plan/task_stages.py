@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from analysis.config import Config, Task
 from analysis.pairs import stop_words
@@ -66,6 +67,16 @@ class TaskStages:
         """The settings of every interval and p-value."""
         study = self.study.study
         return {"confidence": study.confidence, "resamples": study.resamples, "seed": study.seed}
+
+    def of_metric(self, make: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
+        """A measure of answers by the task's own metric alone, though they were scored by each of its kind."""
+
+        def chosen(*, generations: pa.Table | None = None, **given: Any) -> pa.Table:
+            if generations is not None:
+                given |= {"generations": generations.filter(pc.equal(generations["metric"], self.answers["metric"]))}
+            return make(**given)
+
+        return chosen
 
     def reads(self, *roles: str) -> dict[str, Stage]:
         """The stages of these roles."""

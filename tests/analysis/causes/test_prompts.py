@@ -194,6 +194,7 @@ def test_a_chat_begins_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written_by_tokenizer: bool, written_by_template: bool
 ) -> None:
     """A template that writes <bos> and a tokenizer that writes it too gave two."""
+    from analysis.models.language_model import Output
     from analysis.models.open import open_model
 
     tokenizers = pytest.importorskip("tokenizers")
@@ -207,9 +208,9 @@ def test_a_chat_begins_once(
     model.tokenizer.chat_template = ("{{ bos_token }}" if written_by_template else "") + "user: {{ messages[0]['content'] }}"
     read: list[list[int]] = []
 
-    def written(model: Any, prompts: Any, *_: object) -> list[str]:
+    def written(model: Any, prompts: Any, *_: object) -> list[Output]:
         read.extend(prompt.ids for prompt in prompts)
-        return ["a prompt"]
+        return [Output("a prompt", "stop")]
 
     monkeypatch.setattr("analysis.models.generation._continue", written)
     assert LocalProposer(model).propose([Trial("answer", 1.0)], [], "memorize", 1) == "a prompt"
@@ -266,7 +267,7 @@ ASKED: tuple[Any, ...] = ([Trial("answer the question", 1.0)], [("capital?", "Pa
 def test_an_endpoint_proposes(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY_OF_TEST", "abc")
     waits: list[float] = []
-    monkeypatch.setattr("analysis.causes.proposers.time.sleep", waits.append)
+    monkeypatch.setattr("analysis.models.served.client.time.sleep", waits.append)
     endpoint.answers = [(429, {"Retry-After": "7"}, "slow down"), (503, {}, ""), (500, {}, ""), (200, {}, GOOD)]
     proposer = EndpointProposer(endpoint.url, "a-model", "KEY_OF_TEST")
     assert proposer.propose(*ASKED) == "Answer the question briefly."
@@ -277,17 +278,19 @@ def test_an_endpoint_proposes(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_endpoint_that_fails(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis.causes.proposers.time.sleep", lambda _: None)
+    monkeypatch.setattr("analysis.models.served.client.time.sleep", lambda _: None)
     proposer = EndpointProposer(endpoint.url, "a-model", retries=2)
     endpoint.answers = [(401, {}, "no such key")]
-    with pytest.raises(ModelError, match=r"/v1/chat/completions refuses: 401 no such key; check base_url, model and key"):
+    with pytest.raises(
+        ModelError, match=r"/v1/chat/completions refuses: 401 no such key; check its address, the model's name and the key"
+    ):
         proposer.propose(*ASKED)
     endpoint.answers = [(500, {}, "broken")] * 3
     with pytest.raises(ModelError, match="did not answer 3 times: 500 broken"):
         proposer.propose(*ASKED)
     for answer in ("no json", '{"choices": []}', '{"error": "none"}', "[]"):
         endpoint.answers = [(200, {}, answer)]
-        with pytest.raises(ModelError, match="answered what is no chat completion: "):
+        with pytest.raises(ModelError, match=r"answered what is no (chat completion|JSON): "):
             proposer.propose(*ASKED)
     with pytest.raises(ConfigError, match="the environment variable NOT_SET_ANYWHERE is not set"):
         EndpointProposer(endpoint.url, "a-model", "NOT_SET_ANYWHERE").propose(*ASKED)

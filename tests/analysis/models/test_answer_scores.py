@@ -1,15 +1,13 @@
 """The tasks' scores, on answers whose score is known."""
 
 from decimal import Decimal
-from pathlib import Path
 
-import numpy as np
 import pytest
 
 from analysis.errors import ConfigError, TableError
-from analysis.models.answer_scores import bleu, choice_accuracy, choose, exact_match, final_answer, final_number, score_generations
+from analysis.models.answer_scores import bleu, contains, exact_match, final_answer, final_number, score_generations, token_f1
+from analysis.models.language_model import Output
 from analysis.models.open import CausalModel, open_model
-from analysis.models.scoring import score_targets
 from analysis.schemas import GENERATIONS
 from tests.helpers.analysis_building import examples_table, write_model
 
@@ -89,34 +87,6 @@ def test_bleu_is_sacrebleus() -> None:
             bleu(wrong, [])
 
 
-EXAMPLES = examples_table(
-    {"prompt": "the cat sat on the ", "target": "mat", "choices": ["cat", "mat", "other mat", "France"]},
-    {"prompt": "capital of France? ", "target": "Paris", "choices": ["Paris", "the cat"]},
-    {"prompt": "", "target": "42", "choices": ["42", "42", "isn't it"]},
-)
-
-
-@pytest.mark.parametrize("normalise", ["mean", "sum"])
-def test_the_likeliest_choice(model: CausalModel, normalise: str) -> None:
-    expected = []
-    for row in EXAMPLES.to_pylist():
-        scores = [score_targets(model, [(row["prompt"], choice)]) for choice in row["choices"]]
-        values = [float(score.log_probs[0]) / (int(score.num_tokens[0]) if normalise == "mean" else 1) for score in scores]
-        expected.append(row["choices"][int(np.argmax(np.round(values, 4)))])
-    assert choose(model, EXAMPLES, normalise=normalise) == expected  # type: ignore[arg-type]
-    table = choice_accuracy(model, EXAMPLES, normalise=normalise)  # type: ignore[arg-type]
-    assert table.schema == GENERATIONS
-    assert table["output"].to_pylist() == expected
-    right = [float(choice == target) for choice, target in zip(expected, EXAMPLES["target"].to_pylist(), strict=True)]
-    assert table["score"].to_pylist() == right and set(table["metric"].to_pylist()) == {"accuracy"}
-
-
-def test_length_normalisation_decides(model: CausalModel) -> None:
-    """A choice that is another one and more is never the likelier one by its sum."""
-    longer = examples_table({"prompt": "the ", "target": "cat", "choices": ["cat sat on the mat", "cat"]})
-    assert choose(model, longer, normalise="sum") == ["cat"]
-
-
 def test_generations(model: CausalModel) -> None:
     examples = examples_table(
         {"prompt": "q", "target": "Mark Twain", "aliases": ["Twain"], "example_id": "a"},
@@ -136,18 +106,33 @@ def test_generations(model: CausalModel) -> None:
     assert found == pytest.approx([100, bleu(["12 pears"], ["12 apples"], "fr").sentences[0], 100])
     with pytest.raises(TableError, match="2 outputs for 3 examples"):
         score_generations(model, examples, ["a", "b"], "bleu")
-    with pytest.raises(ConfigError, match="metric is 'rouge': expected exact_match, final_answer, bleu, accuracy"):
+    with pytest.raises(
+        ConfigError, match="metric is 'rouge': expected exact_match, contains, token_f1, final_answer, bleu, accuracy"
+    ):
         score_generations(model, examples, ["a", "b", "c"], "rouge")  # type: ignore[arg-type]
-    with pytest.raises(TableError, match="example 'a' has no choices"):
-        choice_accuracy(model, examples)
     with pytest.raises(TableError, match="example '0': its target 'dog' is none of its choices"):
-        choice_accuracy(model, examples_table({"prompt": "the ", "target": "dog", "choices": ["cat"]}))
-    with pytest.raises(ConfigError, match="normalise is 'none'"):
-        choose(model, EXAMPLES, normalise="none")  # type: ignore[arg-type]
+        score_generations(model, examples_table({"prompt": "the ", "target": "dog", "choices": ["cat"]}), ["cat"], "accuracy")
 
 
-def test_choices_are_cached(model: CausalModel, tmp_path: Path) -> None:
-    found = choose(model, EXAMPLES, cache=tmp_path)
-    (file,) = tmp_path.iterdir()
-    assert len(file.read_text().splitlines()) == 8  # one of them twice
-    assert choose(model, EXAMPLES, cache=tmp_path) == found
+def test_contains_and_f1_beside_exact_match() -> None:
+    for output, target, aliases, held, f1 in (
+        ("Paris", "Paris", (), 1, 1),
+        ("It is Paris, of course.", "Paris", (), 1, 2 / 6),  # it is paris of course: 5 words, of which 1 is right, and 1 to find
+        ("It is the City of Light.", "Paris", ("City of light",), 1, 2 * 3 / (5 + 3)),
+        ("Parisian food", "Paris", (), 0, 0),
+        ("new new York", "New York", (), 1, 2 * 2 / 5),
+        ("York New", "New York", (), 0, 1.0 * 2 * 2 / 4),
+        ("", "Paris", (), 0, 0),
+        ("The", "!", (), 0, 0),
+        ("The The", "The The", (), 1, 1),  # nothing is left of it, so it is compared as it is
+        ("Mark Twain", "Samuel Clemens", ("Twain",), 1, 2 / 3),
+    ):
+        assert contains(output, target, aliases) == held, output
+        assert token_f1(output, target, aliases) == pytest.approx(f1), output
+        assert contains(output, target, aliases) >= exact_match(output, target, aliases) <= token_f1(output, target, aliases)
+
+
+def test_how_an_output_ended_is_kept(model: CausalModel) -> None:
+    examples = examples_table({"target": "a"}, {"target": "b"}, {"target": "c"})
+    table = score_generations(model, examples, [Output("a", "stop"), Output("x", "length"), "c"], "exact_match")
+    assert table["ended"].to_pylist() == ["stop", "length", ""] and table["score"].to_pylist() == [1, 0, 1]

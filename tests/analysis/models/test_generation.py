@@ -7,7 +7,8 @@ import pytest
 
 from analysis.errors import ConfigError, ModelError
 from analysis.models import generation
-from analysis.models.generation import Sampling, continue_texts, generate
+from analysis.models.generation import continue_texts, generate
+from analysis.models.language_model import Sampling
 from analysis.models.open import CausalModel, open_model
 from tests.helpers.analysis_building import examples_table, write_model
 

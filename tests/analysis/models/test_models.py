@@ -7,7 +7,8 @@ import pytest
 
 import suffixindex as si
 from analysis.errors import ConfigError, ModelError
-from analysis.models.open import causal_model, check_tokenizer, list_checkpoints, open_model, step_of
+from analysis.models.open import causal_model, list_checkpoints, open_model, step_of
+from analysis.models.same_tokenizer import check_tokenizer
 from tests.helpers.analysis_building import tiny_tokenizer, write_model
 
 torch = pytest.importorskip("torch")

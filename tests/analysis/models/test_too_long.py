@@ -6,7 +6,8 @@ import pytest
 
 from analysis.errors import ConfigError, ModelError
 from analysis.measures.unread import unread
-from analysis.models.answer_scores import choice_accuracy, choose, score_generations
+from analysis.models.answer_scores import score_generations
+from analysis.models.answers.choices import choice_accuracy, choose
 from analysis.models.generation import generate
 from analysis.models.open import CausalModel, open_model
 from analysis.models.scoring import score_spans, score_targets

@@ -56,6 +56,9 @@ NO_TABLE = {
     "models.device": "where it runs",
     "models.batch_tokens": "how many at a time",
     "models.batch_size": "how many at a time",
+    "models.api_key_env": "a key's name",
+    "models.timeout": "how long a server is waited for",
+    "models.connections": "how many questions at a time",
     "mining.device": "where it runs",
     "mining.batch_size": "how many at a time",
     "prompts.api_key_env": "a key's name",
@@ -69,7 +72,12 @@ GOVERNED = {
     "study.resamples": ESTIMATES,
     "study.seed": {*ESTIMATES, "prompts", "tasks"},
     "index.path": {"contamination", "corpus-models", "count", "influence", "novelty", "prompts"},
-    "models.too_long": {"generate", "influence", "score"},
+    **{
+        f"models.{name}": {"generate", "influence", "score"}
+        for name in ("bos", "chat", "context_length", "parameters", "served", "tokenizer", "too_long")
+    },
+    "models.answers": {"correlate", "generate"},
+    "models.scores": {"correlate", "score"},
     "models.dtype": {"generate", "influence", "score"},
     "models.step": {"generate", "influence", "score"},
     "tasks.aliases": {"corpus-models", "count", "score"},
@@ -85,6 +93,8 @@ OTHERS: dict[str, Any] = {
     "tasks.subsets": ("en-fr",),
     "tasks.stop": ("!",),
     "tasks.encoder": "other",
+    "models.answers": {"t": ("answers.jsonl",)},
+    "models.scores": {"t": ("answers.jsonl",)},
     "influence.tasks": ("t",),
     "influence.models": ("a",),
     "prompts.tasks": ("t",),
@@ -155,6 +165,7 @@ def made_of(config: Config) -> dict[str, tuple[Any, ...]]:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Config:
     path = tmp_path_factory.mktemp("study") / "study.toml"
     path.write_text(STUDY)
+    path.with_name("answers.jsonl").touch()
     return load_config(path)
 
 

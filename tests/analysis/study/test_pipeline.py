@@ -214,11 +214,11 @@ def test_every_interval_is_of_the_study_s_settings(tmp_path):
     ]
     assert {stage.kind for stage in stages} == {
         "contamination", "correlations", "differences", "size_trends", "performance", "task_scores", "novelty", "influence",
-        "dose_response", "dose_trends",
+        "dose_response", "dose_trends", "output_flaws",
     }  # fmt: skip
     for stage in stages:
         assert stage.settings["confidence"] == 0.9, stage.name
-        if stage.kind != "contamination":  # Wilson's interval, which draws nothing
+        if stage.kind not in ("contamination", "output_flaws"):  # Wilson's interval, which draws nothing
             assert (stage.settings["resamples"], stage.settings["seed"]) == (7, 5), stage.name
 
 

@@ -1,0 +1,1 @@
+"""Answers that no model writes: the likeliest of the choices, and what a file holds."""
