@@ -76,6 +76,11 @@ class Task:
     source: tuple[str, ...] = setting("Files or folders, or names on the hub, as openai/gsm8k:main.")
     gamma: Mapping[int, float] = setting("n -> γ: pairs of n words whose similarity is above it count, as {3 = 0.75, 5 = 0.65}.")
     kind: str = setting('Its format: triviaqa, mmlu, mmlu-knowledge, mmlu-reasoning, gsm8k, wmt09 or jsonl; "" for its name.', "")
+    fields: Mapping[str, str] | None = setting(
+        'Of kind jsonl, the fields of its records: {input = "q.text", target = "answerKey", choices = "choices.text", labels = '
+        '"choices.label", aliases, id, subset}; left out, input or question, target or answer, and these names.',
+        None,
+    )
     split: str = setting('Split of the source; "" for one that has answers: validation of triviaqa on the hub, else test.', "")
     on_error: Literal["raise", "skip"] = setting(
         "A record that is no example (no answer, a blank line of parallel text): an error (raise), or skipped and counted (skip).",

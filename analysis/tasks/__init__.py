@@ -6,7 +6,8 @@
                        ``mmlu-reasoning``, the paper's 34 and 22 subjects
 ``gsm8k``              school arithmetic; the target is the worked solution
 ``wmt09``              English into six languages, by sentences
-``jsonl:NAME``         records of ``input``, ``target``, ``aliases``; the task is called NAME
+``jsonl:NAME``         any records, of ``input`` or ``question``, ``target`` or ``answer``, ``aliases``, ``choices`` or
+                       fields that are named (``analysis.tasks.plain``); the task is called NAME
 =====================  ====================================================================================
 """
 

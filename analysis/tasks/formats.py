@@ -1,4 +1,4 @@
-"""The published formats of the four tasks, and a plain one of our own: records -> examples."""
+"""The published formats of the four tasks: records -> examples."""
 
 import re
 import tomllib
@@ -38,7 +38,7 @@ Examples = Iterator[Example | RecordError]
 """Examples in the order of their records, and in place of those that are none why they are not."""
 
 
-def _each(entries: Iterable[Entry], parse: Callable[[Record], Example | None]) -> Examples:
+def examples_of(entries: Iterable[Entry], parse: Callable[[Record], Example | None]) -> Examples:
     """Each record's example; None: the record is not asked for."""
     for entry in entries:
         if isinstance(entry, RecordError):
@@ -78,7 +78,7 @@ def triviaqa(source: Sequence[str | Path], split: str | None, subsets: Sequence[
         name = record.name("id", "question_id", "QuestionId", default=f"{record.stem}-{record.number}")
         return Example(name, "", record.text("question", "Question"), target, aliases, [])
 
-    return _each(read_records(source, split, configurations=["rc.nocontext"], hub_split="validation"), parse)
+    return examples_of(read_records(source, split, configurations=["rc.nocontext"], hub_split="validation"), parse)
 
 
 def most_held(texts: Sequence[str]) -> str:
@@ -136,7 +136,7 @@ def mmlu(source: Sequence[str | Path], split: str | None, subsets: Sequence[str]
         choices = [text.strip() for text in listed]
         return Example(f"{subject}-{number}", subject, record.text("question"), _right(record, choices), [], choices)
 
-    yield from _each(read_records(source, split, MMLU_COLUMNS, configurations=["all"]), parse)
+    yield from examples_of(read_records(source, split, MMLU_COLUMNS, configurations=["all"]), parse)
     if missing := [subject for subject in sorted(wanted) if subsets and not numbers[subject]]:
         raise TaskError(f"no record is of the subject {', '.join(missing)}: are all files of MMLU there?")
 
@@ -168,7 +168,7 @@ def gsm8k(source: Sequence[str | Path], split: str | None, subsets: Sequence[str
         name = f"gsm8k-{record.stem}-{record.number}"
         return Example(name, "", record.text("question"), solution, [number], [])
 
-    return _each(read_records(source, split, configurations=["main"]), parse)
+    return examples_of(read_records(source, split, configurations=["main"]), parse)
 
 
 def wmt09(source: Sequence[str | Path], split: str | None, subsets: Sequence[str]) -> Examples:
@@ -197,23 +197,3 @@ def _translations(
             yield inner.text("en"), inner.answer(language)
         except RecordError as error:
             yield error
-
-
-def plain(source: Sequence[str | Path], split: str | None, subsets: Sequence[str]) -> Examples:
-    """Any task: records of ``input`` and ``target``, and if there are any ``aliases``, ``choices``, ``id`` and ``subset``."""
-    found: set[str] = set()
-
-    def parse(record: Record) -> Example | None:
-        subset = record.name("subset", default="")
-        found.add(subset)
-        if subsets and subset not in subsets:
-            return None
-        lists = [record.texts(name) if record.fields.get(name) is not None else [] for name in ("aliases", "choices")]
-        target = record.answer("target")
-        aliases = [text for text in dict.fromkeys(lists[0]) if text.strip() and text.strip() != target and not is_absent(text)]
-        name = record.name("id", default=f"{record.stem}-{record.number}")
-        return Example(name, subset, record.text("input"), target, aliases, lists[1])
-
-    yield from _each(read_records(source, split), parse)
-    if missing := set(subsets) - found:
-        raise TaskError(f"no record is of the subset {', '.join(sorted(missing))}; the subsets are {', '.join(sorted(found))}")

@@ -3,7 +3,8 @@
 import logging
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -13,7 +14,8 @@ import pyarrow as pa
 from analysis.errors import ConfigError, TaskError
 from analysis.schemas import DROPS, EXAMPLES
 from analysis.tables import table_of
-from analysis.tasks.formats import Example, Examples, gsm8k, mmlu, mmlu_subjects, plain, triviaqa, wmt09
+from analysis.tasks.formats import Example, Examples, gsm8k, mmlu, mmlu_subjects, triviaqa, wmt09
+from analysis.tasks.plain import plain
 from analysis.tasks.prompts import draw_shots, find_template, prompt
 from analysis.tasks.records import RecordError
 
@@ -77,6 +79,7 @@ def read_task(
     limit: int | None = None,
     seed: int = 0,
     on_error: OnError = "raise",
+    fields: Mapping[str, str] | None = None,
 ) -> Loaded:
     """The examples of a task, with their prompts, and what was skipped.
 
@@ -101,6 +104,8 @@ def read_task(
     on_error
         What to do with a record that is no example (a field is missing, the answer is kept back, a line of parallel text is
         blank): "raise", or "skip", which counts it. A file that cannot be read is an error either way.
+    fields
+        Of plain records, part -> the field that holds it: ``analysis.tasks.plain``.
 
     Raises
     ------
@@ -110,6 +115,10 @@ def read_task(
         An unknown task or template, few-shot examples without a source, a limit below 1.
     """
     label, kind = find_kind(name)
+    if fields:
+        if kind.read is not plain:
+            raise ConfigError(f"fields are of plain records, and {name} has its own: leave them out, or read it as jsonl:NAME")
+        kind = kind._replace(read=partial(plain, fields=fields))
     if limit is not None and limit < 1:
         raise ConfigError(f"limit is {limit}: expected 1 or more examples of each subset")
     if shots < 0 or (shots and not shots_from and shots_split is None):
@@ -171,7 +180,7 @@ def find_kind(name: str) -> tuple[str, TaskKind]:
     """
     form, _, label = name.partition(":")
     if form == "jsonl" and label:
-        return label, TaskKind(plain, "question", "", ())
+        return label, TaskKind(plain, "question", "", (), reading=2)
     if name not in TASKS:
         raise ConfigError(f"{name!r} is no task: expected {', '.join(TASKS)}, or jsonl:NAME for records of input and target")
     return name, TASKS[name]

@@ -38,6 +38,8 @@ def _load(task: TaskStages, role: str, source: Sequence[str], split: str, limit:
 
     if config.on_error != "raise":  # else the provenance is what it was before there was this setting
         settings |= {"on_error": config.on_error}
+    if config.fields:
+        settings |= {"fields": config.fields}
 
     def make(**settings: Any) -> Loaded:
         loaded = read_task(task.kind, places, shots_from=shots_from, **settings)

@@ -93,6 +93,7 @@ OTHERS: dict[str, Any] = {
     "tasks.subsets": ("en-fr",),
     "tasks.stop": ("!",),
     "tasks.encoder": "other",
+    "tasks.fields": {"input": "q"},
     "models.answers": {"t": ("answers.jsonl",)},
     "models.scores": {"t": ("answers.jsonl",)},
     "influence.tasks": ("t",),
