@@ -124,7 +124,8 @@ class Task:
         _check(all(n > 0 for n in self.gamma), where + "gamma", dict(self.gamma), "n of 1 or more")
         for gamma in (*self.gamma.values(), *self.sensitivity):
             _check(-1 <= gamma <= 1, where + "gamma", gamma, "a cosine, between -1 and 1")
-        _check(not self.template or "{input}" in self.template, where + "template", self.template, "text that holds {input}")
+        named = self.template.replace("-", "").isalpha()  # by a name of templates.toml, which reading the task looks up
+        _check(not self.template or named or "{input}" in self.template, where + "template", self.template, "text with {input}")
         for key in ("shots", "limit", "mine_limit", "max_tokens"):
             _check(getattr(self, key) >= 0, where + key, getattr(self, key), "0 or more")
 

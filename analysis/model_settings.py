@@ -23,7 +23,7 @@ class Model:
         "Revisions (or subfolders) before it, oldest first: scored, and summed over for influence.", ()
     )
     step: int = setting("Training step of the last state, where its revision does not say; -1: unknown.", -1)
-    parameters: int = setting("How many parameters it has, where neither weights nor a server say.", 0)
+    parameters: int = setting("How many parameters it has; 0: as many as its weights, or as its server says.", 0)
     device: str = setting(
         "auto, cpu, cuda or cuda:1. auto: the first GPU, or all of them for a model that one has no room for; else the processor.",
         "auto",
@@ -49,11 +49,11 @@ class Model:
     too_long: Literal["drop", "truncate_left", "error"] = setting(
         "An example longer than its context: left out and counted, or cut at the prompt's start, or an error.", "drop"
     )
-    score: bool = setting("Let it score pairs; false only takes answers.", True)
-    generate: bool = setting("Let it write answers; false only scores pairs.", True)
+    score: bool = setting("Let it score pairs.", True)
+    generate: bool = setting("Let it write answers.", True)
     answers: Mapping[str, tuple[str, ...]] | None = setting(
         "Task -> files of its answers, in place of writing them: samples_*.jsonl of lm-evaluation-harness, or records of id "
-        "(or input) and output. Globs are allowed.",
+        "(or input) and output. Globs are allowed. With score = false and generate = false nothing else is asked of the model.",
         None,
     )
     scores: Mapping[str, tuple[str, ...]] | None = setting(
@@ -68,6 +68,7 @@ class Model:
             (self.connections > 0, "connections", "1 or more"),
             (self.parameters >= 0, "parameters", "0 or more"),
             (self.context_length >= 0, "context_length", "0 or more"),
+            (self.parameters > 0 or not (self.answers or self.scores), "parameters", "their number, which files do not say"),
             (not (self.is_server and self.checkpoints), "checkpoints", "[], for a server has one state"),
             (not (self.is_server and self.revision), "revision", '"", for a server has one state'),
         ):

@@ -84,7 +84,8 @@ class Resources:
             quiet_transformers()
             opened = self._served(model) if model.is_server else self._local(model, revision)
             step = model.step if revision == model.revision and opened.step < 0 else opened.step
-            self._model = key, replace(opened, name=model.called, step=step)
+            parameters = model.parameters or opened.num_parameters
+            self._model = key, replace(opened, name=model.called, step=step, num_parameters=parameters)
         return self._model[1]
 
     def weights(self, model: Model, revision: str) -> CausalModel:

@@ -29,11 +29,11 @@ def correlations(task: TaskStages) -> Iterator[Stage]:
     modes, the other γ, and the earlier checkpoints.
     """
     config, chosen = task.config, task.study.correlate
-    models = [model for model in task.study.models if model.score]
     first, *others = (_of_pairs(task, mode) for mode in chosen.modes)
     main = {n: [gamma] for n, gamma in config.gamma.items()}
-    last = [(model.called, model.revision) for model in models]
-    earlier = [(model.called, revision) for model in models for revision in model.checkpoints]
+    last = _scored(task)
+    states = [(model.called, revision) for model in task.study.models for revision in model.checkpoints]
+    earlier = [state for state in states if state in task.scores]
     statistics = tuple(dict.fromkeys([config.statistic, *chosen.statistics]))
     if not last:
         return
@@ -61,7 +61,7 @@ def differing(task: TaskStages) -> Iterator[Stage]:
     statistics = tuple(dict.fromkeys([config.statistic, *chosen.statistics]))
     settings: dict[str, Any] = {"mode": mode, "gammas": {n: [gamma] for n, gamma in config.gamma.items()}}
     settings |= {"statistics": statistics, "by_subset": chosen.by_subset, **task.resampling}
-    last = _scores(task, mode, [(model.called, model.revision) for model in task.study.models if model.score])
+    last = _scores(task, mode, _scored(task))
     if not last:
         return
     reads = {**task.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": last}
@@ -97,7 +97,7 @@ def trends(task: TaskStages) -> Iterator[Stage]:
     """Whether memorization grows with the size of the model, where there are three or more sizes."""
     config = task.config
     mode = _of_pairs(task, task.study.correlate.modes[0])
-    last = _scores(task, mode, [(model.called, model.revision) for model in task.study.models if model.score])
+    last = _scores(task, mode, _scored(task))
     if len(last) < LEAST_MODELS:
         return
     settings: dict[str, Any] = {"mode": mode, "gammas": {n: [gamma] for n, gamma in config.gamma.items()}}
@@ -120,6 +120,12 @@ def _correlation(
     reads = {**task.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": _scores(task, mode, states)}
     about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "correlations"}
     return task.stage("correlate", schemas.CORRELATIONS, correlate, folder="correlations", part=part, **about)
+
+
+def _scored(task: TaskStages) -> list[tuple[str, str]]:
+    """The last states that score the task."""
+    states = [(model.called, model.revision) for model in task.study.models]
+    return [state for state in states if state in task.scores]
 
 
 def _scores(task: TaskStages, mode: str, states: Sequence[tuple[str, str]]) -> list[Stage]:

@@ -43,11 +43,11 @@ def describe(config: Config, resources: Resources, model: Model) -> Iterator[Sta
 
 def score(task: TaskStages, model: Model, revision: str) -> Iterator[Stage]:
     """log P of each pair by one state of a model; and of all from s^y on, where a mode asks for that: the model reads once."""
-    if not model.score:
+    files = published(task, model.scores)
+    if not files and not model.score:
         return
     name, state = state_name(model, revision), state_settings(task.study, model, revision)
     about: dict[str, Any] = {"folder": "scores", "reads": task.reads("examples", "pairs")}
-    files = published(task, model.scores)
 
     def make(examples: pa.Table, pairs: pa.Table, **settings: Any) -> pa.Table:
         opened, cache = task.resources.model(model, revision), task.resources.cache / "scores"
@@ -76,9 +76,9 @@ def score(task: TaskStages, model: Model, revision: str) -> Iterator[Stage]:
 
 def write(task: TaskStages, model: Model) -> Iterator[Stage]:
     """What the model answers, and its score by each metric of the task's kind."""
-    if not model.generate or task.answers["metric"] == "":
-        return
     files = published(task, model.answers)
+    if (not files and not model.generate) or task.answers["metric"] == "":
+        return
     about: dict[str, Any] = {"folder": "generations", "part": state_name(model, model.revision), "reads": task.reads("examples")}
 
     def make(examples: pa.Table, *, metric: Metric, max_tokens: int, stop: tuple[str, ...], too_long: TooLong) -> pa.Table:
