@@ -31,9 +31,9 @@ class Holed(NamedTuple):
 def find_rigid(tokens, separator, pivots, first, last, before, offsets, wanted, following, starts, nexts):
     """Find the stretches of a pattern of one length that start ``before`` tokens before ``pivots[i]``, ``first <= i < last``.
 
-    The token at ``offsets[k]``, ascending, is ``wanted[k]``, or anything but the separator where that is negative: all tokens of the
-    pattern but those of the pivot. Fills ``starts``, and ``nexts`` with the tokens at ``following`` from the starts, as far as each
-    has room; returns how many there are. A cache miss each, and the others' overlap.
+    The token at ``offsets[k]``, ascending, is ``wanted[k]``, or anything but the separator where that is negative: all tokens of
+    the pattern but those of the pivot. Fills ``starts``, and ``nexts`` with the tokens at ``following`` from the starts, as far as
+    each has room; returns how many there are. A cache miss each, and the others' overlap.
     """
     size = np.int64(len(tokens))
     separator = np.int64(separator)

@@ -56,7 +56,7 @@ def plan(shard: Shard, pattern: CheckedPattern) -> Plan:
     stored = pattern.reversed() if shard.mirrored else pattern
     if not pattern.parts:  # holes alone: from every token on
         return Plan(stored, 0, [shard.interval(NONE)], 0, 0)
-    plans = []
+    plans: list[Plan] = []
     nearest = farthest = 0
     for part, of_text, (least, most) in zip(stored.parts, _in_text(shard, stored), stored.holes, strict=False):
         nearest, farthest = nearest + least, farthest + most
