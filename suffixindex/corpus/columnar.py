@@ -30,7 +30,7 @@ def _arrow_errors(path: str, kind: str) -> Iterator[Any]:
         raise MissingDependencyError(f"reading {kind} needs pyarrow: pip install 'suffixindex[parquet]'") from error
     try:
         yield pyarrow
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # the last, where a column has a name that is no text
         if isinstance(error, OSError) and error.errno is not None:  # the machine's, not Arrow's
             raise
         raise CorpusError(f"{path} is no readable {kind} file: {error}; fetch it again") from error

@@ -326,6 +326,24 @@ def test_parquet_statistics_that_are_damaged(tmp_path: Path) -> None:
     assert unread
 
 
+def test_a_column_whose_name_is_no_text(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["a"], "a name of a column": [1]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"a name of", b"\x8e name of"))
+    with pytest.raises(si.CorpusError, match=rf"^{path} is no readable Parquet file: 'utf-8' codec .*; fetch it again$"):
+        read(path)
+    table = pa.table({"text": ["a"], "a name of a column": [1]})
+    path = tmp_path / "a.arrow"
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    path.write_bytes(path.read_bytes().replace(b"a name of", b"\x8e name of"))
+    with pytest.raises(si.CorpusError, match=rf"^{path} is no readable Arrow file: "):
+        read(path)
+
+
 def test_empty_files_contribute_nothing(tmp_path: Path) -> None:
     for name in ("empty.jsonl", "empty.txt"):
         (tmp_path / name).touch()
