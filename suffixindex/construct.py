@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,7 +178,7 @@ def build_from(
 
 def inputs_of(sources: Sequence[Source]) -> bytes:
     """What ``sources.jsonl`` says of some sources."""
-    return "".join(json.dumps(asdict(source)) + "\n" for source in sources).encode()
+    return "".join(json.dumps(source.kept()) + "\n" for source in sources).encode()
 
 
 def _make_shards(job: Job, cluster: "Cluster | None", engine: str | None, checkpoint_seconds: float) -> list[ShardEntry]:

@@ -119,7 +119,7 @@ def estimate(
         A source has no size (standard input, a Hugging Face dataset), or there is nothing in the sample.
     """
     if any(source.bytes is None for source in sources):
-        raise CorpusError("a dry run needs inputs of known size, files: standard input and datasets have none")
+        raise CorpusError("a dry run needs inputs of known size, files: standard input and datasets have none, nor do some URLs")
     pieces, read = _sample(sources, options.record_bytes)
     if not pieces:
         raise CorpusError(f"the corpus is empty: {len(sources)} inputs hold no text")

@@ -18,7 +18,13 @@ CHECKED_TOKENS = 1 << 24  # whose ids are compared at a time
 
 def is_laid_out(sources: Sequence[Source], token_type: str, capacity: int) -> bool:
     """Whether the corpus is one file of a shard's tokens: each document followed by the largest id of the type."""
-    if len(sources) != 1 or sources[0].kind != token_type or sources[0].kind not in RAW or not sources[0].bytes:
+    if (
+        len(sources) != 1
+        or sources[0].url is not None
+        or sources[0].kind != token_type
+        or sources[0].kind not in RAW
+        or not sources[0].bytes
+    ):
         return False
     if sources[0].number != separator_of(token_type):
         return False

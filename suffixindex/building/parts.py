@@ -197,7 +197,7 @@ def read_part(index: Path, number: int) -> EncodedPart:
 
 def _check_seen(places: Sequence[Source]) -> None:
     for place in places:
-        if place.bytes is None:
+        if place.bytes is None or place.url is not None:  # what is at a URL is held against what was there when it is read
             continue
         try:
             size = os.stat(place.path).st_size

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from suffixindex.building.job import Job
 from suffixindex.errors import BuildError, FormatError
+from suffixindex.remote.urls import visible
 from suffixindex.storage.files import hash_file, remove, write_bytes
 from suffixindex.storage.format import (
     BUILD_STATE,
@@ -65,7 +66,7 @@ def publish(job: Job, shards: list[ShardEntry]) -> BuildReport:
         raise BuildError(f"{job.folder / BUILD_STATE} does not fit the files beside it: start anew with --restart") from error
     packages = ("suffixindex", "numpy", "numba", "tokenizers", "fastokens", "distributed")
     provenance = {
-        "command": sys.argv,
+        "command": [visible(word) for word in sys.argv],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": {phase: round(seconds, 3) for phase, seconds in job.state.seconds.items()},
         "peak_memory_bytes": max(peak_memory(), job.state.peak_memory_bytes),

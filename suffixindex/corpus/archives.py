@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import IO, NamedTuple
 
 from suffixindex.corpus.records import Chunk, Source
-from suffixindex.corpus.streams import COMPRESSED_BYTES, RawStream, open_stream
+from suffixindex.corpus.streams import COMPRESSED_BYTES, RawStream, open_file, open_stream
 from suffixindex.errors import CorpusError
 
 log = logging.getLogger(__name__)
@@ -53,11 +53,13 @@ MemberReader = Callable[[Source, Member, int], Iterator[Chunk] | None]
 """The chunks of a member; None where it is of no known kind."""
 
 
-def zip_is(path: str) -> tuple[str, str] | None:
+def zip_is(source: Source) -> tuple[str, str] | None:
     """What a zip file is that is no archive, and what to do about it."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_file(source, anywhere=True) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
+    except CorpusError:
+        raise
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):  # reading it will say so
         return None
     return next(((what, remedy) for test, what, remedy in NOT_ARCHIVES if names and test(names)), None)
@@ -96,7 +98,7 @@ def _hidden(name: str) -> bool:
 
 
 def _zip_members(source: Source) -> Iterator[Member]:
-    with zipfile.ZipFile(source.path) as archive:
+    with open_file(source, anywhere=True) as whole, zipfile.ZipFile(whole) as archive:
         for info in archive.infolist():
             if not info.filename:
                 raise CorpusError(f"{source.path}: a member has no name: the archive is damaged; fetch or pack it again")

@@ -3,7 +3,7 @@
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,10 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 
 from suffixindex.corpus.records import HUGGING_FACE, BadRecordError, Chunk, Parsed, Source, too_large
+from suffixindex.corpus.streams import open_file
 from suffixindex.errors import CorpusError, MissingDependencyError, SuffixIndexError
 
 ROWS = 1024
 BATCH_BYTES = 1 << 23
+DICTIONARY_BYTES = 1 << 20
 VIEWS = ("string_view", "binary_view")
 
 _SAVED = "dataset_info.json", "state.json"
@@ -41,7 +43,7 @@ def read_parquet(source: Source, start: int, limit: int) -> Iterator[Chunk]:
     with _arrow_errors(source.path, "Parquet"):
         import pyarrow.parquet
 
-        with pyarrow.parquet.ParquetFile(source.path, pre_buffer=False) as file:
+        with _opened(source) as place, pyarrow.parquet.ParquetFile(place, pre_buffer=False) as file:
             total = max(file.metadata.num_rows, 1)
             _check_columns(file.metadata, source.bytes or 0)
             groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
@@ -51,7 +53,7 @@ def read_parquet(source: Source, start: int, limit: int) -> Iterator[Chunk]:
                     row += group.num_rows
                     continue
                 rows = max(1, min(ROWS, BATCH_BYTES * group.num_rows // max(group.total_byte_size, 1)))
-                rows = min(rows, max(1, limit // max(_largest_row(source.path, file.metadata, number, limit // rows), 1)))
+                rows = min(rows, max(1, limit // max(_largest_row(place, file.metadata, number, limit // rows), 1)))
                 for batch in file.iter_batches(rows, row_groups=[number]):
                     skip = min(max(start - row, 0), len(batch))
                     row += len(batch)
@@ -61,7 +63,7 @@ def read_parquet(source: Source, start: int, limit: int) -> Iterator[Chunk]:
 
 def read_arrow(source: Source, start: int, limit: int) -> Iterator[Chunk]:
     """Rows of an Arrow (Feather) file or stream from row ``start`` on."""
-    with _arrow_errors(source.path, "Arrow") as pyarrow, pyarrow.OSFile(source.path) as file:
+    with _arrow_errors(source.path, "Arrow") as pyarrow, _opened(source) as place, _arrow_file(pyarrow, place) as file:
         row = 0
         for batch in map(_validated, _arrow_batches(pyarrow, file)):
             skip = min(max(start - row, 0), len(batch))
@@ -70,6 +72,20 @@ def read_arrow(source: Source, start: int, limit: int) -> Iterator[Chunk]:
             rows = min(rows, max(1, limit // max(_shared_bytes(batch), 1)))
             for first in range(skip, len(batch), rows):
                 yield from _chunks(batch.slice(first, rows), limit, file.tell())
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[Any]:
+    """What pyarrow takes: a path, or the file of a URL."""
+    if source.url is None:
+        yield source.path
+        return
+    with open_file(source, anywhere=True) as file:
+        yield file
+
+
+def _arrow_file(pyarrow: Any, place: Any) -> Any:
+    return pyarrow.OSFile(place) if isinstance(place, str) else pyarrow.PythonFile(place, "r")
 
 
 class _ReachedError(Exception):
@@ -117,7 +133,7 @@ def _check_columns(metadata: Any, size: int) -> None:
             next(file.iter_batches(1, row_groups=groups), None)
 
 
-def _largest_row(path: str, metadata: Any, number: int, harmless: int) -> int:
+def _largest_row(place: Any, metadata: Any, number: int, harmless: int) -> int:
     """At most how many bytes of text a row of a row group has that several rows may share in the file, unless they are few.
 
     A value that is stored once, in a column's dictionary or as the beginning of the next, is there in every row when it is read.
@@ -134,7 +150,9 @@ def _largest_row(path: str, metadata: Any, number: int, harmless: int) -> int:
     ]
     if not shared:
         return sum(delta)
-    with pyarrow.parquet.ParquetFile(path, metadata=metadata, pre_buffer=False, read_dictionary=shared) as file:
+    buffer = 0 if isinstance(place, str) else DICTIONARY_BYTES  # else the column comes whole, over a connection too
+    options = {"pre_buffer": False, "read_dictionary": shared, "buffer_size": buffer}
+    with pyarrow.parquet.ParquetFile(place, metadata=metadata, **options) as file:
         return int(sum(delta)) + _shared_bytes(next(file.iter_batches(1, row_groups=[number], columns=shared)))
 
 
@@ -265,7 +283,14 @@ def _plain_type(types: Any, kind: Any, all_times: bool) -> Any:
 # ---- Hugging Face ------------------------------------------------------------------------------------------------
 
 
-def saved_dataset(folder: str) -> list[str] | None:
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def saved_dataset(
+    folder: str, exists: Callable[[str], bool] = os.path.exists, read: Callable[[str], bytes] = _content
+) -> list[str] | None:
     """The Arrow files of a folder that ``save_to_disk`` wrote, of all its splits, in their order; None if it is none.
 
     Raises
@@ -275,20 +300,18 @@ def saved_dataset(folder: str) -> list[str] | None:
     """
     splits = os.path.join(folder, _SAVED_SPLITS)
     try:
-        if os.path.exists(splits):
-            with open(splits, "rb") as file:
-                names = json.load(file)["splits"]
-            return [path for name in names for path in saved_dataset(os.path.join(folder, name)) or []]
-        if not all(os.path.exists(os.path.join(folder, name)) for name in _SAVED):
+        if exists(splits):
+            names = json.loads(read(splits))["splits"]
+            return [path for name in names for path in saved_dataset(os.path.join(folder, name), exists, read) or []]
+        if not all(exists(os.path.join(folder, name)) for name in _SAVED):
             return None
-        with open(os.path.join(folder, _SAVED[1]), "rb") as file:
-            state = json.load(file)
+        state = json.loads(read(os.path.join(folder, _SAVED[1])))
         paths = [os.path.join(folder, entry["filename"]) for entry in state["_data_files"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorpusError(
             f"{folder} looks like a dataset of save_to_disk, but its JSON files are damaged; save it again"
         ) from error
-    missing = [path for path in paths if not os.path.exists(path)]
+    missing = [path for path in paths if not exists(path)]
     if missing:
         raise CorpusError(f"{missing[0]} is missing, which {folder}/{_SAVED[1]} lists; save the dataset again")
     return paths

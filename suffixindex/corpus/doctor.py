@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from suffixindex.corpus.formats import FORMATS
 from suffixindex.corpus.readers import examine, read_records
 from suffixindex.corpus.records import RECORD_BYTES, BadRecordError, RecordOptions, Source
-from suffixindex.corpus.sources import resolve
+from suffixindex.corpus.sources import place_of, resolve
 from suffixindex.corpus.streams import open_stream
 from suffixindex.errors import CorpusError
+from suffixindex.remote.urls import visible
 
 PROBLEMS = 5
 LONGEST = 3
@@ -171,7 +172,7 @@ def _sources(corpus: Any, input_format: str, settings: Mapping[str, Any], report
     for name in inputs:
         try:
             for source in resolve(name, input_format, **settings):
-                place = os.path.realpath(source.path)
+                place = place_of(source)
                 if place in seen:
                     report.problem(source.path, 0, "it is named twice: its documents would be counted twice")
                 seen.add(place)
@@ -179,7 +180,7 @@ def _sources(corpus: Any, input_format: str, settings: Mapping[str, Any], report
         except CorpusError as error:
             if len(inputs) == 1:
                 raise
-            report.problem(os.fspath(name), 0, str(error))
+            report.problem(visible(os.fspath(name)), 0, str(error))
 
 
 def _describe(source: Source, report: CorpusReport) -> None:

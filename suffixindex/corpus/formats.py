@@ -8,6 +8,7 @@ from suffixindex.corpus import columnar, delimited, json_values, lines, megatron
 from suffixindex.corpus.records import Chunk, Parsed, Source
 from suffixindex.corpus.text import Stream, as_utf8, is_text
 from suffixindex.errors import CorpusError
+from suffixindex.remote.urls import name_in
 
 
 class Format(NamedTuple):
@@ -221,7 +222,7 @@ def format_by_name(path: str) -> str:
     ending = ending_of(path)
     if ending in _BY_ENDING:
         return _BY_ENDING[ending]
-    stem = os.path.basename(path).partition(".")[0].lower()
+    stem = os.path.basename(name_in(path)).partition(".")[0].lower()
     if stem in TEXT_NAMES and not ending:
         return "text"
     what = f"the ending {ending}" if ending else "a name without an ending"
@@ -235,13 +236,14 @@ def in_folders(path: str) -> bool | None:
     """Whether a file in a folder is read by its name; None: where the folder holds nothing else."""
     ending = ending_of(path)
     if ending == ".json":  # in a folder of sources seldom a file of records; compressed ones, as C4's and Dolma's, are
-        return path.endswith(COMPRESSION_ENDINGS) or None
+        return name_in(path).endswith(COMPRESSION_ENDINGS) or None
     form = FORMATS.get(_BY_ENDING.get(ending, ""))
     return False if form is None else form.in_folders or None
 
 
 def ending_of(path: str) -> str:
     """The ending that says what a file is, that of a compression left out."""
+    path = name_in(path)
     for compression in COMPRESSION_ENDINGS:
         path = path.removesuffix(compression)
     return os.path.splitext(path)[1].lower()

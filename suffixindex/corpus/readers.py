@@ -41,7 +41,12 @@ def read_records(sources: Sequence[Source], start: tuple[int, int] = (0, 0), lim
         if source.bytes == 0:
             continue
         with plain_errors(source.path):
-            yield from _read_source(number, source, start[1] if number == start[0] else 0, limit)
+            try:
+                yield from _read_source(number, source, start[1] if number == start[0] else 0, limit)
+            except CorpusError:
+                if source.url is not None:  # of two files that follow each other at a URL the middle is no record
+                    check_unchanged(source)
+                raise
 
 
 def _read_source(number: int, source: Source, start: int, limit: int) -> Iterator[RawRecords]:
@@ -107,7 +112,7 @@ def _read_member(source: Source, member: Member, limit: int) -> Iterator[Chunk] 
     opened = unpacked(member.file, None)
     path = f"{source.path}/{member.name}"
     try:
-        kind = format_of(path, opened.head, given) if opened.head else "text"
+        kind = format_of(member.name, opened.head, given) if opened.head else "text"
     except UnknownKindError:
         return None
     read = FORMATS[kind].read_stream

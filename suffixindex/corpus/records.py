@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import orjson
 
 from suffixindex.corpus.text import BYTE_ORDER_MARK, undecodable
+from suffixindex.remote.urls import is_url
 from suffixindex.storage import exact
 
 STDIN = "-"
@@ -36,6 +37,15 @@ class Source:
     format: str
     bytes: int | None = None
     mtime_ns: int | None = None
+    etag: str | None = None
+    """Of a URL: the tag or checksum that its server tells, another one for another content."""
+    url: str | None = field(default=None, repr=False)
+    """What is asked for where ``path`` is a URL: with what gives access, which ``path`` is without; never shown or kept."""
+
+    def kept(self) -> dict[str, Any]:
+        """What an index keeps of it."""
+        kept = {"path": self.path, "format": self.format, "bytes": self.bytes, "mtime_ns": self.mtime_ns}
+        return kept if self.etag is None else {**kept, "etag": self.etag}
 
     @property
     def kind(self) -> str:
@@ -237,9 +247,10 @@ def hive_fields(path: str) -> dict[str, Any]:
     {'year': 2020, 'lang': 'en'}
     """
     fields: list[tuple[str, Any]] = []
+    at_url = is_url(path)
     for part in reversed(PurePath(path).parts[:-1]):
-        name, equals, value = part.partition("=")
-        if not name or not equals:
+        name, equals, value = (unquote(part) if at_url else part).partition("=")
+        if not name or not equals or (at_url and "?" in name):
             break
         text = unquote(value)
         number = int(text) if text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 19 else None

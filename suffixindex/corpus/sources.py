@@ -1,13 +1,15 @@
-"""What the user names as a corpus: files, folders, globs, standard input, Hugging Face datasets -> sources in a fixed order."""
+"""What the user names as a corpus: files, folders, globs, URLs, standard input, datasets of Hugging Face -> sources in order."""
 
 import glob
 import logging
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from suffixindex.corpus.archives import zip_is
 from suffixindex.corpus.columnar import saved_dataset
@@ -26,12 +28,20 @@ from suffixindex.corpus.streams import DAMAGES, open_stream, plain_errors
 from suffixindex.corpus.token_files import RAW as RAW_FORMATS
 from suffixindex.corpus.token_files import check_width, npy_token_type
 from suffixindex.errors import CorpusError
+from suffixindex.remote.urls import is_url, local_path, name_in, visible
 from suffixindex.storage.format import BUILD_STATE, MANIFEST, SOURCES
+from suffixindex.system.parallel import in_order
+
+if TYPE_CHECKING:
+    from suffixindex.remote.http import Status
+    from suffixindex.remote.listing import Found
 
 __all__ = ["HUGGING_FACE", "INPUT_FORMATS", "STDIN", "TOKEN_FORMATS", "Source", "resolve", "token_type_of"]
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 16
+"""Files at URLs whose beginnings are read at a time, since each is a request or two."""
 INDEX_DEPTH = 3  # folders from an index's own to those of its files
 
 
@@ -49,7 +59,9 @@ def resolve(
     inputs
         Paths of files (:data:`suffixindex.corpus.formats.FORMATS`; what is compressed is unpacked, members of zip and tar files are
         read), folders (walked for known kinds; hidden entries and indexes are passed over), globs, ``-`` for standard input,
-        ``hf:NAME?name=CONFIG&split=SPLIT&revision=REVISION`` for a Hugging Face dataset.
+        ``hf:NAME?name=CONFIG&split=SPLIT&revision=REVISION`` for a Hugging Face dataset; URLs of files, of folders and with globs,
+        of any scheme that fsspec knows, also chained: ``s3://bucket/c4/*.json.gz``, ``hf://datasets/USER/NAME/data``,
+        ``zip://*.jsonl::https://host/a.zip``. What gives access to them, as a password, is not kept.
     input_format
         ``auto`` goes by a file's content and its ending, and refuses what neither tells (standard input is JSON lines); ``lines``
         makes each line a document, ``text`` each file; ``u8``, ``u16`` and ``u32`` are files of nothing but ids. One in which each
@@ -79,11 +91,16 @@ def resolve(
     sources = [_numbered(source, separator, sequences_per_step) for source in sources]
     if len({source.kind in TOKEN_FORMATS for source in sources}) > 1:
         raise CorpusError("the corpus is text and ids at once: build an index of each")
-    places = Counter(source.path if source.bytes is None else os.path.realpath(source.path) for source in sources)
+    places = Counter(map(place_of, sources))
     repeated = [path for path, times in places.items() if times > 1]
     if repeated:
         raise CorpusError(f"{repeated[0]} is named twice: its documents would be counted twice")
     return sources
+
+
+def place_of(source: Source) -> str:
+    """The same of two sources of one file."""
+    return source.path if source.bytes is None or source.url is not None else os.path.realpath(source.path)
 
 
 def _numbered(source: Source, separator: int | None, sequences_per_step: int | None) -> Source:
@@ -106,8 +123,11 @@ class _Resolver:
         self._is_index: dict[str, bool] = {}
 
     def resolve(self, name: str) -> Iterator[Source]:
+        name = local_path(name)
         if name == STDIN:
             yield Source(STDIN, "jsonl" if self.input_format == "auto" else self.input_format)
+        elif is_url(name):
+            yield from self._url(name)
         elif name.startswith(HUGGING_FACE):
             yield Source(name, "huggingface")
         elif os.path.isdir(name):
@@ -141,18 +161,29 @@ class _Resolver:
         if saved is not None:
             yield from (source_of(path, "arrow") for path in saved)
             return
+        yield from self._chosen(folder, self._walk(folder), lambda paths: map(self._source_or_error, paths))
+
+    def _source_or_error(self, path: str) -> Source | UnknownKindError:
+        try:
+            return source_of(path, self.input_format)
+        except UnknownKindError as error:
+            return error
+
+    def _chosen(
+        self, folder: str, paths: Iterable[str], read: Callable[[list[str]], Iterator[Source | UnknownKindError]]
+    ) -> Iterator[Source]:
+        """Those of a folder's files that are of a known kind."""
         first: list[str] = []
         second: list[str] = []
         passed_over: Counter[str] = Counter()
-        for path in self._walk(folder):
+        for path in paths:
             known = in_folders(path)
             (first if known else second).append(path) if known is not False else passed_over.update([_kind_of_name(path)])
         found = False
-        for path in first or second:
-            try:
-                source = source_of(path, self.input_format)
-            except UnknownKindError as error:
-                log.warning("passed over: %s", error)
+        chosen = first or second
+        for path, source in zip(chosen, read(chosen), strict=True):
+            if isinstance(source, UnknownKindError):
+                log.warning("passed over: %s", source)
                 passed_over[_kind_of_name(path)] += 1
                 continue
             found = True
@@ -171,6 +202,63 @@ class _Resolver:
                 f"{folder} holds no file of a known kind (.jsonl .parquet .txt .csv, source files; also .gz, .zst, .bz2, .xz)"
             )
 
+    # ---- URLs ----
+
+    def _url(self, url: str) -> Iterator[Source]:
+        from suffixindex.remote.listing import expand
+
+        with ThreadPoolExecutor(AT_ONCE, "resolve") as pool:
+            found = expand(url)
+            files = (self._source_at(one) for one in found) if len(found) == 1 else in_order(pool, self._source_at, found, AT_ONCE)
+            for one, source in zip(found, files, strict=True):
+                yield from self._folder_at(one.url, pool) if source is None else [source]
+
+    def _source_at(self, found: "Found") -> Source | None:
+        """A file at a URL; None if it is a folder."""
+        from suffixindex.remote.files import status_of
+
+        status = found.status
+        if status is None or not (status.is_folder or status.etag or status.mtime_ns):
+            status = status_of(found.url)
+        return None if status.is_folder else source_at(found.url, status, self.input_format)
+
+    def _folder_at(self, url: str, pool: ThreadPoolExecutor) -> Iterator[Source]:
+        from suffixindex.remote.listing import read_small, walk
+
+        folder = visible(url).rstrip("/")
+        found = {visible(one.url): one for one in walk(url)}
+
+        def read(paths: list[str]) -> Iterator[Source | UnknownKindError]:
+            return in_order(pool, attempt, paths, AT_ONCE)
+
+        def attempt(path: str) -> Source | UnknownKindError:
+            try:
+                source = self._source_at(found[path])
+            except UnknownKindError as error:
+                return error
+            return source if source is not None else UnknownKindError(f"{path} is a folder")
+
+        saved = saved_dataset(folder, found.__contains__, lambda path: read_small(found[path].url))
+        if saved is not None:
+            yield from (source for source in read(saved) if isinstance(source, Source))
+            return
+        yield from self._chosen(folder, self._not_hidden(folder, found), read)
+
+    def _not_hidden(self, folder: str, paths: Iterable[str]) -> list[str]:
+        """As :meth:`_walk`, of files in order."""
+        below: dict[str, set[str]] = {}
+        for path in paths:
+            parts = path[len(folder) :].split("/")
+            for level in range(1, len(parts)):
+                below.setdefault(folder + "/".join(parts[:level]), set()).add(parts[level])
+        indexes = {folder for folder, names in below.items() if _is_index_of(names)}
+        self.indexes |= indexes
+        return [
+            path
+            for path in paths
+            if not any(map(_is_hidden, name_in(path[len(folder) :]).split("/"))) and not _is_below(path, indexes)
+        ]
+
     def _walk(self, folder: str) -> list[str]:
         """The files of a folder that are not hidden and no part of an index, sorted."""
         paths: list[str] = []
@@ -182,6 +270,14 @@ class _Resolver:
             folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
             paths += [os.path.join(parent, name) for name in names if not name.startswith(".")]
         return sorted(paths, key=lambda path: Path(path).parts)
+
+
+def _is_hidden(part: str) -> bool:
+    return part.startswith((".", "__pycache__"))
+
+
+def _is_below(path: str, folders: set[str]) -> bool:
+    return any(path.startswith(f"{folder}/") for folder in folders)
 
 
 def _kind_of_name(path: str) -> str:
@@ -219,11 +315,34 @@ def source_of(path: str, input_format: str) -> Source:
         source = Source(path, input_format, status.st_size, status.st_mtime_ns)
         if not status.st_size:
             return replace(source, format=_format_of_nothing(path, input_format))
-        source = replace(source, format=_format_of_file(source))
-    if source.kind in RAW_FORMATS:
-        check_width(path, status.st_size, source.kind)
-    if source.kind == "zip" and (what := zip_is(path)) is not None:
-        raise UnknownKindError(f"{path} is {what[0]}, and no corpus: {what[1]}")
+        return _of_content(source)
+
+
+def source_at(url: str, status: "Status", input_format: str) -> Source:
+    """A file at a URL as a source.
+
+    Raises
+    ------
+    CorpusError
+        It cannot be read, is damaged, or is of no known kind.
+    """
+    path = visible(url)
+    source = Source(path, input_format, status.size, status.mtime_ns, status.etag, url)
+    if input_format == "megatron" or (input_format == "auto" and ending_of(path) == ".idx"):
+        raise CorpusError(f"{path}: a Megatron dataset is read of files alone: fetch its .idx and .bin, and name the .idx")
+    if status.size == 0:
+        return replace(source, format=_format_of_nothing(path, input_format))
+    with plain_errors(path):
+        return _of_content(source)
+
+
+def _of_content(source: Source) -> Source:
+    """A source with the format that its content tells."""
+    source = replace(source, format=_format_of_file(source))
+    if source.kind in RAW_FORMATS and source.bytes is not None:
+        check_width(source.path, source.bytes, source.kind)
+    if source.kind == "zip" and (what := zip_is(source)) is not None:
+        raise UnknownKindError(f"{source.path} is {what[0]}, and no corpus: {what[1]}")
     return source
 
 
@@ -262,4 +381,4 @@ def token_type_of(source: Source) -> str:
     """The narrowest token type that holds the ids of a source, of those that a dataset's type may be."""
     if source.kind in RAW_FORMATS:
         return source.kind
-    return npy_token_type(source.path) if source.kind == "npy" else token_type_of_dataset(Path(source.path))
+    return npy_token_type(source) if source.kind == "npy" else token_type_of_dataset(Path(source.path))

@@ -9,14 +9,18 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 import zstandard
 
 from suffixindex.corpus.records import STDIN, Source
 from suffixindex.corpus.text import Stream, Utf8Stream
 from suffixindex.errors import CorpusError
+from suffixindex.remote.urls import HTTP, scheme_of
 from suffixindex.system.encodings import encoding_of
+
+if TYPE_CHECKING:
+    from suffixindex.remote.http import Status
 
 COMPRESSED_BYTES = 1 << 17
 HEAD_BYTES = 1 << 16
@@ -59,8 +63,33 @@ def open_stream(source: Source, *, text: bool = True) -> Iterator[Opened]:
             raise CorpusError("standard input is closed: there is nothing to read from -")
         yield unpacked(sys.stdin.buffer, None, text)
         return
-    with open(source.path, "rb") as raw:
-        yield unpacked(raw, None if source.bytes is None else raw, text)
+    with open_file(source) as raw:
+        yield unpacked(raw, None if source.bytes is None and source.url is None else raw, text)
+
+
+def open_file(source: Source, *, anywhere: bool = False) -> IO[bytes]:
+    """A file of this machine, or of a URL; ``anywhere``: its size is known, and one can move in it.
+
+    Raises
+    ------
+    CorpusError
+        A URL cannot be read, its file is another one than it was, or its server gives it in one piece alone.
+    """
+    if source.url is None:
+        return open(source.path, "rb")
+    from suffixindex.remote.files import open_url, status_of
+    from suffixindex.remote.http import Status
+
+    status = Status(source.bytes, source.etag, source.mtime_ns)
+    if scheme_of(source.url) in HTTP:  # whose ranges are not known yet
+        status = status_of(source.url)
+        _check_status(source, status)
+    if anywhere and not (status.ranges and status.size is not None):
+        raise CorpusError(
+            f"{source.path} is read here and there ({source.kind}), and its server gives it from the beginning alone: "
+            "fetch it, and name the file"
+        )
+    return cast(IO[bytes], open_url(source.url, status))
 
 
 def unpacked(file: IO[bytes], raw: IO[bytes] | None, text: bool = True) -> Opened:
@@ -293,14 +322,31 @@ def check_unchanged(source: Source, raw: IO[bytes] | None = None) -> None:
     CorpusError
         It has another size or time, or another file stands in its place.
     """
+    if source.url is not None:
+        from suffixindex.remote.files import status_of
+
+        _check_status(source, status_of(source.url))
+        return
     if source.bytes is None or source.kind == "megatron":
         return
     status = os.stat(source.path)
     identity = os.fstat(raw.fileno()) if raw is not None else status
     now = status.st_size, status.st_mtime_ns
     if now != (source.bytes, source.mtime_ns) or (status.st_ino, status.st_dev) != (identity.st_ino, identity.st_dev):
-        what = f"{source.bytes:,} bytes then, {status.st_size:,} now" if now[0] != source.bytes else "it was written to or replaced"
-        raise CorpusError(
-            f"{source.path} changed while it was read ({what}): a corpus must stay as it is while an index of it is built; "
-            "run the build again with --restart when nothing writes to it"
-        )
+        raise _changed(source, status.st_size)
+
+
+def _check_status(source: Source, status: "Status") -> None:
+    """The same of a URL."""
+    said = zip((status.size, status.etag, status.mtime_ns), (source.bytes, source.etag, source.mtime_ns), strict=True)
+    if any(now is not None and then is not None and now != then for now, then in said):
+        raise _changed(source, status.size)
+
+
+def _changed(source: Source, size: int | None) -> CorpusError:
+    sizes = source.bytes is not None and size is not None and size != source.bytes
+    what = f"{source.bytes:,} bytes then, {size:,} now" if sizes else "it was written to or replaced"
+    return CorpusError(
+        f"{source.path} changed while it was read ({what}): a corpus must stay as it is while an index of it is built; "
+        "run the build again with --restart when nothing writes to it"
+    )

@@ -11,6 +11,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from suffixindex.corpus.records import BadRecordError, Chunk, Parsed, Source, too_large
+from suffixindex.corpus.streams import open_file
 from suffixindex.errors import CorpusError
 
 CHUNK_TOKENS = 1 << 19
@@ -24,14 +25,15 @@ Document = tuple[NDArray[Any], dict[str, Any]]
 
 def read_raw(source: Source, start: int, limit: int) -> Iterator[Chunk]:
     """Documents that each end with the separator, which is left out; without one, the file is a document."""
-    check_width(source.path, os.path.getsize(source.path), source.kind)
-    with open(source.path, "rb") as file:
+    with open_file(source, anywhere=True) as file:
+        check_width(source.path, file.seek(0, os.SEEK_END), source.kind)
+        file.seek(0)
         yield from _chunks(file, np.dtype(RAW[source.kind]), source.number, start, limit)
 
 
 def read_npy(source: Source, start: int, limit: int) -> Iterator[Chunk]:
     """The same of an array that ``numpy.save`` wrote."""
-    with open(source.path, "rb") as file:
+    with open_file(source, anywhere=True) as file:
         dtype, _ = npy_header(source.path, file)
         yield from _chunks(file, dtype, source.number, start, limit)
 
@@ -78,7 +80,9 @@ def npy_header(path: str, file: IO[bytes]) -> tuple[np.dtype[Any], int]:
         raise CorpusError(f"{path} is an array of {dtype.name}, expected integers, ids: save it as array.astype('uint32')")
     if len(shape) != 1:
         raise CorpusError(f"{path} is an array of the shape {list(shape)}, expected one dimension: save it as array.reshape(-1)")
-    found = os.fstat(file.fileno()).st_size - file.tell()
+    start = file.tell()
+    found = file.seek(0, os.SEEK_END) - start
+    file.seek(start)
     if found != shape[0] * dtype.itemsize:
         raise CorpusError(
             f"{path} has {found:,} bytes of ids, expected {shape[0] * dtype.itemsize:,} ({shape[0]:,} of {dtype.name}): "
@@ -87,10 +91,10 @@ def npy_header(path: str, file: IO[bytes]) -> tuple[np.dtype[Any], int]:
     return dtype, shape[0]
 
 
-def npy_token_type(path: str) -> str:
+def npy_token_type(source: Source) -> str:
     """The narrowest token type that holds the ids of an array's type; of a wide one, the ids themselves are looked at when read."""
-    with open(path, "rb") as file:
-        dtype, _ = npy_header(path, file)
+    with open_file(source, anywhere=True) as file:
+        dtype, _ = npy_header(source.path, file)
     return {1: "u8", 2: "u16"}.get(dtype.itemsize, "u32")
 
 

@@ -49,7 +49,7 @@ def build_on(cluster: Cluster, job: Job, engine: str | None) -> list[ShardEntry]
     """
     job = replace(job, folder=job.folder.absolute())
     for source in job.sources:
-        if source.bytes is None and not source.path.startswith(HUGGING_FACE):
+        if source.bytes is None and source.url is None and not source.path.startswith(HUGGING_FACE):
             raise BuildError(f"{source.path} is no file: workers of a cluster cannot read it; write it to one first")
     if job.state.encoded is None:
         _begin(job)
@@ -134,7 +134,7 @@ def _encode(cluster: Cluster, job: Job, engine: str | None) -> None:
 
 def _place(source: Source) -> Source:
     """A source as other machines find it."""
-    return source if source.bytes is None else replace(source, path=os.path.abspath(source.path))
+    return source if source.bytes is None or source.url is not None else replace(source, path=os.path.abspath(source.path))
 
 
 def _lap(state: BuildState, clock: Clock, peak_memory: int, folder: Path) -> None:

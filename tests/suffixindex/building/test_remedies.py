@@ -23,8 +23,10 @@ from suffixindex import construct
 from suffixindex.building import state
 from suffixindex.corpus.formats import SIGNATURES
 from suffixindex.corpus.megatron import HEADER_BYTES
+from suffixindex.remote import problems
 from tests.helpers.building import write_jsonl, write_tokenizer
 from tests.helpers.foreign_building import write_megatron
+from tests.helpers.http_server import Manner, Server
 from tests.suffixindex.building.test_resume import content_of
 from tests.suffixindex.corpus.test_formats import tarred, zipped
 
@@ -282,6 +284,61 @@ def a_name_that_is_no_file(folder: Path) -> Refused:
     return Refused({"corpus": "owner/dataset"}, lambda said: {"corpus": file(folder, "a.jsonl", GOOD)})
 
 
+# ---- URLs ----------------------------------------------------------------------------------------------------------
+
+SERVERS: list[Server] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers_end() -> Iterator[None]:
+    yield
+    while SERVERS:
+        SERVERS.pop().close()
+
+
+def at_url(advice: str, name: str, content: bytes, follow: Callable[[Server, Path], dict[str, Any]], **manner: Any) -> None:
+    """A file that a server gives in a manner that is refused."""
+
+    def prepare(folder: Path) -> Refused:
+        pytest.importorskip("aiohttp", reason="the extra remote is not installed")
+        (folder / "served").mkdir()
+        server = Server(folder / "served", Manner(**manner))
+        SERVERS.append(server)
+        path = file(server.folder, name, content)
+
+        def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+            monkeypatch.setattr(problems, "FIRST_SECONDS", 0.0)
+            monkeypatch.setattr(problems, "TRIES", 2)
+
+        return Refused({"corpus": f"{server.url}/{name}", "patch": patch}, lambda said: follow(server, path))
+
+    CASES[f"{advice[:50]} ({name}, {len(CASES)})"] = advice, prepare
+
+
+def mannerly(server: Server, path: Path) -> dict[str, Any]:
+    server.manner.drop_after, server.manner.password = None, None
+    server.manner.statuses.clear()
+    return {}
+
+
+at_url(
+    "fetch it, and name the file", "a.zip", zipped({"a.jsonl": GOOD.encode()}), lambda server, path: {"corpus": path}, ranges=False
+)
+at_url("fetch its .idx and .bin, and name the .idx", "a.idx", b"MMIDIDX", lambda server, path: {"corpus": written_beside(path)})
+at_url("check the address and the connection, then run the", "a.jsonl", GOOD.encode(), mannerly, statuses={"/a.jsonl": [503] * 99})
+at_url("check the password in it; one that is signed", "a.jsonl", GOOD.encode(), mannerly, password="another")
+at_url("more tries brought nothing ({}): run the same", "a.jsonl", GOOD.encode(), mannerly, drop_after=0)
+
+
+def written_beside(path: Path) -> Path:
+    return write_megatron(path.parent / "b", [[1, 2, 3], [4, 5, 6]])
+
+
+@case("reads {}://; fetch the files by other means")
+def a_scheme_that_nothing_reads(folder: Path) -> Refused:
+    return Refused({"corpus": "nothing://a/b.jsonl"}, lambda said: {"corpus": file(folder, "a.jsonl", GOOD)})
+
+
 # ---- Megatron ----------------------------------------------------------------------------------------------------
 
 
@@ -450,7 +507,7 @@ def test_the_advice_ends_in_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert content_of(built) == content_of(tmp_path / "undisturbed")
 
 
-PLACES = ("building", "corpus", "tokenizers", "construct.py", "system/memory.py", "gpu_sort/device.py")
+PLACES = ("building", "corpus", "remote", "tokenizers", "construct.py", "system/memory.py", "gpu_sort/device.py")
 ADVICE = re.compile(
     r"--[a-z]|[;:,] (or )?(fetch|save|mend|unpack|make|write|give|name|choose|leave|take|use|wait|free|remove|build|run|start|"
     r"update|install|pip|extract|export|repair|ask|check|connect|double)\b|expected (one of|raise or|1 or more)"
