@@ -59,7 +59,7 @@ def build(
     Parameters
     ----------
     corpus
-        Files, folders, globs, ``-`` or ``hf:NAME``; see :func:`suffixindex.corpus.sources.resolve`.
+        Files, folders, globs, URLs of them, ``-`` or ``hf:NAME``; see :func:`suffixindex.corpus.sources.resolve`.
     index
         Folder to make. An index of the same settings there is left as it is.
     tokenizer

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 @click.option("--workers", type=THREADS, help="Build on so many processes of this machine.")
 @click.option("--dry-run", is_flag=True, help="Only estimate shards, disk, memory and time, from a sample.")
 def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **settings: Any) -> None:
-    """Build an index of CORPUS: files, folders, globs, - for stdin, hf:NAME for a Hugging Face dataset.
+    """Build an index of CORPUS: files, folders, globs, URLs of them, - for stdin, hf:NAME for a Hugging Face dataset.
 
     Reads .jsonl, .json, .csv, .tsv, .parquet, .arrow, .txt and source files, also .gz, .zst, .bz2, .xz, zip and tar; .npy; Megatron
     datasets by their .idx. What a corpus holds: suffixindex check. Interrupted, the same command goes on.
@@ -71,6 +71,7 @@ def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **se
     \b
     Example:
       suffixindex build pile/*.jsonl.zst -o pile-neox --tokenizer EleutherAI/pythia-70m --memory 16GiB
+      suffixindex build s3://bucket/c4/*.json.gz -o c4 --tokenizer words
       suffixindex build document.idx -o pile-steps --tokenizer EleutherAI/pythia-70m --sequences-per-step 1024
     """
     from suffixindex.construct import build as build_index

@@ -41,6 +41,8 @@ class Source:
     """Of a URL: the tag or checksum that its server tells, another one for another content."""
     url: str | None = field(default=None, repr=False)
     """What is asked for where ``path`` is a URL: with what gives access, which ``path`` is without; never shown or kept."""
+    ranges: bool = field(default=True, repr=False)
+    """Whether the server of a URL gives any part of it, or the whole alone."""
 
     def kept(self) -> dict[str, Any]:
         """What an index keeps of it."""

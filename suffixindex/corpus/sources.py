@@ -327,7 +327,7 @@ def source_at(url: str, status: "Status", input_format: str) -> Source:
         It cannot be read, is damaged, or is of no known kind.
     """
     path = visible(url)
-    source = Source(path, input_format, status.size, status.mtime_ns, status.etag, url)
+    source = Source(path, input_format, status.size, status.mtime_ns, status.etag, url, status.ranges)
     if input_format == "megatron" or (input_format == "auto" and ending_of(path) == ".idx"):
         raise CorpusError(f"{path}: a Megatron dataset is read of files alone: fetch its .idx and .bin, and name the .idx")
     if status.size == 0:

@@ -73,23 +73,19 @@ def open_file(source: Source, *, anywhere: bool = False) -> IO[bytes]:
     Raises
     ------
     CorpusError
-        A URL cannot be read, its file is another one than it was, or its server gives it in one piece alone.
+        A URL cannot be read, or its server gives it in one piece alone.
     """
     if source.url is None:
         return open(source.path, "rb")
-    from suffixindex.remote.files import open_url, status_of
+    from suffixindex.remote.files import open_url
     from suffixindex.remote.http import Status
 
-    status = Status(source.bytes, source.etag, source.mtime_ns)
-    if scheme_of(source.url) in HTTP:  # whose ranges are not known yet
-        status = status_of(source.url)
-        _check_status(source, status)
-    if anywhere and not (status.ranges and status.size is not None):
+    if anywhere and not (source.ranges and source.bytes is not None):
         raise CorpusError(
             f"{source.path} is read here and there ({source.kind}), and its server gives it from the beginning alone: "
             "fetch it, and name the file"
         )
-    return cast(IO[bytes], open_url(source.url, status))
+    return cast(IO[bytes], open_url(source.url, Status(source.bytes, source.etag, source.mtime_ns, source.ranges)))
 
 
 def unpacked(file: IO[bytes], raw: IO[bytes] | None, text: bool = True) -> Opened:
@@ -323,6 +319,8 @@ def check_unchanged(source: Source, raw: IO[bytes] | None = None) -> None:
         It has another size or time, or another file stands in its place.
     """
     if source.url is not None:
+        if source.etag is not None and scheme_of(source.url) in HTTP:  # every answer had it
+            return
         from suffixindex.remote.files import status_of
 
         _check_status(source, status_of(source.url))

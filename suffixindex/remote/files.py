@@ -114,7 +114,7 @@ def _open(url: str, status: Status) -> RemoteFile:
     if scheme_of(url) in HTTP and status.ranges and status.size is not None:
         fetcher = http.Requests(place.filesystem, place.path, status)
     elif scheme_of(url) in HTTP:
-        fetcher = http.Download(place.filesystem, place.path)
+        fetcher = http.Download(place.filesystem, place.path, status)
     elif place.filesystem.async_impl and status.size is not None and not parted(url)[1]:
         fetcher = _Ranges(place)
     else:

@@ -77,7 +77,7 @@ async def _status_of(filesystem: Any, url: str) -> Status:
     answer = await _get(filesystem, url, "0-0")
     try:
         headers = answer.headers
-        etag = headers.get("ETag", "").removeprefix("W/") or headers.get("Content-MD5") or None
+        etag = _etag(answer)
         mtime = _nanoseconds(headers["Last-Modified"]) if "Last-Modified" in headers and etag is None else None
         asked = answer.history[0].url if answer.history else answer.url
         folder = asked.path.endswith("/") or answer.url.path == asked.path + "/"
@@ -102,9 +102,22 @@ def _nanoseconds(date: str) -> int | None:
         return None
 
 
-def _check(answer: Any) -> None:
+def _check(answer: Any, etag: str | None = None) -> None:
+    """
+    Raises
+    ------
+    StatusError
+    ChangedError
+        The answer is of another file than that with this tag, or of one that is shorter.
+    """
+    if answer.status == 416 or (answer.status < 400 and etag is not None and _etag(answer) not in (None, etag)):
+        raise ChangedError
     if answer.status >= 400:
         raise StatusError(answer.status, answer.reason or "")
+
+
+def _etag(answer: Any) -> str | None:
+    return answer.headers.get("ETag", "").removeprefix("W/") or answer.headers.get("Content-MD5") or None
 
 
 class Requests:
@@ -130,10 +143,7 @@ class Requests:
     async def _fetch(self, start: int, stop: int, into: bytearray) -> None:
         answer = await _get(self._filesystem, self._url, f"{start}-{stop - 1}")
         try:
-            etag = answer.headers.get("ETag", "").removeprefix("W/")
-            if answer.status == 416 or (answer.status == 206 and self._etag and etag and etag != self._etag):
-                raise ChangedError
-            _check(answer)
+            _check(answer, self._etag)
             if answer.status != 206:
                 raise OSError("the server had ranges of it, and sends the whole now")
             left = stop - start
@@ -154,9 +164,10 @@ class Download:
 
     parallel = 1
 
-    def __init__(self, filesystem: Any, url: str) -> None:
+    def __init__(self, filesystem: Any, url: str, status: Status) -> None:
         self._filesystem = filesystem
         self._url = url
+        self._etag = status.etag
         self._answer: Any = None
         self._at = 0
         self._under_way: Future[None] | None = None
@@ -175,7 +186,7 @@ class Download:
             self._end()
             self._answer = await _get(self._filesystem, self._url, "0-")
             self._at = 0
-            _check(self._answer)
+            _check(self._answer, self._etag)
         while self._at < stop:
             block = await self._answer.content.read(min(BUFFER_BYTES, stop - self._at))
             if not block:

@@ -87,6 +87,8 @@ def missing_package(url: str) -> MissingDependencyError:
 
 def told(url: str, error: BaseException) -> str:
     """What a library says of a URL, in a line and without what gives access to it."""
+    if "ClientPayloadError" in _names(error):
+        return "the connection ended"
     text = " ".join(without_secrets(str(error), url).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -110,7 +110,7 @@ class RemoteFile(io.RawIOBase):
             return None
         part = self._part(wanted)
         content = part.content.result()
-        if self._size is None and len(content) < part.stop - part.start:
+        if self._size is None and len(content) < part.stop - part.start and (content or not part.start):
             self._size = part.start + len(content)
         block = memoryview(content)[self._at - part.start :][:wanted]
         self._at += len(block)
