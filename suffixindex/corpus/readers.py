@@ -20,7 +20,7 @@ from suffixindex.corpus.records import (
     take_text,
     too_large,
 )
-from suffixindex.corpus.streams import check_unchanged, open_stream, plain_errors, unpacked
+from suffixindex.corpus.streams import Beginnings, check_unchanged, open_stream, plain_errors, unpacked
 from suffixindex.errors import CorpusError
 
 __all__ = ["Documents", "RawRecords", "RecordOptions", "Source", "metadata_line", "parse", "read_records"]
@@ -36,20 +36,26 @@ def read_records(sources: Sequence[Source], start: tuple[int, int] = (0, 0), lim
     CorpusError
         A source cannot be opened, is damaged, or is another one at its end than it was.
     """
-    for number in range(start[0], len(sources)):
-        source = sources[number]
-        if source.bytes == 0:
-            continue
-        with plain_errors(source.path):
-            try:
-                yield from _read_source(number, source, start[1] if number == start[0] else 0, limit)
-            except CorpusError:
-                if source.url is not None:  # of two files that follow each other at a URL the middle is no record
-                    check_unchanged(source)
-                raise
+    with Beginnings(sources, _is_stream) as beginnings:
+        for number in range(start[0], len(sources)):
+            source = sources[number]
+            if source.bytes == 0:
+                continue
+            with plain_errors(source.path):
+                try:
+                    file = beginnings.take(number)
+                    yield from _read_source(number, source, start[1] if number == start[0] else 0, limit, file)
+                except CorpusError:
+                    if source.url is not None:  # of two files that follow each other at a URL the middle is no record
+                        check_unchanged(source)
+                    raise
 
 
-def _read_source(number: int, source: Source, start: int, limit: int) -> Iterator[RawRecords]:
+def _is_stream(source: Source) -> bool:
+    return FORMATS[source.kind].read_stream is not None
+
+
+def _read_source(number: int, source: Source, start: int, limit: int, file: IO[bytes] | None) -> Iterator[RawRecords]:
     form = FORMATS[source.kind]
     if form.read_file is not None:
         for chunk in form.read_file(source, start, limit):
@@ -59,7 +65,7 @@ def _read_source(number: int, source: Source, start: int, limit: int) -> Iterato
             check_unchanged(source)
         return
     first = 0
-    for chunk, consumed in _archive(source, limit) if source.kind in ARCHIVES else _stream(source, form, limit):
+    for chunk, consumed in _archive(source, limit) if source.kind in ARCHIVES else _stream(source, form, limit, file):
         drop = start - first
         first += chunk.num_records
         if drop < chunk.num_records:
@@ -69,8 +75,8 @@ def _read_source(number: int, source: Source, start: int, limit: int) -> Iterato
             )
 
 
-def _stream(source: Source, form: Format, limit: int) -> Iterator[tuple[Chunk, int]]:
-    with open_stream(source) as opened:
+def _stream(source: Source, form: Format, limit: int, file: IO[bytes] | None) -> Iterator[tuple[Chunk, int]]:
+    with open_stream(source, file=file) as opened:
         origin = None
         if opened.raw is None:  # its content is known only now
             kind = format_of(source.path, opened.head, form.name)

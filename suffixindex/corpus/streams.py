@@ -7,23 +7,25 @@ import lzma
 import os
 import sys
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, NamedTuple, cast
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, NamedTuple, Self, cast
 
 import zstandard
 
 from suffixindex.corpus.records import STDIN, Source
 from suffixindex.corpus.text import Stream, Utf8Stream
-from suffixindex.errors import CorpusError
+from suffixindex.errors import CorpusError, SuffixIndexError
 from suffixindex.remote.urls import HTTP, scheme_of
 from suffixindex.system.encodings import encoding_of
 
 if TYPE_CHECKING:
     from suffixindex.remote.http import Status
+    from suffixindex.remote.reading import RemoteFile
 
 COMPRESSED_BYTES = 1 << 17
 HEAD_BYTES = 1 << 16
+BEGUN = 8  # files at URLs after the one that is read
 LAYERS = 4  # a compressed file in a compressed file, and so on
 BLOCKS = 4  # of zstd, each at most 128 KiB, unpacked at once: after that the reader waits for the interpreter
 
@@ -56,14 +58,14 @@ def compression_of(head: bytes) -> str | None:
 
 
 @contextmanager
-def open_stream(source: Source, *, text: bool = True) -> Iterator[Opened]:
-    """The content of a file or of standard input; ``text`` brings UTF-16 and UTF-32 to UTF-8."""
+def open_stream(source: Source, *, text: bool = True, file: IO[bytes] | None = None) -> Iterator[Opened]:
+    """The content of a file, which may be open already, or of standard input; ``text`` brings UTF-16 and UTF-32 to UTF-8."""
     if source.path == STDIN:
         if sys.stdin is None:
             raise CorpusError("standard input is closed: there is nothing to read from -")
         yield unpacked(sys.stdin.buffer, None, text)
         return
-    with open_file(source) as raw:
+    with file or open_file(source) as raw:
         yield unpacked(raw, None if source.bytes is None and source.url is None else raw, text)
 
 
@@ -86,6 +88,38 @@ def open_file(source: Source, *, anywhere: bool = False) -> IO[bytes]:
             "fetch it, and name the file"
         )
     return cast(IO[bytes], open_url(source.url, Status(source.bytes, source.etag, source.mtime_ns, source.ranges)))
+
+
+class Beginnings:
+    """The beginnings of the next files at URLs, which come while one is read: else each of many small ones would cost the way to
+    its server and back. A context: leaving it closes them.
+    """
+
+    def __init__(self, sources: Sequence[Source], wanted: Callable[[Source], bool]) -> None:
+        self._sources = sources
+        self._wanted = wanted
+        self._begun: dict[int, RemoteFile] = {}
+        self._next = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._begun.values():
+            file.close()
+
+    def take(self, number: int) -> IO[bytes] | None:
+        """The file of a source if it is begun; begins those after it."""
+        self._next = max(self._next, number + 1)
+        while self._next < min(number + 1 + BEGUN, len(self._sources)):
+            source = self._sources[self._next]
+            if source.url is not None and source.bytes != 0 and self._wanted(source):
+                with suppress(SuffixIndexError):  # said when it is read
+                    file = cast("RemoteFile", open_file(source))
+                    file.begin()
+                    self._begun[self._next] = file
+            self._next += 1
+        return cast("IO[bytes] | None", self._begun.pop(number, None))
 
 
 def unpacked(file: IO[bytes], raw: IO[bytes] | None, text: bool = True) -> Opened:

@@ -56,6 +56,10 @@ class RemoteFile(io.RawIOBase):
         self._stop = Event()
         self._pool = ThreadPoolExecutor(fetcher.parallel, "fetch")
 
+    def begin(self) -> None:
+        """Ask for the first bytes, which are read later."""
+        self._part(1)
+
     def readable(self) -> bool:
         return True
 

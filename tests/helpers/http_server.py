@@ -3,6 +3,7 @@
 import hashlib
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,11 @@ class Manner:
     redirects: dict[str, str] = field(default_factory=dict)
     password: str | None = None
     """The Authorization header that it wants."""
+    seconds: float = 0.0
+    """Until it answers."""
+    at_once: int = 0
+    most_at_once: int = 0
+    """Requests that waited for an answer at a time."""
     asked: Counter[str] = field(default_factory=Counter)
     """Requests, by path."""
     sent: int = 0
@@ -82,6 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         path = unquote(url.path)
         manner.asked[self.path] += 1
+        manner.at_once += 1
+        manner.most_at_once = max(manner.most_at_once, manner.at_once)
+        time.sleep(manner.seconds)
+        manner.at_once -= 1
         if manner.password is not None and self.headers.get("Authorization") != manner.password:
             return self._nothing(401)
         if manner.statuses.get(path):

@@ -1,6 +1,7 @@
 """Corpora at URLs are what the same files on this machine are: listed, recognised, read, built, noticed when they change."""
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -18,7 +19,7 @@ import pytest
 
 import suffixindex as si
 from suffixindex.building import team
-from suffixindex.corpus import lines
+from suffixindex.corpus import lines, streams
 from suffixindex.corpus.readers import read_records
 from suffixindex.corpus.sources import resolve
 from suffixindex.remote import http, problems, reading
@@ -172,6 +173,24 @@ def test_from_a_row_on_a_parquet_file_is_not_fetched_whole(server: Server) -> No
     local, far = ([piece.payload for piece in read_records([source], (0, 6500))] for source in sources)
     assert [one.to_pylist() for one in far] == [one.to_pylist() for one in local] and far
     assert server.manner.sent < len(content) / 3
+
+
+def test_the_beginnings_of_the_next_files_come_while_one_is_read(server: Server) -> None:
+    names = [f"{number:02}.txt" for number in range(30)]
+    for name in names:
+        put(server, name, name.encode())
+    put(server, "10.jsonl", jsonl(FEW))
+    sources = resolve(server.url)
+    server.manner.seconds, server.manner.most_at_once = 0.01, 0
+    server.manner.asked.clear()
+    with contextlib.closing(read_records(sources)) as pieces:
+        for _ in range(20):
+            next(pieces)
+    assert 4 <= server.manner.most_at_once <= streams.BEGUN + 1
+    assert {times for path, times in server.manner.asked.items() if path != "/10.jsonl"} == {1}
+    assert len(server.manner.asked) <= 20 + streams.BEGUN
+    texts = [row.text for row in rows(server.url)]
+    assert [text for text in texts if text.endswith(".txt")] == names and len(texts) == len(names) + len(FEW)
 
 
 # ---- what a URL names --------------------------------------------------------------------------------------------
