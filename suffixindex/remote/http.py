@@ -43,11 +43,19 @@ class ChangedError(Exception):
 
 
 def options() -> dict[str, Any]:
-    """What fsspec's filesystem is made with: its own limit of five minutes is one of a whole file, and it knows no proxies."""
+    """What fsspec's filesystem is made with, beside what its configuration says.
+
+    Its own limit of five minutes is one of a whole file, and it knows no proxies. What a server packs on the way stays packed,
+    since a part of it cannot be unpacked: files are unpacked by their content anyway.
+    """
     import aiohttp
+    from fsspec.config import conf
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=STARTS_SECONDS, sock_read=SILENT_SECONDS)
-    return {"client_kwargs": {"timeout": timeout, "trust_env": True, "read_bufsize": BUFFER_BYTES}}
+    given = {**conf.get("http", {}), **conf.get("https", {})}  # as fsspec has it
+    client = {"timeout": timeout, "trust_env": True, "read_bufsize": BUFFER_BYTES, "auto_decompress": False}
+    headers = {"Accept-Encoding": "identity", **given.get("headers", {})}
+    return {"client_kwargs": {**client, **given.get("client_kwargs", {})}, "headers": headers}
 
 
 def _started(filesystem: Any, work: Coroutine[Any, Any, T]) -> Future[T]:
@@ -58,7 +66,7 @@ def _started(filesystem: Any, work: Coroutine[Any, Any, T]) -> Future[T]:
 async def _get(filesystem: Any, url: str, wanted: str) -> Any:
     """A server's answer, of which nothing is read yet."""
     session = await filesystem.set_session()
-    headers = {**filesystem.kwargs.get("headers", {}), "Accept-Encoding": "identity", "Range": f"bytes={wanted}"}
+    headers = {**filesystem.kwargs["headers"], "Range": f"bytes={wanted}"}
     return await session.get(filesystem.encode_url(url), **{**filesystem.kwargs, "headers": headers})
 
 
@@ -82,15 +90,14 @@ async def _status_of(filesystem: Any, url: str) -> Status:
         asked = answer.history[0].url if answer.history else answer.url
         folder = asked.path.endswith("/") or answer.url.path == asked.path + "/"
         total = headers.get("Content-Range", "").rpartition("/")[2]
-        if answer.status == 416 and total == "0":
+        if answer.status == 416:
             return Status(0, etag, mtime)
         _check(answer)
         if answer.status == 206 and total.isdecimal():
             await answer.read()  # so that the connection is kept
             return Status(int(total), etag, mtime, is_folder=folder)
         length = headers.get("Content-Length", "")
-        plain = headers.get("Content-Encoding", "identity") == "identity" and answer.status == 200
-        return Status(int(length) if plain and length.isdecimal() else None, etag, mtime, False, folder)
+        return Status(int(length) if answer.status == 200 and length.isdecimal() else None, etag, mtime, False, folder)
     finally:
         answer.close()
 
@@ -117,7 +124,7 @@ def _check(answer: Any, etag: str | None = None) -> None:
 
 
 def _etag(answer: Any) -> str | None:
-    return answer.headers.get("ETag", "").removeprefix("W/") or answer.headers.get("Content-MD5") or None
+    return answer.headers.get("ETag", "").removeprefix("W/") or None
 
 
 class Requests:

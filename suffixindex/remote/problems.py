@@ -81,8 +81,9 @@ def missing_package(url: str) -> MissingDependencyError:
         return MissingDependencyError(
             f"{visible(url)}: no package that is installed reads {scheme}://; fetch the files by other means"
         )
+    extras = "remote,hf" if scheme == "hf" else "remote"
     beside = "" if package in ("aiohttp", "huggingface-hub") else f" {package}"
-    return MissingDependencyError(f"reading {scheme}:// needs {package}: pip install 'suffixindex[remote]'{beside}")
+    return MissingDependencyError(f"reading {scheme}:// needs {package}: pip install 'suffixindex[{extras}]'{beside}")
 
 
 def told(url: str, error: BaseException) -> str:

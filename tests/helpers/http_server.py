@@ -22,6 +22,8 @@ class Manner:
     """Whether it tells how long what it sends is."""
     etag: bool = True
     head: bool = True
+    headers: dict[str, str] = field(default_factory=dict)
+    """Beside its own."""
     drop_after: int | None = None
     """Bytes of an answer after which it ends the connection."""
     drops: int = 1 << 62
@@ -30,7 +32,7 @@ class Manner:
     """What it answers to the next requests of a path, instead of its file."""
     redirects: dict[str, str] = field(default_factory=dict)
     password: str | None = None
-    """The Authorization header that it wants."""
+    """The Authorization that it wants."""
     seconds: float = 0.0
     """Until it answers."""
     at_once: int = 0
@@ -110,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not file.exists():
             return self._nothing(404)
         content = file.read_bytes()
-        headers = {"Content-Type": "application/octet-stream"}
+        headers = {"Content-Type": "application/octet-stream", **manner.headers}
         if manner.etag:
             headers["ETag"] = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))

@@ -193,6 +193,34 @@ def test_the_beginnings_of_the_next_files_come_while_one_is_read(server: Server)
     assert [text for text in texts if text.endswith(".txt")] == names and len(texts) == len(names) + len(FEW)
 
 
+@pytest.mark.parametrize("ranges", [True, False])
+def test_what_a_server_keeps_packed_is_unpacked_by_its_content(server: Server, ranges: bool) -> None:
+    put(server, "a.jsonl", pack(jsonl(MANY), "a.gz"))
+    server.manner.headers, server.manner.ranges = {"Content-Encoding": "gzip"}, ranges
+    assert [row.text for row in rows(f"{server.url}/a.jsonl")] == [row["text"] for row in MANY]
+
+
+def test_a_server_that_tells_neither_tag_nor_ranges_and_refuses_to_be_asked_for_them(server: Server) -> None:
+    put(server, "a.jsonl", jsonl(FEW))
+    server.manner.head = server.manner.etag = False
+    server.manner.headers = {"Last-Modified": "Sat, 28 Nov 2026 10:00:00 GMT"}
+    (source,) = resolve(f"{server.url}/a.jsonl")
+    assert (source.etag, source.mtime_ns) == (None, 1795860000 * 10**9)
+    assert len(rows(f"{server.url}/a.jsonl")) == len(FEW)
+    server.manner.headers = {"Last-Modified": "Sat, 28 Nov 2026 11:00:00 GMT"}
+    with pytest.raises(si.CorpusError, match=r"changed while it was read \(it was written to or replaced\)"):
+        list(read_records([source]))
+
+
+def test_headers_of_the_configuration_are_sent(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fsspec.config import conf
+
+    put(server, "a.txt", b"one")
+    server.manner.password = "Bearer my-token"
+    monkeypatch.setitem(conf, "http", {"headers": {"Authorization": "Bearer my-token"}})
+    assert [row.text for row in rows(f"{server.url}/*.txt")] == ["one"]
+
+
 # ---- what a URL names --------------------------------------------------------------------------------------------
 
 
