@@ -22,6 +22,7 @@ from suffixindex.building.writer import Place, ShardFiles, too_long
 from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source
 from suffixindex.errors import BuildError
+from suffixindex.remote.urls import name_in
 from suffixindex.system.child import Later
 from suffixindex.system.parallel import in_order
 from suffixindex.system.pipeline import POSSIBLE, Made, Pipeline
@@ -232,7 +233,7 @@ def _nobody(told: Told) -> None:
 def _is_much(sources: Sequence[Source]) -> bool:
     """Whether there seems to be so much text that the start of processes is worth it."""
     packed = (".gz", ".zst", ".bz2", ".xz", ".parquet", ".zip")
-    return sum((source.bytes or 0) * (PACKED if source.path.endswith(packed) else 1) for source in sources) >= MUCH_BYTES
+    return sum((source.bytes or 0) * (PACKED if name_in(source.path).endswith(packed) else 1) for source in sources) >= MUCH_BYTES
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from suffixindex.corpus.streams import DAMAGES, open_stream, plain_errors
 from suffixindex.corpus.token_files import RAW as RAW_FORMATS
 from suffixindex.corpus.token_files import check_width, npy_token_type
 from suffixindex.errors import CorpusError
-from suffixindex.remote.urls import is_url, local_path, name_in, visible
+from suffixindex.remote.urls import is_joined, is_url, local_path, name_in, visible
 from suffixindex.storage.format import BUILD_STATE, MANIFEST, SOURCES
 from suffixindex.system.parallel import in_order
 
@@ -140,6 +140,8 @@ class _Resolver:
                 hint = ""
                 if name.count("/") == 1 and not name.startswith((".", "/")):
                     hint = f"; for a Hugging Face dataset write hf:{name}"
+                if is_joined(name):
+                    hint = "; if a URL is meant, give it as text: a Path makes one slash of two"
                 raise CorpusError(f"{name} does not exist{' or matches nothing' if glob.has_magic(name) else ''}{hint}")
             for match in matches:
                 yield from self._folder(match) if os.path.isdir(match) else self._named(match)

@@ -45,6 +45,7 @@ _ACCESS = {
     **dict.fromkeys(HTTP, "check the password in it; one that is signed ends some time, sign it anew"),
 }
 _CERTIFICATES = "ClientConnectorCertificateError", "SSLCertVerificationError"
+_NO_ARCHIVE = "BadZipFile", "TarError"
 _NO_CREDENTIALS = "NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "LocalTokenNotFoundError"
 _NOT_THERE = FileNotFoundError, IsADirectoryError, NotADirectoryError
 _OURS_OR_THEIRS = TypeError, ValueError, NotImplementedError, AttributeError, KeyError
@@ -68,7 +69,7 @@ def final(url: str, error: BaseException) -> SuffixIndexError | None:
         sentence = f"{shown} may not be read ({what}): {_ACCESS.get(scheme_of(url), 'set what gives access to it')}"
     elif status is not None:
         sentence = f"{shown} cannot be read: {what}" if 400 <= status < 500 and status not in _PASSING else None
-    elif names.intersection(_CERTIFICATES) or (isinstance(error, _OURS_OR_THEIRS) and not isinstance(error, OSError)):
+    elif names.intersection(_CERTIFICATES + _NO_ARCHIVE) or (isinstance(error, _OURS_OR_THEIRS) and not isinstance(error, OSError)):
         sentence = f"{shown} cannot be read: {what}"
     return None if sentence is None else CorpusError(sentence)
 

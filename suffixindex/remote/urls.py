@@ -44,6 +44,11 @@ def _links(url: str) -> Iterator[str]:
         yield first
 
 
+def is_joined(name: str) -> bool:
+    """Whether a name is a URL that went through a ``Path``: ``https:/host/a``."""
+    return re.match(r"[a-z][a-z0-9+.-]+:/[^/]", name, re.IGNORECASE) is not None
+
+
 def local_path(name: str) -> str:
     """``/a`` of ``file:///a``: a file of this machine; any other name as it is."""
     return name.removeprefix("file://") if name.startswith("file:///") and not parted(name)[1] else name

@@ -51,6 +51,7 @@ class Server:
     def __init__(self, folder: Path, manner: Manner) -> None:
         self.manner = manner
         self.folder = folder
+        self.lock = threading.Lock()
         outer = self
 
         class Handler(_Handler):
@@ -90,10 +91,12 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         path = unquote(url.path)
         manner.asked[self.path] += 1
-        manner.at_once += 1
-        manner.most_at_once = max(manner.most_at_once, manner.at_once)
+        with self.server_of.lock:
+            manner.at_once += 1
+            manner.most_at_once = max(manner.most_at_once, manner.at_once)
         time.sleep(manner.seconds)
-        manner.at_once -= 1
+        with self.server_of.lock:
+            manner.at_once -= 1
         if manner.password is not None and self.headers.get("Authorization") != manner.password:
             return self._nothing(401)
         if manner.statuses.get(path):

@@ -334,6 +334,16 @@ def written_beside(path: Path) -> Path:
     return write_megatron(path.parent / "b", [[1, 2, 3], [4, 5, 6]])
 
 
+@case("give it as text: a Path makes one slash of two")
+def a_url_that_went_through_a_path(folder: Path) -> Refused:
+    pytest.importorskip("aiohttp", reason="the extra remote is not installed")
+    (folder / "served").mkdir()
+    SERVERS.append(Server(folder / "served", Manner()))
+    file(folder / "served", "a.jsonl", GOOD)
+    url = f"{SERVERS[-1].url}/a.jsonl"
+    return Refused({"corpus": Path(url)}, lambda said: {"corpus": url})
+
+
 @case("reads {}://; fetch the files by other means")
 def a_scheme_that_nothing_reads(folder: Path) -> Refused:
     return Refused({"corpus": "nothing://a/b.jsonl"}, lambda said: {"corpus": file(folder, "a.jsonl", GOOD)})

@@ -181,12 +181,12 @@ def test_the_beginnings_of_the_next_files_come_while_one_is_read(server: Server)
         put(server, name, name.encode())
     put(server, "10.jsonl", jsonl(FEW))
     sources = resolve(server.url)
-    server.manner.seconds, server.manner.most_at_once = 0.01, 0
+    server.manner.seconds, server.manner.most_at_once = 0.03, 0
     server.manner.asked.clear()
     with contextlib.closing(read_records(sources)) as pieces:
         for _ in range(20):
             next(pieces)
-    assert 4 <= server.manner.most_at_once <= streams.BEGUN + 1
+    assert 2 <= server.manner.most_at_once <= streams.BEGUN + http.Requests.parallel
     assert {times for path, times in server.manner.asked.items() if path != "/10.jsonl"} == {1}
     assert len(server.manner.asked) <= 20 + streams.BEGUN
     texts = [row.text for row in rows(server.url)]
@@ -357,6 +357,13 @@ def test_what_a_server_refuses(server: Server, name: str, statuses: list[int], s
     server.manner.statuses = {f"/{name}": statuses}
     with pytest.raises(si.CorpusError, match=sentence):
         resolve(f"{server.url}/{name}")
+
+
+def test_what_is_no_archive(server: Server) -> None:
+    put(server, "a.txt", b"one" * 999)
+    for scheme in ("zip", "tar"):
+        with pytest.raises(si.CorpusError, match=rf"^{scheme}://x::\S+/a\.txt cannot be read: \w+: "):
+            resolve(f"{scheme}://x::{server.url}/a.txt")
 
 
 def test_a_server_that_is_busy_at_first_is_asked_again(server: Server, caplog: pytest.LogCaptureFixture) -> None:
