@@ -151,8 +151,8 @@ class Requests:
         answer = await _get(self._filesystem, self._url, f"{start}-{stop - 1}")
         try:
             _check(answer, self._etag)
-            if answer.status != 206:
-                raise OSError("the server had ranges of it, and sends the whole now")
+            if answer.status != 206 or not answer.headers.get("Content-Range", f"bytes {start}-").startswith(f"bytes {start}-"):
+                raise OSError("the server had ranges of it, and sends something else now")
             left = stop - start
             async for block, _ in answer.content.iter_chunks():
                 into += block[:left]

@@ -407,7 +407,7 @@ def contents(index: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(index)): path.read_bytes()
         for path in sorted(index.rglob("*"))
-        if path.is_file() and path.name in ("tokens.u8", "suffix_array.u32", "document_offsets.u64")
+        if path.is_file() and path.name in ("tokens.u8", "suffix_array.u32", "document_offsets.u64", "vocabulary.txt")
     }
 
 
@@ -431,6 +431,27 @@ def test_a_build_of_urls_is_the_build_of_the_files(
     added = si.append(tmp_path / "there", f"{server.url}/old.csv", input_format="lines")
     assert added.total_documents == before + 1
     assert si.append(tmp_path / "there", f"{server.url}/old.csv", input_format="lines").num_documents == 0
+
+
+@pytest.mark.long
+def test_workers_of_a_cluster_read_urls(server: Server, tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="the extra distributed is not installed")
+    several(server)
+    server.manner.password = "Basic " + base64.b64encode(b"me:my-password").decode()
+    url = server.url.replace("//", "//me:my-password@")
+    si.build(server.folder, tmp_path / "here", tokenizer="words")
+    si.build(url, tmp_path / "there", tokenizer="words", workers=1)
+    assert contents(tmp_path / "here") == contents(tmp_path / "there")
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "there").rglob("*") if path.is_file())
+    assert b"my-password" not in kept
+
+
+def test_a_server_whose_ranges_end_is_not_believed(server: Server) -> None:
+    put(server, "a.jsonl", jsonl(FEW))
+    sources = resolve(f"{server.url}/a.jsonl")
+    server.manner.ranges = False
+    with pytest.raises(si.CorpusError, match=r"8 more tries brought nothing .*sends something else now"):
+        list(read_records(sources))
 
 
 def test_files_of_this_machine_are_kept_as_ever(tmp_path: Path) -> None:
