@@ -96,7 +96,7 @@ def say_what_is_left(shown: int, total: Callable[[], int], noun: str) -> None:
 
 def output_options(command: Command) -> Command:
     command = click.option("--csv", "style", flag_value="csv", help="Print CSV with a header.")(command)
-    return click.option("--table", "style", flag_value="table", help="Print an aligned table.")(command)
+    return click.option("--table", "style", flag_value="table", help="Print an aligned table, long lists cut.")(command)
 
 
 def query_options(command: Command) -> Command:

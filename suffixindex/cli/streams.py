@@ -13,6 +13,9 @@ import click
 from suffixindex.errors import SuffixIndexError
 from suffixindex.storage.exact import dumps
 
+LISTED = 12
+"""Entries of a list that a table shows whole; of a longer one it shows half as many, and says how many there are."""
+
 
 class Group(click.Group):
     """Lists its commands in the order in which they were added, and ends with one sentence.
@@ -71,7 +74,7 @@ def input_lines() -> IO[bytes]:
 
 
 def emit(records: list[dict[str, Any]], style: str | None) -> None:
-    """Print records as JSON lines, CSV or a table, numbers to the right."""
+    """Print records as JSON lines, CSV or a table, numbers to the right; long lists are whole but in a table."""
     if style is None:
         for record in records:
             _print(dumps(record, ensure_ascii=False))
@@ -79,7 +82,8 @@ def emit(records: list[dict[str, Any]], style: str | None) -> None:
     if not records:
         return
     names = list(records[0])
-    rows = [names, *([_cell(record[name]) for name in names] for record in records)]
+    shown = _cell if style == "csv" else _short_cell
+    rows = [names, *([shown(record[name]) for name in names] for record in records)]
     if style == "csv":
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
@@ -96,6 +100,12 @@ def _print(line: str) -> None:
     if sys.stdout is None:
         raise click.ClickException("standard output is closed: there is nowhere to print the answer")
     click.echo(line.encode(errors="backslashreplace"))
+
+
+def _short_cell(value: Any) -> str:
+    if isinstance(value, list) and len(value) > LISTED:
+        return f"{_cell(value[: LISTED // 2])[:-1]}, … {len(value):,} in all]"
+    return _cell(value)
 
 
 def _cell(value: Any) -> str:

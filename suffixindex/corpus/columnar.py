@@ -68,7 +68,7 @@ def read_arrow(source: Source, start: int, limit: int) -> Iterator[Chunk]:
         for batch in map(_validated, _arrow_batches(pyarrow, file)):
             skip = min(max(start - row, 0), len(batch))
             row += len(batch)
-            rows = max(1, min(ROWS, BATCH_BYTES * len(batch) // max(batch.nbytes, 1)))
+            rows = max(1, min(ROWS, BATCH_BYTES * len(batch) // max(_bytes(batch), 1)))
             rows = min(rows, max(1, limit // max(_shared_bytes(batch), 1)))
             for first in range(skip, len(batch), rows):
                 yield from _chunks(batch.slice(first, rows), limit, file.tell())
@@ -222,13 +222,23 @@ def _validated(batch: Any) -> Any:
 
 def _chunks(batch: Any, limit: int, consumed: int) -> Iterator[Chunk]:
     """A batch; where it is larger than a record may be, row by row, an error in the place of one that is."""
-    if batch.nbytes <= limit:
-        yield Chunk(len(batch), batch, batch.nbytes, consumed)
+    if (size := _bytes(batch)) <= limit:
+        yield Chunk(len(batch), batch, size, consumed)
         return
     for row in range(len(batch)):
         part = batch.slice(row, 1)
-        size = part.nbytes
+        size = _bytes(part)
         yield Chunk(1, part if size <= limit else [too_large(size, limit)], min(size, limit), consumed)
+
+
+def _bytes(batch: Any) -> int:
+    """Bytes that a batch refers to; of views, which older versions of pyarrow do not measure, those that other rows share too."""
+    import pyarrow
+
+    try:
+        return int(batch.nbytes)
+    except pyarrow.ArrowTypeError:
+        return int(batch.get_total_buffer_size())
 
 
 def parse_rows(payload: Any, first: int) -> Iterator[Parsed]:

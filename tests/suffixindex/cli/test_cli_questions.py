@@ -97,6 +97,15 @@ def test_tables_and_csv(words: str) -> None:
     assert run("next", words, "nowhere", "--table").stdout == ""
 
 
+def test_long_lists_are_whole_but_in_a_table(letters: str) -> None:
+    text = "to be to be to be"
+    index = si.open(letters)
+    table = run("count", letters, text, "--table").stdout
+    assert "[116, 111, 32, 98, 101, 32, … 17 in all]" in table and str(index.encode(text).tolist()) not in table
+    assert str(index.encode(text).tolist()) in run("count", letters, text, "--csv").stdout
+    assert rows("count", letters, text)[0]["ids"] == index.encode(text).tolist()
+
+
 def test_next(words: str, letters: str) -> None:
     found = rows("next", words, "be")
     index = si.open(words)
