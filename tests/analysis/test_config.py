@@ -7,6 +7,7 @@ import pytest
 
 from analysis.config import Config, check_inputs, is_path, load_config, lowest_gammas
 from analysis.errors import ConfigError
+from analysis.model_settings import Model
 from analysis.settings import described
 
 CONFIGS = Path(__file__).parents[2] / "analysis" / "configs"
@@ -94,6 +95,55 @@ def test_missing_files_are_named_before_anything_runs(tmp_path):
     check_inputs(config)
 
 
+def test_names_of_models() -> None:
+    for name, called, file_name, path in (
+        ("EleutherAI/pythia-14m", "EleutherAI/pythia-14m", "pythia-14m", False),
+        ("runs/a/14m", "runs/a/14m", "14m", True),
+        ("x.gguf", "x.gguf", "x.gguf", True),
+        ("owner/name:x.gguf", "owner/name:x.gguf", "name-x.gguf", False),
+        ("http://host:8000/v1", "host:8000", "host-8000", False),
+    ):
+        model = Model(name=name)
+        assert (model.called, model.file_name, is_path(name)) == (called, file_name, path)
+    assert Model(name="http://host:8000/v1", served="org/big-12b").called == "big-12b"
+    assert Model(name="a/b", label="mine").called == "mine"
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("timeout = 0.0", "model ladder/14m: timeout is 0.0; expected a number above 0"),
+        ("connections = 0", "connections is 0; expected 1 or more"),
+        ('answers = {triviaqa = ["a.jsonl"]}', "parameters is 0; expected their number, which files do not say"),
+        ('parameters = 9\nanswers = {trivia = ["a.jsonl"]}', "a task of answers is 'trivia'; expected one of triviaqa"),
+        ('parameters = 9\nscores = {triviaqa = "a.jsonl"}', r"scores.triviaqa is 'a.jsonl' .*expected a list"),
+        ('bos = "often"', "bos is 'often'; known are auto, always, never"),
+    ],
+)
+def test_models_that_cannot_be(tmp_path, setting, message):
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, f"{LEAST}{setting}\n")
+
+
+def test_a_server_has_one_state_and_no_gradients(tmp_path):
+    server = LEAST.replace('"ladder/14m"', '"http://host:8000/v1"')
+    with pytest.raises(ConfigError, match=r"checkpoints is \('step1',\); expected \[\], for a server has one state"):
+        load(tmp_path, server)
+    server = server.replace('checkpoints = ["step1"]', "")
+    with pytest.raises(ConfigError, match=r"influence.models is .*weights are here: a server gives no gradients"):
+        load(tmp_path, "[influence]\n" + server)
+    assert load(tmp_path, server).models[0].is_server
+
+
+def test_files_of_answers_are_looked_for(tmp_path):
+    config = load(tmp_path, LEAST + 'parameters = 9\nanswers = {triviaqa = ["results/**/samples_*.jsonl"]}\n')
+    with pytest.raises(ConfigError, match=r"model ladder/14m, answers.triviaqa: results/\*\*/samples_\*.jsonl"):
+        check_inputs(config)
+    (tmp_path / "results" / "run").mkdir(parents=True)
+    (tmp_path / "results" / "run" / "samples_t.jsonl").touch()
+    assert [path.name for path in config.matching("results/**/samples_*.jsonl")] == ["samples_t.jsonl"]
+
+
 def test_every_setting_says_what_it_means():
     keys = [key for key, _, _ in described(Config)]
     assert len(keys) == len(set(keys))
@@ -108,5 +158,8 @@ def test_configurations_that_come_with_the_package(tmp_path):
     assert [task.name for task in paper.tasks] == ["triviaqa", "mmlu-knowledge", "mmlu-reasoning", "wmt09", "gsm8k"]
     assert len(paper.models) == 9
     assert not any(is_path(name) for task in paper.tasks if task.name != "wmt09" for name in (*task.source, *task.mine_from))
+    quick = load_config(CONFIGS / "quick.toml")
+    assert [model.chat for model in quick.models] == [False, False, True, False]
+    assert not any(is_path(name) for name in [model.name for model in quick.models] + [task.source[0] for task in quick.tasks])
     lab = load(tmp_path, (CONFIGS / "lab.toml").read_text() + '[[models]]\nname = "ladder/14m"\n')  # the lab adds its models
     assert [task.name for task in lab.tasks] == ["facts", "translation", "arithmetic"]

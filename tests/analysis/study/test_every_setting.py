@@ -40,6 +40,7 @@ gamma = {1 = 0.5, 2 = 0.5}
 sensitivity = [0.25]
 [[models]]
 name = "a"
+parameters = 7
 checkpoints = ["step1"]
 [[models]]
 name = "b"
