@@ -120,11 +120,20 @@ class Asking:
         return next((token for token in ids[:2] if token in self.tokenizer.added_tokens_decoder), None)
 
     @property
+    def doubts_begin(self) -> bool:
+        """Whether the tokenizer knows a token that begins a text, and nobody has said whether it should.
+
+        Where that is the token between documents (GPT-NeoX) it is no doubt: such models were trained without one before a text.
+        """
+        bos = self.tokenizer.bos_token
+        return bool(bos) and self.bos == "auto" and not self.chat and not self.begins and bos != self.tokenizer.eos_token
+
+    @property
     def doubts(self) -> list[str]:
         """What a researcher should know before trusting the numbers: sentences, each with the setting that answers it."""
         found = []
         bos = self.tokenizer.bos_token
-        if bos and self.bos == "auto" and not self.chat and not self.begins and bos != self.tokenizer.eos_token:
+        if self.doubts_begin:
             found.append(
                 f"{self.name}: its tokenizer knows the token {bos} that begins a text and never adds it; if the model was trained "
                 "with it, all its numbers are of texts such as it never saw: choose bos = 'always', or 'never' if that is meant"

@@ -13,6 +13,7 @@ import suffixindex as si
 from analysis.config import Config, Task
 from analysis.errors import ConfigError
 from analysis.model_settings import Model
+from analysis.models.doubts import doubts_of
 from analysis.models.language_model import LanguageModel
 from analysis.models.open import CausalModel, open_model
 from analysis.models.served import Client, open_served
@@ -104,7 +105,8 @@ class Resources:
     def described(self, model: Model) -> pa.Table:
         """MODELS of its last state; what is doubtful in how it is asked is warned of."""
         opened = self.model(model, model.revision)
-        for doubt in opened.asking.doubts:
+        doubts = doubts_of(opened)
+        for doubt in doubts:
             log.warning("%s", doubt)
         about = {
             **opened.columns,
@@ -114,7 +116,7 @@ class Resources:
             "has_template": bool(opened.tokenizer.chat_template),
             "context_length": opened.context_length or -1,
             "where": opened.where,
-            "doubts": opened.asking.doubts,
+            "doubts": doubts,
         }
         return table_of([about], MODELS)
 
