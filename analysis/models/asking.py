@@ -80,8 +80,8 @@ class Asking:
         if not self.chat:
             return Prompt(text, 0, 0)
         message = text.strip()
-        found, head = self._conversation(message), self._conversation(PROBE).find(PROBE)
-        if not found.startswith(message, head):
+        found, head = self._conversation(message), self._head
+        if head < 0 or not found.startswith(message, head):
             head = found.find(message)
         if head < 0:
             raise ModelError(f"the chat template of {self.name} does not hold the message {message[:60]!r}: choose chat = false")
@@ -165,6 +165,11 @@ class Asking:
             return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=not answer))
         except Exception as error:  # a template is a program, and raises what it likes
             raise ModelError(f"the chat template of {self.name} refuses a message: {error}; choose chat = false") from error
+
+    @cached_property
+    def _head(self) -> int:
+        """Characters that stand before a message, unless they depend on it."""
+        return self._conversation(PROBE).find(PROBE)
 
     @cached_property
     def _answered(self) -> str:

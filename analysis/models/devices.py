@@ -1,6 +1,7 @@
 """Where a model runs, and in which numbers."""
 
 import logging
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -53,7 +54,7 @@ def find_dtype(dtype: str, device: str) -> str:
     return DTYPES.get(dtype, dtype)
 
 
-def over_several(device: str, config: Any, dtype: Any) -> dict[str, Any]:
+def over_several(device: str, config: Callable[[], Any], dtype: Any) -> dict[str, Any]:
     """Arguments of ``from_pretrained`` that lay a model over all GPUs, layer by layer; empty where it fits on one.
 
     Only with ``device`` "auto": a GPU that is named is the one. Processors are no place for layers, which would then be read
@@ -69,7 +70,7 @@ def over_several(device: str, config: Any, dtype: Any) -> dict[str, Any]:
     if device != "auto" or torch.cuda.device_count() < 2:
         return {}
     free = [torch.cuda.mem_get_info(number)[0] for number in range(torch.cuda.device_count())]
-    needed = weight_bytes(config, dtype)
+    needed = weight_bytes(config(), dtype)
     if needed <= SHARE * free[0]:
         return {}
     if find_spec("accelerate") is None:

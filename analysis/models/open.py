@@ -137,7 +137,7 @@ def open_model(
     place = _place(name, revision)
     read = open_tokenizer(tokenizer) if tokenizer else _tokenizer(_tokenizer_place(place, name), name)
     try:
-        several = over_several(device, AutoConfig.from_pretrained(**place.arguments), chosen_dtype)
+        several = over_several(device, lambda: AutoConfig.from_pretrained(**place.arguments), chosen_dtype)
         model, loaded = AutoModelForCausalLM.from_pretrained(
             **place.arguments, dtype=chosen_dtype, output_loading_info=True, **several
         )

@@ -80,7 +80,7 @@ class ServedModel(LanguageModel):
         """One less than it reads and writes, for it always writes a token."""
         return None if self.context_length is None else self.context_length - 1
 
-    @property
+    @cached_property
     def num_outputs(self) -> int:
         return 1 + int(max(self.tokenizer.get_vocab().values()))
 

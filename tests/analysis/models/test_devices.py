@@ -44,20 +44,20 @@ def test_bytes_of_weights_are_those_of_its_shapes() -> None:
 
 def test_a_model_that_one_gpu_has_no_room_for_is_laid_over_all(gpus: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "weight_bytes", lambda *_: 24 * GB)
-    assert over_several("auto", None, torch.bfloat16) == {}
+    assert over_several("auto", dict, torch.bfloat16) == {}
     gpus[:] = [16 * GB]
-    assert over_several("auto", None, torch.bfloat16) == {}  # one GPU: it fits, or torch says that it does not
+    assert over_several("auto", dict, torch.bfloat16) == {}  # one GPU: it fits, or torch says that it does not
     gpus[:] = [16 * GB, 16 * GB]
-    found = over_several("auto", None, torch.bfloat16)
+    found = over_several("auto", dict, torch.bfloat16)
     assert found["device_map"] == "auto" and set(found["max_memory"]) == {0, 1}  # on no processor, and on no disk
     assert all(0 < size < 16 * GB for size in found["max_memory"].values())
-    assert over_several("cuda:1", None, torch.bfloat16) == {}  # a GPU that is named is the one
+    assert over_several("cuda:1", dict, torch.bfloat16) == {}  # a GPU that is named is the one
     gpus[:] = [80 * GB, 80 * GB]
-    assert over_several("auto", None, torch.bfloat16) == {}  # it fits on the first
+    assert over_several("auto", dict, torch.bfloat16) == {}  # it fits on the first
     gpus[:] = [16 * GB, 16 * GB]
     monkeypatch.setattr(devices, "find_spec", lambda _: None)
     with pytest.raises(MissingDependencyError, match="a model over several GPUs needs accelerate"):
-        over_several("auto", None, torch.bfloat16)
+        over_several("auto", dict, torch.bfloat16)
 
 
 def test_devices(gpus: list[int]) -> None:
