@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from suffixindex.integrity import verify
     from suffixindex.merging import Merged, merge
     from suffixindex.patterns import ANY, gap, pattern
+    from suffixindex.removing import Removed, Restored, remove, restore
     from suffixindex.results import (
         Concordance,
         Document,
@@ -68,6 +69,8 @@ _LAZY = {
     "Appended": "appending",
     "BuildReport": "building.publish",
     "Merged": "merging",
+    "Removed": "removing",
+    "Restored": "removing",
     "SuffixIndex": "index",
     "append": "appending",
     "build": "construct",
@@ -78,6 +81,8 @@ _LAZY = {
     "gap": "patterns",
     "merge": "merging",
     "pattern": "patterns",
+    "remove": "removing",
+    "restore": "removing",
     "suffix_array": "suffix_sort",
     "verify": "integrity",
     **dict.fromkeys(
@@ -111,6 +116,8 @@ __all__ = [
     "NoIndexError",
     "Novelty",
     "QueryError",
+    "Removed",
+    "Restored",
     "Scores",
     "ServerError",
     "Span",
@@ -135,6 +142,8 @@ __all__ = [
     "merge",
     "open",
     "pattern",
+    "remove",
+    "restore",
     "serve",
     "suffix_array",
     "verify",

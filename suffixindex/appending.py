@@ -24,8 +24,8 @@ from suffixindex.opening import is_foreign
 from suffixindex.storage.files import link_file, make_folder, remove, write_bytes
 from suffixindex.storage.format import (
     APPEND,
+    GROWN_VERSION,
     MANIFEST,
-    NEWEST_VERSION,
     PROVENANCE,
     SHARD_MARKER,
     SOURCES,
@@ -33,8 +33,8 @@ from suffixindex.storage.format import (
     Manifest,
     of_generation,
     read_provenance,
-    shard_folder,
 )
+from suffixindex.storage.history import fresh_shards, sweep
 from suffixindex.storage.layout import check_layout
 from suffixindex.system.memory import cpu_count
 from suffixindex.tokenizers.encoders import Encoder, IdsEncoder, WordEncoder, stored_encoder
@@ -204,15 +204,13 @@ def _adopt(folder: Path, manifest: Manifest, room: Path, appended: Mapping[str, 
             f"with these documents {folder} would have {new.vocabulary_size:,} words, more than its {manifest.token_type} ids can "
             "number: build an index of all documents anew, which takes wider ids"
         )
-    first, count = len(manifest.shards), len(_appended(manifest)) + 1
-    for entry in (folder / "shards").iterdir():
-        if entry.name.isdecimal() and int(entry.name) >= first:
-            remove(entry)  # what an append left that was killed here
-    for number, shard in enumerate(new.shards):
-        source, target = shard_folder(built, number), shard_folder(folder, first + number)
+    sweep(folder, manifest)  # what an append left that was killed here
+    targets = fresh_shards(folder, manifest, len(new.shards))
+    for source, target, shard in zip(new.shard_folders(built), targets, new.shards, strict=True):
         make_folder(target)
         for name in (*shard.files, SHARD_MARKER):
             link_file(source / name, target / name)
+    count = len(_appended(manifest)) + 1
     files = {**manifest.files, of_generation(SOURCES, count): new.files[SOURCES]}
     _link(built / SOURCES, folder / of_generation(SOURCES, count))
     if grown:
@@ -221,7 +219,10 @@ def _adopt(folder: Path, manifest: Manifest, room: Path, appended: Mapping[str, 
             _link(built / name, folder / of_generation(name, generation))
             del files[of_generation(name, manifest.generation)]
             files[of_generation(name, generation)] = new.files[name]
-    whole = _as_one(manifest, new, files, {**appended, "num_documents": new.num_documents})
+    shards = [
+        shard.lying_in(target, len(manifest.shards) + i) for i, (shard, target) in enumerate(zip(new.shards, targets, strict=True))
+    ]
+    whole = _as_one(manifest, replace(new, shards=tuple(shards)), files, {**appended, "num_documents": new.num_documents})
     check_layout(folder, whole)
     whole.write(folder)
     told = read_provenance(folder)
@@ -253,5 +254,5 @@ def _as_one(manifest: Manifest, new: Manifest, files: Mapping[str, FileEntry], a
         vocabulary_size=new.vocabulary_size,
         tokenizer={**manifest.tokenizer, "generation": manifest.generation + 1},
         shards=(*earlier, *new.shards),
-        format_version=NEWEST_VERSION,
+        format_version=max(manifest.format_version, GROWN_VERSION),
     )

@@ -113,6 +113,11 @@ class SuffixIndex(OldNames):
         """What the index holds and how it was made, as plain data."""
         return self._opened.info()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether its folder still holds what was opened; not once documents were appended or removed: then open it again."""
+        return self._opened.is_current
+
     def close(self) -> None:
         """Give back the index's maps, descriptors and threads. A question asked later, or cut off by this, raises QueryError.
 

@@ -21,8 +21,8 @@ from suffixindex.storage.format import (
     SUFFIX_ARRAY,
     Manifest,
     ShardEntry,
-    shard_folder,
 )
+from suffixindex.storage.history import left_bytes
 from suffixindex.storage.layout import check_layout
 from suffixindex.storage.shard import Shard
 from suffixindex.storage.tables import lookup_tables
@@ -39,6 +39,8 @@ class Checked(NamedTuple):
     tokens: int
     full: bool
     suffixes_compared: int
+    left_bytes: int = 0
+    """Of files that lie beside the index: of documents that were removed, or of an append under way."""
 
     def __str__(self) -> str:
         what = (
@@ -46,7 +48,8 @@ class Checked(NamedTuple):
             if self.full
             else f"sizes, tables, metadata, documents and {self.suffixes_compared:,} neighbouring suffixes"
         )
-        return f"{self.shards} shard{'s' * (self.shards != 1)}, {self.tokens:,} tokens; checked {what}"
+        left = f"; {self.left_bytes:,} bytes of what was removed or replaced lie beside it" if self.left_bytes else ""
+        return f"{self.shards} shard{'s' * (self.shards != 1)}, {self.tokens:,} tokens; checked {what}{left}"
 
 
 def verify(
@@ -77,8 +80,8 @@ def verify(
     files = check_layout(folder, manifest)
     _check_hashes(manifest, folder, threads, full=full)
     compared = 0
-    for number, entry in enumerate(manifest.shards):
-        shard = open_shard(shard_folder(folder, number), entry, manifest.token_type, manifest.vocabulary_size, files)
+    for place, entry in zip(manifest.shard_folders(folder), manifest.shards, strict=True):
+        shard = open_shard(place, entry, manifest.token_type, manifest.vocabulary_size, files)
         _check_marker(shard.folder, entry)
         size = entry.vocabulary_size or manifest.vocabulary_size
         _check_documents(shard, manifest.separator, size)
@@ -93,7 +96,7 @@ def verify(
             raise FormatError(f"{shard.folder / 'suffix_array.u32'}: rank {bad:,} is out of order or no position; build again")
         if full:
             _check_tables(shard, entry, size)
-    return Checked(len(manifest.shards), manifest.num_tokens, full, compared)
+    return Checked(len(manifest.shards), manifest.num_tokens, full, compared, left_bytes(folder))
 
 
 def _verify_foreign(folder: Path, full: bool, samples: int, seed: int) -> Checked:
@@ -120,7 +123,7 @@ def _check_hashes(manifest: Manifest, folder: Path, threads: int, *, full: bool)
 
 
 def _check_marker(folder: Path, entry: ShardEntry) -> None:
-    if ShardEntry.read(folder) != replace(entry, vocabulary_size=None):
+    if ShardEntry.read(folder) != replace(entry, vocabulary_size=None, folder=None):
         raise FormatError(f"{folder / SHARD_MARKER} and the manifest differ: the shard belongs to another build")
 
 

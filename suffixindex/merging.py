@@ -4,7 +4,6 @@ Everything is put together in a folder ``OUT.merging`` beside the new index, whi
 merge that is killed leaves no index and nothing in its place, and the next one throws away what is left.
 """
 
-import errno
 import json
 import os
 import sys
@@ -15,10 +14,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from suffixindex.building.folder import locked
-from suffixindex.errors import BuildError, SuffixIndexError
+from suffixindex.building.folder import appearing
+from suffixindex.errors import BuildError
 from suffixindex.opening import OpenedIndex, join_indexes, join_manifests, open_each
-from suffixindex.storage.files import copy_file, link_file, make_folder, move_folder, remove, write_bytes
+from suffixindex.storage.files import copy_file, link_file, make_folder, write_bytes
 from suffixindex.storage.format import PROVENANCE, SHARD_MARKER, SOURCES, FileEntry, Manifest, is_sources, shard_folder
 from suffixindex.storage.layout import check_layout
 
@@ -61,23 +60,8 @@ def merge(indexes: Sequence[str | os.PathLike[str]], index: str | os.PathLike[st
         raise BuildError("a merge takes two indexes or more: give them as a list")
     parts = open_each([Path(path).absolute() for path in indexes])
     join_indexes(parts)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise BuildError(f"{target} is there and not empty: choose another folder for the merged index")
-    work = target.with_name(f"{target.name}.merging")
-    inside = work / "index"
-    with locked(work):
-        try:
-            remove(inside)
-            merged = _put_together(parts, inside, target, copy)
-            move_folder(inside, target)
-        except OSError as error:
-            if isinstance(error, SuffixIndexError):
-                raise
-            why = "no space is left" if error.errno == errno.ENOSPC else f"{error.filename}: {error.strerror}"
-            raise BuildError(f"{target} cannot be written ({why}): nothing of it is kept, merge again") from error
-        finally:
-            remove(inside)
-    return merged
+    with appearing(target, "merging") as inside:
+        return _put_together(parts, inside, target, copy)
 
 
 def _put_together(parts: Sequence[OpenedIndex], folder: Path, target: Path, copy: bool) -> Merged:
@@ -102,8 +86,8 @@ def _put_together(parts: Sequence[OpenedIndex], folder: Path, target: Path, copy
             files[name] = entry
     number = 0
     for part in parts:
-        for place, shard in enumerate(part.manifest.shards):
-            source, into = shard_folder(part.path, place), shard_folder(folder, number)
+        for source, shard in zip(part.manifest.shard_folders(part.path), part.manifest.shards, strict=True):
+            into = shard_folder(folder, number)
             make_folder(into)
             for name in (*shard.files, SHARD_MARKER):
                 take(source / name, into / name)
@@ -126,4 +110,7 @@ def _merged_manifest(parts: Sequence[OpenedIndex], inputs: bytes, files: dict[st
     known = [capacity for capacity in capacities if isinstance(capacity, int)]
     if len(known) == len(parts):
         settings["shard_capacity"] = max(known)
-    return replace(joined, settings=settings, files=files)
+    if removed := [entry for part in parts for entry in part.manifest.removed]:
+        settings["removed"] = removed
+    shards = tuple(replace(shard, folder=None) for shard in joined.shards)
+    return replace(joined, settings=settings, files=files, shards=shards)

@@ -13,7 +13,8 @@ from typing import Any
 
 from suffixindex.errors import FormatError, NoIndexError
 from suffixindex.storage.earlier import open_shard
-from suffixindex.storage.format import BUILD_STATE, MANIFEST, Manifest, is_sources, read_provenance, shard_folder
+from suffixindex.storage.format import BUILD_STATE, MANIFEST, Manifest, is_sources, read_provenance
+from suffixindex.storage.history import left_bytes
 from suffixindex.storage.identity import IndexFiles
 from suffixindex.storage.layout import check_layout
 from suffixindex.storage.shard import Shard
@@ -57,6 +58,18 @@ class OpenedIndex:
     """What each of them is called."""
     shard_names: tuple[str, ...] = ()
     """What the index of each shard is called: the value of its documents' field ``index``."""
+    named: IndexFiles | None = None
+    """The manifest of an index of ours."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the folder holds what was opened."""
+        try:
+            if self.named is not None:
+                self.named.check([self.path / MANIFEST])
+        except (FormatError, OSError):
+            return False
+        return all(part.is_current for part in self.parts)
 
     def open_tokenizer(self) -> Tokenizer:
         """The tokenizer that the manifest describes.
@@ -101,6 +114,7 @@ class OpenedIndex:
             "num_tokens": manifest.num_tokens,
             "num_shards": len(self.shards),
             "num_bytes": num_bytes,
+            **({"left_bytes": left_bytes(self.path)} if manifest.removed and not parts else {}),
             "bytes_per_token": round(num_bytes / max(manifest.num_tokens, 1), 3),
             "skipped": dict(manifest.skipped),
             "settings": dict(manifest.settings),
@@ -143,12 +157,13 @@ def _open_ours(path: Path, said: Said, chosen: tuple[int, int] | None) -> Opened
     first, last = chosen or (0, len(manifest.shards))
     files = check_layout(path, manifest, first, last)
     named.check([path / MANIFEST])  # what was looked at in the meantime is of this manifest
+    folders = manifest.shard_folders(path)[first:last]
     manifest = replace(manifest, shards=manifest.shards[first:last])
     if given := [name for name, value in asdict(said).items() if value is not None]:
         raise FormatError(f"{path} is an index of ours, whose manifest says its {given[0]}: leave that out")
     types = manifest.token_type, manifest.vocabulary_size
-    shards = [open_shard(shard_folder(path, number), shard, *types, files) for number, shard in enumerate(manifest.shards, first)]
-    return OpenedIndex((path,), "suffixindex", manifest, shards, path, files)
+    shards = [open_shard(folder, shard, *types, files) for folder, shard in zip(folders, manifest.shards, strict=True)]
+    return OpenedIndex((path,), "suffixindex", manifest, shards, path, files, named=named)
 
 
 def open_each(paths: Sequence[Path], said: Said = NOTHING) -> list[OpenedIndex]:

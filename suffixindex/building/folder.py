@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from suffixindex.building.parts import PART_MARKER
 from suffixindex.building.state import BuildState, Parts, Settings
 from suffixindex.errors import BuildError, CorpusError, FormatError, SuffixIndexError, TokenizerError
-from suffixindex.storage.files import fsync_folder, make_folder, remove
+from suffixindex.storage.files import fsync_folder, make_folder, move_folder, remove
 from suffixindex.storage.format import APPEND, BUILD_STATE, MANIFEST, PROVENANCE, SOURCES, WORK, Manifest
 from suffixindex.storage.layout import check_layout
 from suffixindex.tokenizers.hub import TOKENIZER_FILE
@@ -143,6 +143,33 @@ def locked(folder: Path) -> Iterator[None]:
             (folder / LOCK).unlink(missing_ok=True)
             if not any(folder.iterdir()):
                 folder.rmdir()
+
+
+@contextmanager
+def appearing(target: Path, how: str) -> Iterator[Path]:
+    """A folder to fill, in ``TARGET.how`` beside the target, that becomes the target in the end; or nothing is left of it.
+
+    Raises
+    ------
+    BuildError
+        There is something at the target, or it cannot be written.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise BuildError(f"{target} is there and not empty: choose another folder for the new index")
+    work = target.with_name(f"{target.name}.{how}")
+    inside = work / "index"
+    with locked(work):
+        try:
+            remove(inside)
+            yield inside
+            move_folder(inside, target)
+        except OSError as error:
+            if isinstance(error, SuffixIndexError):
+                raise
+            why = "no space is left" if error.errno == errno.ENOSPC else f"{error.filename}: {error.strerror}"
+            raise BuildError(f"{target} cannot be written ({why}): nothing of it is kept, run the same command again") from error
+        finally:
+            remove(inside)
 
 
 @contextmanager

@@ -11,7 +11,9 @@ from suffixindex.cli.streams import Group
 
 MODULES = {
     "check": "check",
-    **dict.fromkeys(("build", "append", "merge", "info", "verify"), "building"),
+    **dict.fromkeys(("build", "append"), "building"),
+    **dict.fromkeys(("remove", "restore"), "removal"),
+    **dict.fromkeys(("merge", "info", "verify"), "building"),
     **dict.fromkeys(("count", "next"), "counts"),
     **dict.fromkeys(("docs", "concordance", "cooccur"), "documents"),
     **dict.fromkeys(("infgram", "score", "spans"), "texts"),

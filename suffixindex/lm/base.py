@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
 from suffixindex.ngrams import Ngram, check_not_negative
+from suffixindex.tokenizers.words import Words
 
 if TYPE_CHECKING:
     from suffixindex.index import SuffixIndex
@@ -33,6 +34,15 @@ def num_outcomes(index: "SuffixIndex") -> int:
             f"the ids of {index.path} may be any below {index.vocabulary_size:,}, too many for a number each: {advice}"
         )
     return index.vocabulary_size + 1
+
+
+def forgotten_ids(index: "SuffixIndex") -> NDArray[np.int64]:
+    """Ids that are no outcomes: of `words` that only documents held which were removed."""
+    if index.manifest.tokenizer["kind"] != "words":
+        return np.empty(0, np.int64)
+    tokenizer = index.tokenizer
+    assert isinstance(tokenizer, Words)
+    return tokenizer.forgotten()
 
 
 class Perplexity(NamedTuple):

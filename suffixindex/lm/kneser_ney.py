@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.lm.base import LanguageModel, num_outcomes
+from suffixindex.lm.base import LanguageModel, forgotten_ids, num_outcomes
 from suffixindex.lm.continuations import CorpusCounts, Followers, corpus_counts, followers
 from suffixindex.ngrams import NgramBatch, check_positive
 
@@ -39,7 +39,8 @@ class KneserNey(LanguageModel):
     the start of a document is one more token, the same for all documents (the analogue of KenLM's ``<s>``, which is no part
     of an n-gram here). The end of a document is an outcome like any token. N1, N2, N3+ are the continuations of h with
     c = 1, 2, 3 or more. A context that does not occur leaves all to the shorter one; the shortest is the uniform
-    distribution over the vocabulary and the end. No probability is zero, and those after a context add up to 1.
+    distribution over the vocabulary and the end. No probability is zero, but of words that only documents held which were removed
+    from the index, and those after a context add up to 1.
 
     Near a text's start the context is what there is, and the model that of shorter n-grams: what KenLM answers with
     ``bos=False``. With KenLM's discounts, which count n-grams that begin with ``<s>`` too, the probabilities are KenLM's.
@@ -81,6 +82,15 @@ class KneserNey(LanguageModel):
         return np.array([estimate_discounts(*row) for row in self._corpus.count_of_counts.tolist()])
 
     @cached_property
+    def _forgotten(self) -> NDArray[np.int64]:
+        return forgotten_ids(self.index)
+
+    @property
+    def _uniform(self) -> float:
+        """Probability of each outcome where nothing is known."""
+        return 1 / (self.index.vocabulary_size + 1 - len(self._forgotten))
+
+    @cached_property
     def _unigrams(self) -> tuple[Followers, ContextSums]:
         tokens = np.flatnonzero(self._corpus.unigrams)
         found = Followers(tokens, self._corpus.unigrams[tokens])
@@ -91,7 +101,7 @@ class KneserNey(LanguageModel):
         lengths = np.array([len(text) for text in texts], np.int64)
         ends = lengths.cumsum()
         before = np.arange(len(ids)) - np.repeat(ends - lengths, lengths)  # tokens of context
-        probs = np.full(len(ids), 1 / (self.index.vocabulary_size + 1))
+        probs = np.where(np.isin(ids, self._forgotten), 0.0, self._uniform)
         places = np.arange(len(ids))
         contexts = np.zeros(len(ids), np.int64)  # a number for the context of each place, of the length reached so far
         for length in range(self.order):
@@ -109,11 +119,13 @@ class KneserNey(LanguageModel):
             places, counts = places[found], counts[found]
             total, left = sums.total[contexts[places]], self._left(sums, length)[contexts[places]]
             probs[places] = (self._discounted(counts, length) + left * probs[places]) / total
-        return np.split(np.log(probs), ends[:-1])
+        with np.errstate(divide="ignore"):  # of a forgotten word
+            return np.split(np.log(probs), ends[:-1])
 
     def _next(self, context: NDArray[np.int64]) -> NDArray[np.float64]:
         outcomes = num_outcomes(self.index)
-        probs = np.full(outcomes, 1 / outcomes)
+        probs = np.full(outcomes, self._uniform)
+        probs[self._forgotten] = 0
         for length in range(min(self.order - 1, len(context)) + 1):
             if length:
                 ids = np.ascontiguousarray(context[len(context) - length :])

@@ -1,4 +1,4 @@
-"""The on-disk format, version 2, or 3 where `words` grew. This docstring is its specification.
+"""The on-disk format, version 2; 3 where `words` grew, 4 where documents were removed. This docstring is its specification.
 
 ::
 
@@ -31,7 +31,14 @@ place of the other. If that appended new words, the vocabulary has its ``generat
 search tree was made; it holds no larger id but the separator. That is version 3. A vocabulary that outgrows the token type is
 refused, since the separator would become a word. An append under way keeps a folder ``append``, an index itself.
 
-Everything but ``provenance.json`` is a function of the corpus and the settings: two builds are equal byte for byte.
+An index loses documents by shards too: a shard without some of its documents is a new folder, ``shards/00003.1`` for ``00003``,
+and one of which nothing is left is listed no more. An entry whose folder is not that of its place says its ``folder``. That is
+version 4. A word of `words` that only removed documents held keeps its id, and ``#`` with the id stands in its line, which is no
+word. The settings list what was ``removed``. The state before the N-th removal lies, until it is purged, in
+``removed/N/manifest.json`` and in the folders that this lists.
+
+Everything but ``provenance.json``, and when and why documents were removed, is a function of the corpus and the settings: two
+builds are equal byte for byte.
 A build in progress keeps ``build.json``, on a cluster a folder ``work`` too, and has no manifest. A version is raised when
 an older reader would misread; readers refuse what is newer and read every older one. Version 1 had no ``search_tree`` and
 no ``document_blocks``; both follow from the other arrays, and an index without them answers the same, slower.
@@ -52,14 +59,20 @@ from suffixindex.storage.schema import MOST, SchemaError, number, record, record
 
 FORMAT_VERSION = 2
 """Of what is built."""
-NEWEST_VERSION = 3
-"""Of what is read: 3 is an index whose vocabulary grew."""
+GROWN_VERSION = 3
+"""Of an index whose vocabulary grew."""
+REMOVED_VERSION = 4
+"""Of an index of which documents were removed."""
+NEWEST_VERSION = REMOVED_VERSION
+"""Of what is read."""
 MANIFEST = "manifest.json"
 PROVENANCE = "provenance.json"
 SOURCES = "sources.jsonl"
 BUILD_STATE = "build.json"
 APPEND = "append"
+REMOVED = "removed"
 WORK = "work"
+SHARDS = "shards"
 SHARD_MARKER = "shard.json"
 SUFFIX_ARRAY = "suffix_array.u32"
 DOCUMENT_OFFSETS = "document_offsets.u64"
@@ -96,7 +109,7 @@ def is_sources(name: str) -> bool:
 
 
 def shard_folder(index: Path, number: int) -> Path:
-    return index / "shards" / f"{number:05d}"
+    return index / SHARDS / f"{number:05d}"
 
 
 def read_provenance(index: Path) -> dict[str, Any]:
@@ -145,11 +158,19 @@ class ShardEntry:
     files: Mapping[str, FileEntry]
     vocabulary_size: int | None = None
     """Of a shard from before the vocabulary grew."""
+    folder: str | None = None
+    """If it is not named by its place."""
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "ShardEntry":
         read = cls(number(entry, "num_documents"), number(entry, "length"), FileEntry.several(entry, "files"))
-        return read if entry.get("vocabulary_size") is None else replace(read, vocabulary_size=number(entry, "vocabulary_size"))
+        if entry.get("vocabulary_size") is not None:
+            read = replace(read, vocabulary_size=number(entry, "vocabulary_size"))
+        return read if entry.get("folder") is None else replace(read, folder=text(entry, "folder"))
+
+    def lying_in(self, folder: Path, place: int) -> "ShardEntry":
+        """The same shard in that folder, at that place among all."""
+        return replace(self, folder=None if folder.name == shard_folder(folder, place).name else folder.name)
 
     def to_json(self) -> dict[str, Any]:
         return {key: value for key, value in asdict(self).items() if value is not None}
@@ -193,8 +214,14 @@ class Manifest:
 
     @property
     def generation(self) -> int:
-        """How many times the vocabulary grew."""
+        """How many times the vocabulary changed."""
         return int(self.tokenizer.get("generation", 0))
+
+    @property
+    def removed(self) -> list[dict[str, Any]]:
+        """What is said of each removal of documents."""
+        found = self.settings.get("removed", [])
+        return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
     @property
     def num_documents(self) -> int:
@@ -281,10 +308,16 @@ class Manifest:
             raise FormatError(f"{path} makes no sense: {error}; restore it or build again") from error
         return manifest
 
+    def shard_folders(self, index: Path) -> list[Path]:
+        """Where each shard lies."""
+        return [
+            shard_folder(index, place) if shard.folder is None else index / SHARDS / shard.folder
+            for place, shard in enumerate(self.shards)
+        ]
+
     def listed_files(self, index: Path) -> list[tuple[Path, FileEntry]]:
         """Every file of the index with what it must be."""
         files = [(index / name, entry) for name, entry in self.files.items()]
-        for place, shard in enumerate(self.shards):
-            folder = shard_folder(index, place)
+        for folder, shard in zip(self.shard_folders(index), self.shards, strict=True):
             files += [(folder / name, entry) for name, entry in shard.files.items()]
         return files

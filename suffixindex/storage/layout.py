@@ -1,6 +1,7 @@
 """Whether the files of an index are those of its manifest, and whether the manifest makes sense: all before anything is mapped."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,12 +20,12 @@ from suffixindex.storage.format import (
     Manifest,
     ShardEntry,
     of_generation,
-    shard_folder,
 )
 from suffixindex.storage.identity import IndexFiles
 from suffixindex.storage.tables import level_offsets
 
 NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9]+)+")
+FOLDER = re.compile(r"[0-9]{5,10}(\.[0-9]{1,10})?")
 HASH = re.compile(r"[0-9a-f]{64}")
 VOCABULARY = {"vocabulary_offsets.u64": (8, 1), "vocabulary_order.u32": (4, 0)}
 """Bytes of a word's entry in the files of `words`, and entries more than words."""
@@ -51,9 +52,10 @@ def check_layout(index: Path, manifest: Manifest, first: int = 0, last: int | No
     shards = manifest.shards[first:last]
     _check_sense(index / MANIFEST, manifest)
     listed = [(index / name, entry) for name, entry in manifest.files.items()]
-    for number, shard in enumerate(shards, first):
+    folders = manifest.shard_folders(index)[first:last]
+    for number, (shard, folder) in enumerate(zip(shards, folders, strict=True), first):
         _check_shard(index / MANIFEST, number, shard, manifest)
-        listed += [(shard_folder(index, number) / name, entry) for name, entry in shard.files.items()]
+        listed += [(folder / name, entry) for name, entry in shard.files.items()]
     files = IndexFiles()
     for path, entry in listed:
         name = path.relative_to(index)
@@ -79,6 +81,10 @@ def _check_sense(path: Path, manifest: Manifest) -> None:
         raise _nonsense(path, f"the settings hold {min(others)}, which no build has")
     if not manifest.shards:
         raise _nonsense(path, "there are no shards")
+    if wrong := [shard.folder for shard in manifest.shards if shard.folder is not None and not FOLDER.fullmatch(shard.folder)]:
+        raise _nonsense(path, f"{wrong[0][:40]!a} is no name of a folder of a shard")
+    if twice := [folder.name for folder, times in Counter(manifest.shard_folders(path.parent)).items() if times > 1]:
+        raise _nonsense(path, f"two shards lie in the folder {twice[0]}")
     _check_entries(path, manifest.files)
     generation = manifest.tokenizer.get("generation", 0)
     if type(generation) is not int or not 0 <= generation <= MOST_GENERATIONS:

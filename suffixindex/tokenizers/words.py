@@ -6,14 +6,15 @@ nowhere, so a question with an unknown word counts 0. The vocabulary lies on dis
 few pages of it and a build of any size opens at once.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.storage.checks import check_ascending, check_permutation
-from suffixindex.storage.files import map_array
-from suffixindex.storage.format import of_generation
+from suffixindex.storage.files import map_array, write_array, write_bytes
+from suffixindex.storage.format import FileEntry, of_generation
 from suffixindex.tokenizers.splitting import normalize, split_batch
 
 VOCABULARY = "vocabulary.txt"
@@ -22,6 +23,29 @@ VOCABULARY_ORDER = "vocabulary_order.u32"
 VOCABULARY_FILES = (VOCABULARY, VOCABULARY_OFFSETS, VOCABULARY_ORDER)
 
 UNKNOWN = 0
+FORGOTTEN = b"#%d"
+"""In the line of a word that was forgotten: its id after a character that no word holds."""
+
+
+def vocabulary_files(generation: int) -> list[str]:
+    """The files of a generation of a vocabulary."""
+    return [of_generation(name, generation) for name in VOCABULARY_FILES]
+
+
+def forget_words(folder: Path, generation: int, next_generation: int, forgotten: Sequence[int]) -> dict[str, FileEntry]:
+    """Write a vocabulary without the words of some ids, as a generation of its own; its files. O(words log words), in memory."""
+    old, new = vocabulary_files(generation), vocabulary_files(next_generation)
+    lines = (folder / old[0]).read_bytes().split(b"\n")[:-1]
+    for word_id in forgotten:
+        lines[word_id] = FORGOTTEN % word_id
+    order = sorted(map_array(folder / old[2], "<u4").tolist(), key=lines.__getitem__)
+    offsets = np.cumsum([0, *(len(line) + 1 for line in lines)]).astype("<u8")
+    written = [
+        write_bytes(folder / new[0], b"".join(line + b"\n" for line in lines)),
+        write_array(folder / new[1], offsets),
+        write_array(folder / new[2], np.array(order, "<u4")),
+    ]
+    return {name: FileEntry(*one) for name, one in zip(new, written, strict=True)}
 
 
 class Words:
@@ -45,6 +69,10 @@ class Words:
         self.vocabulary_size = len(self._order)
         check_ascending(offsets, self._offsets, self.vocabulary_size, len(self._text), "bytes into words")
         check_permutation(order, self._order)
+
+    def forgotten(self) -> NDArray[np.int64]:
+        """Ascending ids of words that were forgotten. A nanosecond a word."""
+        return np.flatnonzero(self._text[self._offsets[:-1]] == FORGOTTEN[0])
 
     def _line(self, word_id: int) -> bytes:
         return self._text[int(self._offsets[word_id]) : int(self._offsets[word_id + 1]) - 1].tobytes()

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import suffixindex as si
-from suffixindex.storage.format import FORMAT_VERSION, NEWEST_VERSION, PROVENANCE
+from suffixindex.storage.format import FORMAT_VERSION, GROWN_VERSION, PROVENANCE, REMOVED_VERSION
 
 FOLDER = Path(__file__).parent
 CORPUS = "corpus.jsonl"
@@ -36,9 +36,16 @@ def grow(kind: str, index: str) -> None:
     si.append(index, HALVES[1], progress=False)
 
 
+def shrink(kind: str, index: str) -> None:
+    """Of an index that grew, remove all documents of the first half, and one of the others."""
+    grow(kind, index)
+    si.remove(index, [0, 1, 2, 4], purge=True, progress=False)
+
+
 MADE = {
     **{f"v{FORMAT_VERSION}-{kind}": (build, kind) for kind in SETTINGS},
-    f"v{NEWEST_VERSION}-words": (grow, "words"),
+    f"v{GROWN_VERSION}-words": (grow, "words"),
+    f"v{REMOVED_VERSION}-words": (shrink, "words"),
 }
 """How each golden index is made, by its name."""
 

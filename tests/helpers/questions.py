@@ -88,7 +88,17 @@ QUESTIONS: Mapping[str, Question] = {
 
 OF_SPELLINGS = {"encode", "decode", "pieces", "variants", "count_variants", "boundary_warning"}
 """Methods that ask the tokenizer."""
-OF_THE_INDEX = {"close", "info", "num_shards", "shards", "tokenizer", "next_tokens", "bulk_next_tokens", "text_matches"}
+OF_THE_INDEX = {
+    "close",
+    "info",
+    "is_current",
+    "num_shards",
+    "shards",
+    "tokenizer",
+    "next_tokens",
+    "bulk_next_tokens",
+    "text_matches",
+}
 """What is no question, or goes by an old name."""
 
 

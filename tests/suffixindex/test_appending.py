@@ -17,7 +17,7 @@ from suffixindex import appending
 from suffixindex.queries import cooccurrence
 from suffixindex.storage import shard
 from suffixindex.storage.files import remove
-from suffixindex.storage.format import NEWEST_VERSION
+from suffixindex.storage.format import GROWN_VERSION
 from tests.helpers import building, shell
 from tests.helpers.killing import killed_at
 from tests.helpers.questions import FIELD, Asked, asked, other_answers
@@ -91,7 +91,7 @@ def test_what_an_index_that_grew_says_of_itself(tmp_path: Path, no_fsync: None) 
     index = grow(tmp_path / "index", files, "words")
     with si.open(index) as grown:
         info = grown.info()
-        assert info["format_version"] == NEWEST_VERSION
+        assert info["format_version"] == GROWN_VERSION
         assert info["tokenizer"]["generation"] == 2
         assert [entry["num_documents"] for entry in info["settings"]["appended"]] == [3, 1]
         assert len(info["provenance"]["appended"]) == 2
@@ -223,7 +223,7 @@ def check_kills(tmp_path: Path, every: int) -> None:
     died = True
     while died:
         remove(index)
-        _copy(base, index)
+        copy_by_links(base, index)
         died = killed_at(every * len(outcomes), lambda: si.append(index, files[2], **APPEND))
         outcomes.append(si.open(index).num_documents)
         si.verify(index, full=True)
@@ -235,13 +235,14 @@ def check_kills(tmp_path: Path, every: int) -> None:
     assert set(outcomes) == {5, 6} and len(outcomes) > 50 // every
 
 
-def _copy(source: Path, target: Path) -> None:
-    """By links: no file is ever written into."""
+def copy_by_links(source: Path, target: Path) -> Path:
+    """A copy, of links: no file is ever written into."""
     for folder, _, names in os.walk(source):
         there = target / Path(folder).relative_to(source)
         there.mkdir()
         for name in names:
             os.link(Path(folder) / name, there / name)
+    return target
 
 
 def test_an_append_killed_anywhere_is_done_or_not(tmp_path: Path, no_fsync: None) -> None:

@@ -527,6 +527,8 @@ ELSEWHERE = {
     "it was made by another tokenizer": "test_advice: ids get their separator or tokenizer",
     "raise --memory or --shard-tokens, and start anew": "test_advice: shards are made larger",
     "free some, then run the same command": "test_faults: a full disk",
+    "nothing of it is kept, run the same command again": "test_combined: a merge without room",
+    "is there and not empty: choose another folder for the new index": "test_combined, test_removing: another folder",
     "wait for it, or choose another folder": "test_build: a second build of the same folder",
     "is damaged: start anew with --restart": "test_advice: what is damaged is thrown away, test_state",
     "than when the build was interrupted: start anew": "test_build: files shorter than the checkpoint",

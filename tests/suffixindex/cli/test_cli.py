@@ -23,14 +23,14 @@ HEAVY = ("numba", "torch", "transformers", "pyarrow", "datasets", "tokenizers", 
 def test_there_are_the_commands_that_these_files_test() -> None:
     queries = {"count", "next", "docs", "concordance", "cooccur", "top", "statistics", "duplicates"}
     queries |= {"infgram", "score", "spans", "bench"}
-    making = {"check", "build", "append", "merge", "info", "verify"}
+    making = {"check", "build", "append", "remove", "restore", "merge", "info", "verify"}
     assert set(main.commands) == {"serve", "demo", "adopt", "export", *making, *queries}
 
 
 def test_commands_are_listed_in_the_order_of_use_with_helps_that_are_whole() -> None:
     listed = run("--help").stdout.split("Commands:\n")[1].splitlines()
     assert [line.split()[0] for line in listed] == list(main.commands)
-    assert [*main.commands][:6] == ["check", "build", "append", "merge", "info", "verify"]
+    assert [*main.commands][:8] == "check build append remove restore merge info verify".split()
     assert [*main.commands][-4:] == ["export", "adopt", "bench", "demo"]
     assert all(line.endswith(".") and not line.endswith("..") for line in listed)
 

@@ -127,6 +127,18 @@ def test_an_append_on_a_cluster_is_that_of_one_machine(tmp_path: Path, address: 
     si.verify(there, full=True)
 
 
+def test_documents_that_were_removed_are_gone_on_a_cluster(tmp_path: Path, address: str) -> None:
+    folder = write_index(tmp_path / "index", [[1, 2], [1, 3], [2, 2], [1, 2, 3], [3]], shards=4).path
+    far = si.open(folder, scheduler=address)
+    assert far.counts([[1, 2], [3]]).tolist() == [2, 3]
+    si.remove(folder, [0, 3], progress=False)
+    assert not far.is_current
+    far.close()
+    with si.open(folder, scheduler=address) as again:
+        assert len(again.shards) == 3 and again.counts([[1, 2], [1], [3]]).tolist() == [0, 1, 2]
+        assert again.document_ids([[3]]).tolist() == [0, 2]
+
+
 def test_an_index_that_was_built_anew_or_is_gone(tmp_path: Path, address: str) -> None:
     path = write_jsonl(tmp_path / "corpus.jsonl", ["the cat", "the dog"])
     si.build(path, tmp_path / "index", tokenizer="words", progress=False)

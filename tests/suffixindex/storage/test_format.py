@@ -114,6 +114,19 @@ def test_golden_words_that_grew() -> None:
     assert si.verify(GOLDEN / "v3-words", full=True).suffixes_compared == 32 + 6
 
 
+def test_golden_words_of_which_documents_were_removed() -> None:
+    with si.open(GOLDEN / "v4-words") as index:
+        assert (index.num_documents, index.num_tokens, len(index.shards), index.vocabulary_size) == (2, 11, 1, 20)
+        assert index.counts(["row", "row row row", "the stream", "merrily", "οδυσσευς"]).tolist() == [3, 1, 2, 0, 0]
+        assert [index.text(document) for document in range(2)] == [
+            "the stream of consciousness the stream of dreams",
+            "row row row",
+        ]
+        assert index.encode("merrily row").tolist() == [0, 1]
+        assert index.document(1).metadata == {"set": "songs", "nested": {"é": None}}
+    assert si.verify(GOLDEN / "v4-words", full=True).suffixes_compared == 11 + 2
+
+
 @pytest.mark.parametrize("name", make.MADE)
 def test_a_build_writes_the_bytes_of_the_golden_index(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     golden = GOLDEN / name
@@ -129,6 +142,8 @@ def test_a_build_writes_the_bytes_of_the_golden_index(name: str, tmp_path: Path,
         del manifest["sha256"]
         for entry in manifest["settings"].get("appended", ()):
             del entry["base"]  # the hash of a manifest with that version
+        for entry in manifest["settings"].get("removed", ()):
+            del entry["time"], entry["purged"]
     assert manifests[0] == manifests[1]
     assert expected == built
 
