@@ -1,7 +1,13 @@
-"""The indexes that a server answers for, by name: a table fixed at start, of which alone a request may choose."""
+"""The indexes that a server answers for, by name: a table fixed at start, of which alone a request may choose.
 
+An index to which documents were appended, or from which some were removed, is opened again.
+"""
+
+import logging
 from collections.abc import Iterator, Mapping
+from copy import copy
 from functools import cached_property
+from time import monotonic
 from typing import Any
 
 from suffixindex.errors import SuffixIndexError
@@ -10,6 +16,10 @@ from suffixindex.queries.groups import INDEX
 from suffixindex.serve import problems
 from suffixindex.serve.pricing import Pricing
 
+logger = logging.getLogger("suffixindex.serve")
+
+EVERY = 1.0
+"""Seconds between two looks at what the folders hold."""
 FIRST = 10
 """Documents whose fields are listed."""
 
@@ -62,6 +72,7 @@ class Table:
     def __init__(self, indexes: Mapping[str, SuffixIndex]) -> None:
         served = {id(index): Served(index) for index in indexes.values()}
         self._served = {name: served[id(index)] for name, index in indexes.items()}
+        self._due = monotonic() + EVERY
 
     def __getitem__(self, name: str) -> Served:
         """
@@ -70,6 +81,7 @@ class Table:
         ProblemError
             404.
         """
+        self._look()
         try:
             return self._served[name]
         except KeyError:
@@ -82,4 +94,20 @@ class Table:
         return list(self._served)
 
     def items(self) -> list[tuple[str, Served]]:
+        self._look()
         return list(self._served.items())
+
+    def _look(self) -> None:
+        """Open again what changed in its folder. Questions under way go on with what was open; what cannot be opened stays."""
+        if monotonic() < self._due:
+            return
+        self._due = monotonic() + EVERY
+        for served in {id(served): served for served in self._served.values() if not served.index.is_current}.values():
+            label = ", ".join(name for name, one in self._served.items() if one is served)
+            try:
+                again = Served(copy(served.index))  # by its path, as a pickle is
+            except (SuffixIndexError, OSError) as error:
+                logger.warning("%s changed, and is answered as it was: %s", label, error)
+                continue
+            self._served = {name: again if one is served else one for name, one in self._served.items()}
+            logger.info("%s changed, and was opened again", label)
