@@ -1,26 +1,29 @@
 """The occurrences of a pattern in one shard: planned from one of its parts, the *pivot*, around whose occurrences the rest is read.
 
 The pivot is the part that makes the least work, mostly the rarest. No other part's occurrences are listed, so that a pattern with a
-rare part costs as much as that part occurs, however frequent the others are.
+rare part costs as much as that part occurs, however frequent the others are. Only where all parts are frequent and a gap is wide,
+the occurrences of all are sorted and joined instead, which costs the same for a gap of any width.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.ngrams import NgramBatch
-from suffixindex.patterns import CheckedPattern
+from suffixindex.patterns import CheckedPattern, Ids
 from suffixindex.storage.shard import Interval, Shard
 from suffixindex.storage.sparse import merge_counts
 
 BLOCK = 1 << 16
 """Occurrences of the pivot that a thread looks around at a time."""
-READ, TRIED, SORTED = 10, 2, 30
-"""What it costs, in ns, to read around an occurrence of the pivot, to try another start before it, and to sort it."""
+READ, TRIED, SKIPPED, SORTED, JOINED = 10, 2, 3, 30, 60
+"""What it costs, in ns: to read around an occurrence of the pivot, to try another start before it, to look past a token that a gap
+may skip, to sort an occurrence, and to look up which ones of another part are near it."""
 
 Mask = NDArray[np.bool_]
 NONE = np.empty(0, np.int64)
@@ -44,6 +47,8 @@ class Plan(NamedTuple):
     """Distinct ones."""
     nearest: int
     farthest: int
+    joined: bool = False
+    """Whether the occurrences of all parts are joined; then the pivot is the first part."""
 
     @property
     def size(self) -> int:
@@ -63,7 +68,12 @@ def plan(shard: Shard, pattern: CheckedPattern) -> Plan:
         intervals = _distinct([shard.interval(np.array(ids, np.int64)) for ids in of_text])
         plans.append(Plan(stored, len(plans), intervals, nearest, farthest))
         nearest, farthest = nearest + min(map(len, part)), farthest + max(map(len, part))
-    return min(plans, key=_cost)
+    best = min(plans, key=_cost)
+    if len(plans) > 1 and stored.holes[0] == stored.holes[-1] == (0, 0):
+        sizes = [one.size for one in plans]
+        if min(sizes) and SORTED * sum(sizes) + JOINED * sizes[0] * (len(sizes) - 1) < _cost(best):
+            return plans[0]._replace(joined=True)
+    return best
 
 
 def _in_text(shard: Shard, stored: CheckedPattern) -> Sequence[Any]:
@@ -73,7 +83,12 @@ def _in_text(shard: Shard, stored: CheckedPattern) -> Sequence[Any]:
 
 def _cost(of: Plan) -> float:
     slack = of.farthest - of.nearest
-    return of.size * (READ + TRIED * slack + SORTED * (slack > 0))
+    return of.size * (READ + SKIPPED * _spread(of.pattern) + TRIED * slack + SORTED * (slack > 0))
+
+
+def _spread(pattern: CheckedPattern) -> int:
+    """Tokens by which the occurrences of a pattern differ in length, for its gaps."""
+    return sum(most - least for least, most in pattern.holes)
 
 
 def _distinct(intervals: Sequence[Interval]) -> list[Interval]:
@@ -87,7 +102,7 @@ def _distinct(intervals: Sequence[Interval]) -> list[Interval]:
 
 def work(shard: Shard, pattern: CheckedPattern) -> int:
     """Places at which a part of a pattern is looked for in a shard: the pivot's, times those that its gaps leave open."""
-    return plan(shard, pattern).size * (1 + sum(most - least for least, most in pattern.holes))
+    return plan(shard, pattern).size * (1 + _spread(pattern))
 
 
 # ---- answers -----------------------------------------------------------------------------------------------------
@@ -97,14 +112,14 @@ def count(shard: Shard, pattern: CheckedPattern, mask: Mask | None, pool: Execut
     """Occurrences of a pattern in a shard, or in those of its documents that a mask chooses."""
     if mask is not None:
         return len(find(shard, pattern, mask, pool).positions)
-    of = plan(shard, pattern)
-    return sum(pool.map(partial(_count, shard, _fill(shard, of)), _blocks(shard, of)))
+    fill, blocks = _search(shard, pattern)
+    return sum(pool.map(partial(_count, shard, fill), blocks))
 
 
 def find(shard: Shard, pattern: CheckedPattern, mask: Mask | None, pool: Executor) -> Stretches:
     """All of them, in no order: 8 bytes each, or 12 in a shard of more than 2**32 tokens."""
-    of = plan(shard, pattern)
-    found = list(pool.map(partial(_list, shard, _fill(shard, of)), _blocks(shard, of)))
+    fill, blocks = _search(shard, pattern)
+    found = list(pool.map(partial(_list, shard, fill), blocks))
     starts = np.concatenate([np.empty(0, shard.position_type), *(starts for starts, _ in found)])
     lengths = np.concatenate([np.empty(0, np.int32), *(lengths for _, lengths in found)])
     if shard.mirrored:
@@ -130,8 +145,8 @@ def next_tokens(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(ids ascending, counts) of what follows the occurrences of a pattern in a shard."""
     if mask is None:
-        of = plan(shard, pattern)
-        parts = list(pool.map(partial(_following, shard, _fill(shard, of)), _blocks(shard, of)))
+        fill, blocks = _search(shard, pattern)
+        parts = list(pool.map(partial(_following, shard, fill), blocks))
     else:
         found = find(shard, pattern, mask, pool)
         positions = found.positions.astype(np.int64)
@@ -198,9 +213,13 @@ def _blocks(shard: Shard, of: Plan) -> Iterator[Block]:
         yield Block(pivots, first, min(first + BLOCK, len(pivots)), after)
 
 
-def _fill(shard: Shard, of: Plan) -> Fill:
+def _search(shard: Shard, pattern: CheckedPattern) -> tuple[Fill, Iterator[Block]]:
+    """How a pattern is looked for, and around what."""
+    of = plan(shard, pattern)
+    if of.joined:
+        return _join(shard, of.pattern)
     rigid = all(len(part) == 1 for part in of.pattern.parts) and all(least == most for least, most in of.pattern.holes)
-    return _fill_rigid(shard, of) if rigid else _fill_elastic(shard, of)
+    return _fill_rigid(shard, of) if rigid else _fill_elastic(shard, of), _blocks(shard, of)
 
 
 def _fill_rigid(shard: Shard, of: Plan) -> Fill:
@@ -249,6 +268,57 @@ def _fill_elastic(shard: Shard, of: Plan) -> Fill:
         return found
 
     return fill
+
+
+class Listed(NamedTuple):
+    """The occurrences of a part as it lies in ``tokens``, by start, then by end."""
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+
+def _listed(shard: Shard, part: Sequence[Ids]) -> Listed:
+    found = []
+    for ids in part:
+        low, high = shard.interval(np.array(ids[::-1] if shard.mirrored else ids, np.int64))
+        starts = np.sort(shard.positions_at(low, high)).astype(np.int64)
+        found.append(Listed(starts, starts + len(ids)))
+    if len(found) == 1:
+        return found[0]
+    starts, ends = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.lexsort((ends, starts))
+    return Listed(starts[order], ends[order])
+
+
+def _join(shard: Shard, pattern: CheckedPattern) -> tuple[Fill, Iterator[Block]]:
+    """To the occurrences of the first part those of the next are joined that its gap reaches, and so on."""
+    first, *others = [_listed(shard, part) for part in pattern.parts]
+    once = len(others) == 1 and all(len(part) == 1 for part in pattern.parts)  # no stretch is found twice
+
+    def fill(block: Block, starts: NDArray[Any], lengths: NDArray[np.int32], nexts: NDArray[Any]) -> int:
+        begins, ends = first.starts[block.first : block.last], first.ends[block.first : block.last]
+        limits = shard.document_offsets[shard.documents_at(begins) + 1].astype(np.int64)
+        for (least, most), other in zip(pattern.holes[1:], others, strict=False):
+            low = np.searchsorted(other.starts, ends + least)
+            sizes = np.maximum(np.searchsorted(other.starts, np.minimum(ends + most + 1, limits)) - low, 0)
+            stops = np.cumsum(sizes)
+            if once and int(stops[-1]) > max(len(starts), len(nexts)):
+                return int(stops[-1])
+            ends = other.ends[np.repeat(low - stops + sizes, sizes) + np.arange(int(stops[-1]))]
+            begins, limits = np.repeat(begins, sizes), np.repeat(limits, sizes)
+            if not len(begins):
+                return 0
+            if not once:
+                _, kept = np.unique(begins * (pattern.longest + 1) + ends - begins, return_index=True)
+                begins, limits, ends = begins[kept], limits[kept], ends[kept]
+        room = slice(len(starts))
+        starts[: len(begins)], lengths[: len(begins)] = begins[room], (ends - begins)[room]
+        followers = (begins - 1 if shard.mirrored else ends)[: len(nexts)]
+        nexts[: len(begins)] = shard.tokens[followers]
+        return len(begins)
+
+    edges = np.append(np.flatnonzero(np.diff(first.starts, prepend=-1))[::BLOCK], len(first.starts)).tolist()
+    return fill, (Block(None, low, high, -1) for low, high in pairwise(edges))
 
 
 def _count(shard: Shard, fill: Fill, block: Block) -> int:

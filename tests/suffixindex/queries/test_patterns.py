@@ -1,7 +1,8 @@
 """Patterns, which have holes, against brute force from the definition of an occurrence; and what is refused."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -72,38 +73,53 @@ def drawn_patterns(draw: st.DrawFn) -> tuple[Corpus, list[Pattern], np.ndarray]:
     return corpus, draw(st.lists(patterns(corpus), min_size=1, max_size=3)), mask
 
 
-@given(drawn=drawn_patterns(), shards=st.sampled_from([1, 2, 5]), block=st.sampled_from([1, 2, 1 << 16]))
+@contextmanager
+def planned_as(joined: bool, block: int = 1 << 16) -> Iterator[None]:
+    """Whether all parts are joined or the text is read around one, and how much goes together."""
+    prices = {"SORTED": 0, "JOINED": 0} if joined else {"SORTED": 10**9}
+    with mock.patch.multiple(planned, BLOCK=block, **prices):
+        yield
+
+
+@given(drawn=drawn_patterns(), shards=st.sampled_from([1, 2, 5]), block=st.sampled_from([1, 2, 1 << 16]), joined=st.booleans())
 @example(
     drawn=(SMALL, [[("gap", 1, 1)], [("gap", 2, 3)], [("gap", 0, 2), [[255]]]], np.array([True, False, True, True])),
     shards=1,
     block=2,
+    joined=False,
 )
 @example(
-    drawn=(SMALL, [[[[1], [1, 2]], ("gap", 0, 2), [[2]]], [("gap", 0, 1), [[2]], [[255]]]], np.ones(4, bool)), shards=2, block=1
+    drawn=(SMALL, [[[[1], [1, 2]], ("gap", 0, 2), [[2]]], [("gap", 0, 1), [[2]], [[255]]]], np.ones(4, bool)),
+    shards=2,
+    block=1,
+    joined=True,
 )
-def test_patterns(new_folder: Folder, drawn: tuple[Corpus, list[Pattern], np.ndarray], shards: int, block: int) -> None:
+def test_patterns(
+    new_folder: Folder, drawn: tuple[Corpus, list[Pattern], np.ndarray], shards: int, block: int, joined: bool
+) -> None:
     corpus, asked, mask = drawn
     index = building.write_index(
         new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=shards
     )
-    with mock.patch.object(planned, "BLOCK", block):
+    with planned_as(joined, block):
         for pattern in asked:
             check_answers(index, corpus, pattern, mask)
     assert index.counts([as_query(pattern) for pattern in asked]).tolist() == [len(found_by_oracle(corpus, one)) for one in asked]
 
 
 @settings(max_examples=FEWER)
-@given(drawn=drawn_patterns(), mirrored=st.booleans())
+@given(drawn=drawn_patterns(), mirrored=st.booleans(), joined=st.booleans())
 def test_patterns_in_the_files_of_another_engine(
-    new_folder: Folder, drawn: tuple[Corpus, list[Pattern], np.ndarray], mirrored: bool
+    new_folder: Folder, drawn: tuple[Corpus, list[Pattern], np.ndarray], mirrored: bool, joined: bool
 ) -> None:
     corpus, asked, mask = drawn
     half = len(corpus.documents) // 2
     parts = [part for part in (corpus.documents[:half], corpus.documents[half:]) if part]
     folder = other.write_infinigram(new_folder(), parts, corpus.token_type, mirrored=mirrored)
     index = si.open(folder, reversed=mirrored, token_type=corpus.token_type)
-    for pattern in asked:
-        check_answers(index, corpus, pattern, mask)
+    with planned_as(joined, 3):
+        for pattern in asked:
+            check_answers(index, corpus, pattern, mask)
 
 
 @settings(max_examples=FEWER)
@@ -196,6 +212,16 @@ def test_a_rare_part_is_all_that_is_looked_around(tmp_path: Path) -> None:
     assert index.count([1, si.ANY, 2, si.gap(0, 3), 1]) == 12
     mostly_one = index.checker.query([1, si.gap(0, 3), 1, si.ANY, 1])
     assert planned.plan(index.shards[0], mostly_one).nearest == 0  # type: ignore[arg-type] # equal parts: the first, without a sort
+
+
+def test_frequent_parts_far_from_each_other_are_joined(tmp_path: Path) -> None:
+    index = building.write_index(tmp_path / "index", [[1, 2] * 200, [2, 1] * 200], "u8")
+    for most, joined in ((3, False), (200, True)):
+        asked = index.checker.query([1, si.gap(0, most), 2])
+        assert planned.plan(index.shards[0], asked).joined == joined  # type: ignore[arg-type]
+        expected = oracle.stretches([1, 2] * 200, [[[1]], ("gap", 0, most), [[2]]], 255)
+        expected += oracle.stretches([2, 1] * 200, [[[1]], ("gap", 0, most), [[2]]], 255)
+        assert index.count(asked) == len(expected)
 
 
 def test_beginnings_of_each_other_are_one_pivot(tmp_path: Path) -> None:
