@@ -8,7 +8,7 @@ without gaps of several lengths occurs at most once at each start, and for any p
 - what follows its occurrences adds up to their number, the document's end counted, and
 - ``count([*pattern, token])`` is how often that token follows it: the chain rule of n-gram rules (arXiv 2407.12034),
 
-which counting starts alone would break. (The corpus query processor CQP reports one stretch for each start, the shortest.) No
+which counting starts alone would break. (A concordancer that reports one stretch for each start, the shortest, shows fewer.) No
 stretch crosses a document's end. A hole holds tokens alone; the separator may be the last id of a pattern, as of an n-gram. A hole
 at either end belongs to the stretch: ``["a", ANY]`` is every "a" that a token follows.
 """

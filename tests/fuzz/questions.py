@@ -44,6 +44,10 @@ def standard(index: si.SuffixIndex) -> dict[str, Question]:
         "next": lambda index: [index.next_distribution(ngram) for ngram in (a, b, [])],
         "nexts": lambda index: index.next_distributions(many),
         "concordance": lambda index: index.concordance(a, limit=5),
+        "patterns": lambda index: [
+            [index.counts([pattern, a]), index.next_distribution(pattern), index.document_ids(pattern, c, window=9)]
+            for pattern in ([2, si.ANY, 1], [1, si.gap(0, 4), [[2], [3, 1]]], [si.gap(1, 2), 3])
+        ],
         "document": lambda index: [index.document(number) for number in range(0, index.num_documents, 7)],
         "text": lambda index: index.text(0),
         "documents": lambda index: index.documents(a, limit=4),
