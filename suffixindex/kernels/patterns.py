@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.kernels.guarded import position_at
+from suffixindex.kernels import DamageError
+from suffixindex.kernels.guarded import inside, position_at
 from suffixindex.kernels.jit import kernel, prefetch
 
 AHEAD = 32
@@ -28,12 +29,12 @@ class Holed(NamedTuple):
 
 
 @kernel
-def find_rigid(tokens, separator, pivots, first, last, before, offsets, wanted, following, starts, nexts):
-    """Find the stretches of a pattern of one length that start ``before`` tokens before ``pivots[i]``, ``first <= i < last``.
+def find_rigid(tokens, separator, pivots, first, last, before, length, offsets, wanted, ahead, starts, nexts):
+    """Find the stretches of ``length`` tokens that start ``before`` tokens before ``pivots[i]``, ``first <= i < last``.
 
     The token at ``offsets[k]``, ascending, is ``wanted[k]``, or anything but the separator where that is negative: all tokens of
-    the pattern but those of the pivot. Fills ``starts``, and ``nexts`` with the tokens at ``following`` from the starts, as far as
-    each has room; returns how many there are. 9 ns a pivot: the cache miss of its tokens, which overlaps with others.
+    the pattern but those of the pivot. Fills ``starts``, and ``nexts`` with the tokens behind them, or if not ``ahead`` before
+    them, as far as each has room; returns how many there are. 9 ns a pivot: a cache miss, which overlaps with others.
     """
     size = np.int64(len(tokens))
     separator = np.int64(separator)
@@ -45,7 +46,7 @@ def find_rigid(tokens, separator, pivots, first, last, before, offsets, wanted, 
         if start < 0:
             continue
         k = 0
-        while k < len(offsets):
+        while k < len(offsets) and offsets[k] < size - start:
             token = np.int64(tokens[np.uint64(start + offsets[k])])
             if token != wanted[k] and (wanted[k] >= 0 or token == separator):
                 break
@@ -53,8 +54,10 @@ def find_rigid(tokens, separator, pivots, first, last, before, offsets, wanted, 
         if k == len(offsets):
             if found < len(starts):
                 starts[found] = start
+            if start + length > size:
+                raise DamageError  # the pivot does not stand there, which was not read
             if found < len(nexts):
-                nexts[found] = tokens[np.uint64(start + following)]
+                nexts[found] = tokens[np.uint64(inside(start + (length if ahead else -1), size))]
             found += 1
     return found
 
@@ -87,7 +90,7 @@ def find_stretches(
                 continue
             low, high = np.int64(0), np.int64(0)
             reached[0, 0] = True
-            inside = np.int64(0)  # tokens from the start on that are no separator, or in a part
+            read = np.int64(0)  # tokens from the start on that are no separator, or in a part
             for part in range(last_part + 1):
                 here = part & 1
                 there = 1 - here
@@ -102,11 +105,11 @@ def find_stretches(
                     if not reached[here, end]:
                         continue
                     reached[here, end] = False
-                    inside = max(inside, end)
+                    read = max(read, end)
                     for begin in range(max(untried, end + skip), end + skip + spread + 1):
-                        while inside < begin and np.int64(tokens[np.uint64(start + inside)]) != separator:
-                            inside += 1
-                        if inside < begin:
+                        while read < begin and np.int64(tokens[np.uint64(start + read)]) != separator:
+                            read += 1
+                        if read < begin:
                             break
                         if first_id >= 0 and np.int64(tokens[np.uint64(start + begin)]) != first_id:
                             continue

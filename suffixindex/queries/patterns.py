@@ -151,10 +151,17 @@ def next_tokens(
         found = find(shard, pattern, mask, pool)
         positions = found.positions.astype(np.int64)
         places = positions - found.lengths if shard.mirrored else positions + found.lengths
-        parts = [np.unique(shard.tokens[places], return_counts=True)]
+        parts = [np.unique(_tokens_at(shard, places), return_counts=True)]
     ids, counts = merge_counts([NONE, *(ids.astype(np.int64) for ids, _ in parts)], [NONE, *(counts for _, counts in parts)])
     shard.check_ids(ids)
     return ids, counts
+
+
+def _tokens_at(shard: Shard, places: NDArray[np.int64]) -> NDArray[Any]:
+    if len(places) and int(places.max()) >= len(shard.tokens):
+        raise shard.damage()
+    found: NDArray[Any] = shard.tokens[places]
+    return found
 
 
 def with_patterns(
@@ -237,10 +244,9 @@ def _fill_rigid(shard: Shard, of: Plan) -> Fill:
             row += ids
     offsets = np.array([place for place in range(len(row)) if place not in known], np.int64)
     wanted = np.array(row, np.int64)[offsets]
-    following = -1 if shard.mirrored else len(row)
 
     def fill(block: Block, starts: NDArray[Any], lengths: NDArray[np.int32], nexts: NDArray[Any]) -> int:
-        asked = (block.pivots, block.first, block.last, of.nearest, offsets, wanted, following, starts, nexts)
+        asked = (block.pivots, block.first, block.last, of.nearest, len(row), offsets, wanted, not shard.mirrored, starts, nexts)
         found: int = shard.run(find_rigid, shard.tokens, shard.separator, *asked)
         lengths[:] = len(row)
         return found
@@ -314,7 +320,7 @@ def _join(shard: Shard, pattern: CheckedPattern) -> tuple[Fill, Iterator[Block]]
         room = slice(len(starts))
         starts[: len(begins)], lengths[: len(begins)] = begins[room], (ends - begins)[room]
         followers = (begins - 1 if shard.mirrored else ends)[: len(nexts)]
-        nexts[: len(begins)] = shard.tokens[followers]
+        nexts[: len(begins)] = _tokens_at(shard, followers)
         return len(begins)
 
     edges = np.append(np.flatnonzero(np.diff(first.starts, prepend=-1))[::BLOCK], len(first.starts)).tolist()
