@@ -116,6 +116,31 @@ def test_training_steps(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert printed == [["0", str(first), str(everything)], ["0", "0", "0"]]
 
 
+def test_deduplicate(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example("deduplicate").main([])
+    assert f"2 of {len(MODULES) + 2} documents dropped" in capsys.readouterr().out
+    kept = [json.loads(line) for line in Path("kept.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [record["number"] for record in kept] == list(range(len(MODULES)))  # the copies are gone, the first ones stay
+    assert kept[0]["text"] == (here / "library" / "argparse.py").read_text(encoding="utf-8")
+
+
+def test_what_was_said_before_by_the_definition(here: Path) -> None:
+    for seed in range(10):
+        drawn = np.random.default_rng(seed)
+        texts = ["".join(drawn.choice(list("ab"), int(drawn.integers(0, 12)))) for _ in range(4)]
+        index_path = here / f"index-{seed}"
+        si.build(write(here / f"{seed}.jsonl", [{"text": text} for text in texts]), index_path, tokenizer="bytes", progress=False)
+        with si.open(index_path) as index:
+            marked = example("deduplicate").said_before(index, index.duplicates(3, limit=None).passages)
+        for number, text in enumerate(texts):
+            earlier = [other[i : i + 3] for other in texts[:number] for i in range(len(other) - 2)]
+            expected = np.zeros(len(text), bool)
+            for i in range(len(text) - 2):
+                if text[i : i + 3] in [*earlier, *(text[j : j + 3] for j in range(i))]:
+                    expected[i : i + 3] = True
+            assert marked[number].tolist() == expected.tolist(), texts
+
+
 def test_pictures_are_as_the_script_draws_them(tmp_path: Path) -> None:
     """And the suffix array that they show is the index's."""
     pictures = load(ROOT / "docs" / "pictures.py")
