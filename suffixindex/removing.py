@@ -46,7 +46,7 @@ class Removed(NamedTuple):
     num_shards: int
     """That held some of them."""
     num_bytes: int
-    """Of these shards: so many are read, and less is written."""
+    """Of these shards: so many are read, and less is written. 0 where they are another engine's, whose files are not listed."""
     forgotten_words: int
     """Words of the vocabulary of ``words`` that no other document holds."""
     left_bytes: int
