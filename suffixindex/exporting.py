@@ -127,7 +127,7 @@ def _write_infinigram(shard: Shard, folder: Path, name: str, threads: int) -> No
     lengths: list[int] = []
 
     def lines() -> Iterator[bytes | memoryview]:
-        for records in shard.metadata_records():
+        for records in shard.metadata_lines.records():
             for record in records:
                 ours = {"path": record["path"], "linenum": record["line"], "metadata": record["metadata"]}
                 line = (dumps(ours) + "\n").encode()

@@ -145,11 +145,13 @@ def _check_documents(shard: Shard, separator: int, vocabulary_size: int) -> None
 
 
 def _check_metadata(shard: Shard) -> None:
-    """Every line is a record, and where the offsets say."""
+    """Every line is a record, and where the offsets say; the columns say of every document what its line does."""
     if shard.metadata_path is None:
         return
-    for _ in shard.metadata_records():
-        pass
+    first = 0
+    for records in shard.metadata_lines.records():
+        shard.fields.check(first, records)
+        first += len(records)
     shard.metadata_lines.check_starts()
 
 

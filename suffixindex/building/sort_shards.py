@@ -1,4 +1,4 @@
-"""The second half of a build, shard by shard: tokens -> suffix array, tables, hashes, and the marker that says it is whole."""
+"""The second half of a build, shard by shard: tokens -> suffix array, tables, columns, hashes; the marker comes last."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from suffixindex.building.columns import write_columns
 from suffixindex.building.state import ShardSize
 from suffixindex.errors import FormatError
 from suffixindex.storage.files import IO_BYTES, hash_file, map_array, remove, write_array, write_blocks, write_bytes
@@ -56,6 +57,7 @@ def sort_shard(
     if (folder / METADATA).exists():
         names += [METADATA, METADATA_OFFSETS]
     with ThreadPoolExecutor(threads) as pool:
+        columns = pool.submit(write_columns, folder) if METADATA in names else None
         hashes = {name: pool.submit(hash_file, folder / name) for name in names if name not in files}
         arrays: dict[str, NDArray[Any]] = {
             SUFFIX_ARRAY: array,
@@ -63,6 +65,7 @@ def sort_shard(
         }
         written = {name: FileEntry(*write_array(folder / name, content)) for name, content in arrays.items()}
         files |= {name: FileEntry(*future.result()) for name, future in hashes.items()}
+        written |= columns.result() if columns is not None else {}
     entry = ShardEntry(size.documents, size.length, {**{name: files[name] for name in names}, **written})
     write_bytes(folder / SHARD_MARKER, json.dumps(entry.to_json(), indent=1).encode())
     return entry

@@ -29,7 +29,7 @@ def check_shard(shard: StoredShard, samples: int, seed: int, *, full: bool) -> i
     table = Table(files.map(layout.table, "u1"), layout.pointer_bytes, shift=layout.pointer_shift)
     _check_documents(shard, text)
     if shard.metadata_path is not None:
-        for _ in shard.metadata_records():
+        for _ in shard.metadata_lines.records():
             pass
         shard.metadata_lines.check_starts()
     if full:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
+from suffixindex.storage.fields import field_value, field_values
 from suffixindex.storage.shard import Shard
 from suffixindex.system.threads import ForkLock
 
@@ -24,7 +25,7 @@ Where = Mapping[str, Condition] | NDArray[np.bool_]
 INDEX = "index"
 """The field that says which of several indexes a document is of."""
 FIRST = 10
-"""Documents whose fields a message names."""
+"""Documents whose fields are looked at for their names."""
 
 
 class Groups(NamedTuple):
@@ -91,7 +92,7 @@ def named_groups(shards: Sequence[Shard], names: Sequence[str]) -> Groups:
 
 
 def read_groups(shards: Sequence[Shard], field: str) -> Groups:
-    """Read a field of all documents. About 1 µs a document.
+    """Read a field of all documents: 2 ns each where the shard has a column of it, about 1 µs each where its lines are read.
 
     Raises
     ------
@@ -102,32 +103,32 @@ def read_groups(shards: Sequence[Shard], field: str) -> Groups:
         raise QueryError("the index keeps no metadata, so its documents have no fields: build it without --no-metadata")
     codes = np.empty(sum(shard.num_documents for shard in shards), np.int32)
     numbers: dict[Value, int] = {}
-    document = 0
+    first = 0
     for shard in shards:
-        for records in shard.metadata_records():
-            values = [record["path"] if field == "path" else _find(record["metadata"], field) for record in records]
-            try:
-                codes[document : document + len(values)] = [numbers.setdefault(value, len(numbers)) for value in values]
-            except TypeError:
-                raise _no_scalar(records, values, field, document) from None
-            document += len(values)
+        here = codes[first : first + shard.num_documents]
+        column = shard.fields.column(field)
+        if column is None:
+            _read_lines(shard, field, first, numbers, here)
+        else:
+            renumbered = [numbers.setdefault(value, len(numbers)) for value in column.values]
+            np.take(np.array(renumbered, np.int32), column.codes, out=here, mode="clip")
+        first += shard.num_documents
     if set(numbers) <= {None}:
-        raise QueryError(f"no document has a value in the field {field!r}; {_fields(shards)}")
+        raise QueryError(f"no document has a value in the field {field!r}; documents have {', '.join(field_names(shards))}")
     codes.flags.writeable = False
     return Groups(codes, list(numbers))
 
 
-def _find(record: Mapping[str, Any], field: str) -> Any:
-    """The value at a key or, where there is no such key, at a dotted path; None if there is neither."""
-    if field in record:
-        return record[field]
-    cut = field.rfind(".")
-    while cut >= 0:
-        inner = record.get(field[:cut])
-        if isinstance(inner, dict) and (value := _find(inner, field[cut + 1 :])) is not None:
-            return value
-        cut = field.rfind(".", 0, cut)
-    return None
+def _read_lines(shard: Shard, field: str, first: int, numbers: dict[Value, int], codes: NDArray[np.int32]) -> None:
+    """Number a field's values as the lines of metadata have them; the shard's documents count from ``first``."""
+    document = 0
+    for records in shard.metadata_lines.records():
+        values = [field_value(record, field) for record in records]
+        try:
+            codes[document : document + len(values)] = [numbers.setdefault(value, len(numbers)) for value in values]
+        except TypeError:
+            raise _no_scalar(records, values, field, first + document) from None
+        document += len(values)
 
 
 def _no_scalar(records: Sequence[Mapping[str, Any]], values: Sequence[Any], field: str, first: int) -> QueryError:
@@ -139,20 +140,21 @@ def _no_scalar(records: Sequence[Mapping[str, Any]], values: Sequence[Any], fiel
     return QueryError(f"the field {field!r} holds a list in {where}, expected one value: text, a number, true, false or null")
 
 
-def _fields(shards: Sequence[Shard]) -> str:
-    """What the first documents have, for a message."""
-    names: dict[str, None] = {"path": None}
+def field_names(shards: Sequence[Shard]) -> list[str]:
+    """Fields that hold one value: those of the first documents, and all that shards keep by column.
 
-    def add(record: Mapping[str, Any], prefix: str) -> None:
-        for name, value in record.items():
-            if isinstance(value, dict):
-                add(value, f"{prefix}{name}.")
-            else:
-                names[prefix + name] = None
-
-    for document in range(min(FIRST, shards[0].num_documents)):
-        add(shards[0].metadata(document)["metadata"], "")
-    return f"the first documents have {', '.join(names)}"
+    Raises
+    ------
+    FormatError
+        The metadata are damaged.
+    """
+    names: dict[str, None] = {}
+    if shards[0].metadata_path is not None:
+        for record in shards[0].metadata_lines.records_of(np.arange(min(FIRST, shards[0].num_documents))):
+            names |= {name: None for name, value in field_values(record).items() if not isinstance(value, (list, dict))}
+    for shard in shards:
+        names |= dict.fromkeys(shard.fields.names)
+    return list(names)
 
 
 def _order(value: Value) -> tuple[int, Any]:

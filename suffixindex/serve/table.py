@@ -4,7 +4,7 @@ An index to which documents were appended, or from which some were removed, is o
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import copy
 from functools import cached_property
 from time import monotonic
@@ -12,7 +12,7 @@ from typing import Any
 
 from suffixindex.errors import SuffixIndexError
 from suffixindex.index import SuffixIndex
-from suffixindex.queries.groups import INDEX
+from suffixindex.queries.groups import INDEX, field_names
 from suffixindex.serve import problems
 from suffixindex.serve.pricing import Pricing
 
@@ -20,8 +20,6 @@ logger = logging.getLogger("suffixindex.serve")
 
 EVERY = 1.0
 """Seconds between two looks at what the folders hold."""
-FIRST = 10
-"""Documents whose fields are listed."""
 
 
 class Served:
@@ -44,26 +42,11 @@ class Served:
             "fields": list(dict.fromkeys([*several, *self._fields()])),
         }
 
-    def _fields(self) -> dict[str, None]:
-        names: dict[str, None] = {}
-        for number in range(min(FIRST, self.index.num_documents)):
-            try:
-                document = self.index.document(number)
-            except (SuffixIndexError, OSError, ValueError):
-                break  # what cannot be read is no reason to list no index
-            if document.path is not None:
-                names["path"] = None
-            names.update(dict.fromkeys(_scalars(document.metadata)))
-        return names
-
-
-def _scalars(record: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Names of the fields that hold one value, inner ones as dotted paths."""
-    for name, value in record.items():
-        if isinstance(value, dict):
-            yield from _scalars(value, f"{prefix}{name}.")
-        elif not isinstance(value, list):
-            yield prefix + name
+    def _fields(self) -> list[str]:
+        try:
+            return field_names(self.index.shards)
+        except (SuffixIndexError, OSError, ValueError):
+            return []  # what cannot be read is no reason to list no index
 
 
 class Table:

@@ -16,6 +16,7 @@
       shards/00000/document_blocks.u32  the document of every 128th position
       shards/00000/metadata.jsonl       a line for each document: path, line, and the record's other fields
       shards/00000/metadata_offsets.u64 first byte of each line, then the size: documents + 1 entries
+      shards/00000/fields.json, field_values.jsonl, field_codes.u8, field_codes.u16     its fields by column, see `fields`
       shards/00000/shard.json           the shard's entry in the manifest; its presence says that the shard is finished
 
 Arrays are raw and little-endian, ``uN`` in a name is their type; text is UTF-8. The separator is the largest id of the
@@ -41,7 +42,8 @@ Everything but ``provenance.json``, and when and why documents were removed, is 
 builds are equal byte for byte.
 A build in progress keeps ``build.json``, on a cluster a folder ``work`` too, and has no manifest. A version is raised when
 an older reader would misread; readers refuse what is newer and read every older one. Version 1 had no ``search_tree`` and
-no ``document_blocks``; both follow from the other arrays, and an index without them answers the same, slower.
+no ``document_blocks``; both follow from the other arrays, and an index without them answers the same, slower. So it is with the
+columns of fields, which earlier builds of version 2 did not write, and which a shard of few documents has none of.
 """
 
 import json
@@ -80,6 +82,10 @@ SEARCH_TREE = "search_tree.u64"
 DOCUMENT_BLOCKS = "document_blocks.u32"
 METADATA = "metadata.jsonl"
 METADATA_OFFSETS = "metadata_offsets.u64"
+FIELDS = "fields.json"
+FIELD_VALUES = "field_values.jsonl"
+FIELD_CODES: Mapping[str, str] = {"u8": "field_codes.u8", "u16": "field_codes.u16"}
+"""By the type of their entries."""
 
 TOKEN_TYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(f"<{name[0]}{int(name[1:]) // 8}") for name in ("u8", "u16", "u32")}
 

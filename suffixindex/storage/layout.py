@@ -10,6 +10,9 @@ from suffixindex.kernels import BLOCK_SHIFT
 from suffixindex.storage.format import (
     DOCUMENT_BLOCKS,
     DOCUMENT_OFFSETS,
+    FIELD_CODES,
+    FIELD_VALUES,
+    FIELDS,
     MANIFEST,
     METADATA,
     METADATA_OFFSETS,
@@ -117,6 +120,8 @@ def _check_shard(path: Path, number: int, shard: ShardEntry, manifest: Manifest)
     wanted = [tokens, SUFFIX_ARRAY, DOCUMENT_OFFSETS]
     if METADATA in shard.files or METADATA_OFFSETS in shard.files:
         wanted += [METADATA, METADATA_OFFSETS]
+    if {FIELDS, FIELD_VALUES, *FIELD_CODES.values()} & shard.files.keys():
+        wanted += [METADATA, FIELDS, FIELD_VALUES]
     for name in wanted:
         if name not in shard.files:
             raise _nonsense(path, f"{name} of shard {number} is not listed")

@@ -1,7 +1,7 @@
 """One shard: its read-only arrays, and what they answer. A shard knows no other shard."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from copy import copy
 from functools import cached_property, partial
@@ -16,6 +16,7 @@ from suffixindex.errors import FormatError
 from suffixindex.kernels import DamageError
 from suffixindex.ngrams import NgramBatch
 from suffixindex.storage.checks import REMEDY, check_ascending, check_blocks, check_tree, damage_of
+from suffixindex.storage.fields import FieldColumns
 from suffixindex.storage.format import (
     DOCUMENT_BLOCKS,
     DOCUMENT_OFFSETS,
@@ -384,15 +385,15 @@ class Shard:
     @cached_property
     def metadata_lines(self) -> MetadataLines:
         """The lines of :attr:`metadata_path`, which is there."""
-        assert self.metadata_path is not None
         num_bytes, path = self.files[METADATA].bytes, self.folder / METADATA_OFFSETS
         offsets = self._index_files.map(path, "<u8")
         check_ascending(path, offsets, self.num_documents, num_bytes, "bytes into lines")
-        return MetadataLines(self.metadata_path, offsets[:-1], num_bytes, self._index_files, our_record, self.remedy)
+        return MetadataLines(self.folder / METADATA, offsets[:-1], num_bytes, self._index_files, our_record, self.remedy)
 
-    def metadata_records(self) -> Iterator[list[dict[str, Any]]]:
-        """What :meth:`metadata` says of all documents, in order, some at a time."""
-        return self.metadata_lines.records()
+    @cached_property
+    def fields(self) -> FieldColumns:
+        """The metadata's fields, as far as they are kept by column."""
+        return FieldColumns(self.folder, self.files, self.num_documents, self._index_files)
 
     def metadata(self, document: int) -> dict[str, Any]:
         """The document's line of metadata; empty if none is kept."""

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import suffixindex as si
+from suffixindex.building.columns import write_columns
 from suffixindex.building.state import ShardSize, Written
 from suffixindex.building.writer import ShardFiles, TokenWriter
 from suffixindex.storage.files import hash_file, map_array, write_array, write_bytes
@@ -93,6 +94,8 @@ def write_index(
                 arrays = map_array(shard / SUFFIX_ARRAY, "<u4"), map_array(shard / DOCUMENT_OFFSETS, "<u8")
                 for name, table in lookup_tables(tokens, *arrays, size).items():
                     files[name] = FileEntry(*write_array(shard / name, table))
+            if metadata is not None:
+                files |= write_columns(shard)
             entries.append(ShardEntry(num_documents, length, files))
             write_bytes(shard / SHARD_MARKER, json.dumps(asdict(entries[-1])).encode())
         sources = FileEntry(*write_bytes(folder / SOURCES, b""))

@@ -79,7 +79,7 @@ def test_counts_by(new_folder: Folder, drawn: tuple[Corpus, list[list[int]], lis
     corpus, asked, values = drawn
     index = write(new_folder(), corpus, values, shards)
     if set(values) == {None}:
-        with pytest.raises(si.QueryError, match="no document has a value in the field 'set'; the first documents have path, other"):
+        with pytest.raises(si.QueryError, match="no document has a value in the field 'set'; documents have path, other"):
             index.counts_by(asked[0], "set")
         return
     for ngram in asked:
@@ -266,7 +266,7 @@ def test_conditions(tmp_path: Path) -> None:
 def test_what_is_no_condition_is_a_sentence(tmp_path: Path) -> None:
     index = building.write_index(tmp_path / "index", [[1], [2]], "u8", metadata=records([1, 2]))
     cases = {
-        "no document has a value in the field 'sett'; the first documents have path, other, set": {"sett": 1},
+        "no document has a value in the field 'sett'; documents have path, other, set": {"sett": 1},
         r"where is an array int64 \[2\]: expected bool \[2\]": np.array([0, 1]),
         r"where is an array bool \[3\]: expected bool \[2\]": np.ones(3, bool),
         "where is str: expected a condition for each field": "set=1",
