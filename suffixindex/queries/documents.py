@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import Counter
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from suffixindex.queries.groups import Value
 from suffixindex.queries.local import LocalShards
 from suffixindex.queries.shard_set import Mask, ShardSet
 from suffixindex.results import Document, DocumentMatch
+from suffixindex.system.memory import no_garbage
 
 Unit = Literal["occurrences", "documents"]
 
@@ -31,7 +32,9 @@ def document(shards: LocalShards, document_id: int) -> Document:
     number = bisect_right(shards.first_documents, document_id) - 1
     shard, local = shards.shards[number], document_id - shards.first_documents[number]
     start, stop = shard.bounds(local)
-    return Document(document_id, shard.read(start, stop), *_origin(shard.metadata(local)))
+    record = shard.metadata(local)
+    origin = record.get("path"), record.get("line"), record.get("metadata", {})
+    return Document(document_id, shard.read(start, stop), *origin)
 
 
 def matches(
@@ -52,6 +55,7 @@ def sample(shard_set: ShardSet, shards: LocalShards, ngram: Checked, k: int, see
     return _describe(shards, ngram, np.sort(chosen))
 
 
+@no_garbage()
 def _describe(shards: LocalShards, ngram: Checked, documents: NDArray[np.int64]) -> list[DocumentMatch]:
     """What some documents, ascending, say of an n-gram that they hold."""
     matches: list[DocumentMatch] = []
@@ -69,14 +73,17 @@ def _describe(shards: LocalShards, ngram: Checked, documents: NDArray[np.int64])
         records = [{}] * len(here) if shard.metadata_path is None else shard.metadata_lines.records_of(here)
         columns = ((here + first).tolist(), (ends - counts).tolist(), ends.tolist(), (stops - starts - 1).tolist(), records)
         matches += [
-            DocumentMatch(document, offsets[begin:end], size, *_origin(record))
+            DocumentMatch.of_fields(
+                document_id=document,
+                offsets=offsets[begin:end],
+                num_tokens=size,
+                path=record.get("path"),
+                line=record.get("line"),
+                metadata=record.get("metadata", {}),
+            )
             for document, begin, end, size, record in zip(*columns, strict=True)
         ]
     return matches
-
-
-def _origin(record: dict[str, Any]) -> tuple[str | None, int | None, dict[str, Any]]:
-    return record.get("path"), record.get("line"), record.get("metadata", {})
 
 
 def counts_by(shards: LocalShards, ngram: Checked, field: str, unit: Unit, mask: Mask | None) -> Counter[Value]:

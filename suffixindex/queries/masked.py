@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.storage.shard import FEW, Shard
+from suffixindex.storage.shard import FEW, LOOK, Shard
 from suffixindex.system.parallel import in_pieces
+from suffixindex.system.patience import few_enough
 
 
 def count_kept(
@@ -22,7 +23,7 @@ def count_kept(
     2.5 ns an occurrence on one core; a few are counted without compiled code.
     """
     counts = np.zeros(len(low), np.int64)
-    if (high - low).sum() <= FEW:
+    if few_enough(int((high - low).sum()), FEW, LOOK):
         for query in np.flatnonzero(high > low).tolist():
             counts[query] = len(_kept(shard, low[query], high[query], mask))
         return counts
@@ -45,7 +46,7 @@ def restrict(
     ends = np.cumsum(high - low)
     starts = ends - (high - low)
     kept = np.empty(int((high - low).sum()), shard.position_type)
-    if len(kept) <= FEW:
+    if few_enough(len(kept), FEW, LOOK):
         for query in np.flatnonzero(high > low).tolist():
             positions = _kept(shard, low[query], high[query], mask)
             ends[query] = starts[query] + len(positions)

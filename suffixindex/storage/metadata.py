@@ -28,10 +28,12 @@ def our_record(value: Any) -> Record:
     ValueError
         It is none.
     """
-    if isinstance(value, dict):
-        path, line, fields = value.get("path", ...), value.get("line", ...), value.get("metadata")
-        if (path is None or isinstance(path, str)) and (line is None or isinstance(line, int)) and isinstance(fields, dict):
-            return value
+    try:
+        path, line, fields = value["path"], value["line"], value["metadata"]
+    except (TypeError, KeyError, IndexError):
+        raise ValueError("no record") from None
+    if type(fields) is dict and (type(path) is str or path is None) and (type(line) is int or line is None):
+        return value  # type: ignore[no-any-return]
     raise ValueError("no record")
 
 

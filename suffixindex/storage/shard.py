@@ -1,6 +1,5 @@
 """One shard: its read-only arrays, and what they answer. A shard knows no other shard."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from copy import copy
@@ -33,11 +32,14 @@ from suffixindex.storage.matches import LongestMatches, ShardMatches, Texts
 from suffixindex.storage.metadata import MetadataLines, our_record
 from suffixindex.storage.sparse import merge_counts
 from suffixindex.storage.tables import SearchTree, document_blocks, search_tree
+from suffixindex.system.parallel import split_range
+from suffixindex.system.patience import can_wait, few_enough, patient
 
 if TYPE_CHECKING:
     from suffixindex.kernels.occurrences import Postings
 
-FEW = 256  # searches of a process until compiled code, half a second to load, is worth it; ranks that are read one by one
+FEW = 256  # searches until compiled code is called; ranks that are read one by one
+SEARCH, LOOK = 50_000, 100  # nanoseconds of a search, or of a look at an occurrence, without
 MANY = 4096  # n-grams that are worth a thread each
 MOST = 2**32 - 1  # ranks that a search for what follows takes at a time
 
@@ -191,7 +193,7 @@ class Shard:
     def stored_intervals(self, batch: NgramBatch, pool: Executor, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ranks of n-grams that are given as they lie in ``tokens``."""
         low, high = np.empty(len(batch), np.int64), np.empty(len(batch), np.int64)
-        if self._searches + len(batch) < FEW:
+        if self._searches + len(batch) < FEW or can_wait(len(batch) * SEARCH):
             for query in range(len(batch)):
                 low[query], high[query] = self._stored_interval(batch.ngram(query))
             return low, high
@@ -204,18 +206,16 @@ class Shard:
             return low, high
         from suffixindex.kernels.search import find_intervals
 
-        threads = max(1, min(threads, len(batch) // MANY))
-        cuts = np.linspace(0, len(batch), threads + 1).astype(np.int64)
+        def search(first: int, last: int) -> None:
+            self.run(find_intervals, *self._searched, *batch[:3], first, last, low, high)
 
-        def search(part: int) -> None:
-            self.run(find_intervals, *self._searched, *batch[:3], cuts[part], cuts[part + 1], low, high)
-
-        list((map if threads == 1 else pool.map)(search, range(threads)))
+        firsts, lasts = zip(*split_range(len(batch), max(1, min(threads, len(batch) // MANY))), strict=True)
+        list((pool.map if len(firsts) > 1 else map)(search, firsts, lasts))
         return low, high
 
     def _find(self, ngram: NDArray[np.int64]) -> Interval:
         """The first searches of a process, and then the kernel in this method's place."""
-        if self._searches < FEW:
+        if self._searches < FEW or patient(SEARCH):
             self._searches += 1
             return self._interval_uncompiled(ngram.tolist())
         from suffixindex.kernels.search import find_interval
@@ -227,8 +227,7 @@ class Shard:
     def _interval_uncompiled(self, ngram: list[int]) -> Interval:
         """As the kernel does it, so that a fresh process answers at once."""
         tokens, suffix_array = self._searched[:2]
-        length, ranks, sought = len(ngram), range(len(suffix_array)), self._sort_keys(ngram)
-        low_from, low_to, high_from, high_to = self.search_tree.bounds(sought, len(suffix_array))
+        length = len(ngram)
 
         def prefix(rank: int) -> list[int]:
             position = int(suffix_array[rank])
@@ -236,18 +235,10 @@ class Shard:
                 raise self.damage()
             return self._sort_keys(tokens[position : position + length].tolist())
 
-        low = bisect_left(ranks, sought, low_from, low_to, key=prefix)
-        high = bisect_right(ranks, sought, max(low, high_from), max(low, high_to), key=prefix)
-        # a damaged tree is noticed by the suffixes on the other side of the bounds that it gave
-        misled = (
-            (0 < low <= low_from and prefix(low - 1) >= sought)
-            or (low_to <= low < len(ranks) and prefix(low) < sought)
-            or (0 < high <= high_from and prefix(high - 1) > sought)
-            or (high_to <= high < len(ranks) and prefix(high) <= sought)
-        )
-        if misled:
+        found = self.search_tree.search(self._sort_keys(ngram), len(suffix_array), prefix)
+        if found is None:
             raise self.damage()
-        return low, high
+        return found
 
     def _sort_keys(self, ids: list[int]) -> list[int]:
         """What the order of the suffixes compares of some ids: the ids themselves."""
@@ -264,11 +255,17 @@ class Shard:
 
     def next_tokens(self, interval: Interval, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(ids ascending, counts) of what follows the n-gram of ``length`` tokens at ``interval``."""
-        from suffixindex.kernels.next_tokens import count_runs, halve_runs, scan_runs
-
         low, high = interval
         if low == high:
             return np.empty(0, np.int64), np.empty(0, np.int64)
+        if isinstance(self.tokens, np.ndarray) and patient((high - low) * LOOK):
+            followers = self._tokens_at(self.positions_at(low, high).astype(np.int64) + length)
+            ids, counts = np.unique(followers, return_counts=True)
+            if ((ids >= self._vocabulary_size) & ((ids != self._separator) | (not length))).any():
+                raise self.damage()
+            return ids, counts
+        from suffixindex.kernels.next_tokens import count_runs, halve_runs, scan_runs
+
         if high - low > MOST:
             parts = [self.next_tokens((first, min(first + MOST, high)), length) for first in range(low, high, MOST)]
             return merge_counts([part[0] for part in parts], [part[1] for part in parts])
@@ -291,11 +288,13 @@ class Shard:
         self, low: NDArray[np.int64], high: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Two of the tokens that follow each n-gram, which occurs: the same one only if nothing else follows it."""
-        places = [self.suffix_array[ranks].astype(np.int64) + lengths for ranks in (low, high - 1)]
-        if any(len(some) and int(some.max()) >= len(self.tokens) for some in places):
-            raise self.damage()
-        first, last = (self.tokens[some].astype(np.int64) for some in places)
+        first, last = (self._tokens_at(self.suffix_array[ranks].astype(np.int64) + lengths) for ranks in (low, high - 1))
         return first, last
+
+    def _tokens_at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        if len(places) and int(places.max()) >= len(self.tokens):
+            raise self.damage()
+        return self.tokens[places].astype(np.int64)
 
     def matches(self, texts: Texts, pool: Executor, threads: int) -> ShardMatches:
         """The longest match here from every position of some texts."""
@@ -342,17 +341,20 @@ class Shard:
 
     def documents_at(self, positions: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """The document of each position."""
-        if len(positions) <= FEW:
-            return np.searchsorted(self.document_offsets, positions.astype(np.uint64), side="right") - 1
+        documents = np.empty(len(positions), np.int64)
+        if few_enough(len(positions), FEW, LOOK):
+            # ascending ones are looked up five times as fast
+            order: Any = np.argsort(positions) if len(positions) > FEW else slice(None)
+            documents[order] = np.searchsorted(self.document_offsets, positions[order].astype(np.uint64), side="right") - 1
+            return documents
         from suffixindex.kernels.occurrences import documents_at
 
-        documents = np.empty(len(positions), np.int64)
         documents_at(np.ascontiguousarray(positions), self.postings.blocks, self.postings.offsets, documents)
         return documents
 
     def documents(self, intervals: Sequence[Interval]) -> NDArray[np.int64]:
         """Ascending distinct documents that hold any of several n-grams. O(occurrences + documents / 64) time."""
-        if sum(high - low for low, high in intervals) <= FEW:
+        if few_enough(sum(high - low for low, high in intervals), FEW, LOOK):
             found = [self.documents_at(self.positions_at(low, high)) for low, high in intervals]
             return np.unique(np.concatenate(found))
         from suffixindex.kernels.occurrences import mark_documents
@@ -365,7 +367,7 @@ class Shard:
     def count_by(self, interval: Interval, codes: NDArray[np.int32], documents: bool, counts: NDArray[np.int64]) -> None:
         """Add to ``counts[codes[document]]`` the occurrences in each document, or one if it holds any."""
         low, high = interval
-        if documents or high - low <= FEW:
+        if documents or few_enough(high - low, FEW, LOOK):
             found = self.documents([interval]) if documents else self.documents_at(self.positions_at(low, high))
             np.add.at(counts, codes[found], 1)
             return

@@ -10,7 +10,8 @@ Document blocks say for every 128th position in which document it lies: 0.031 by
 Both are functions of the other arrays. A shard without them answers the same, by bisection over everything.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,6 +66,20 @@ class SearchTree(NamedTuple):
             if lane < len(ngram) and token == self.limit:
                 return key << self.bits * (lanes - lane - 1)
         return key
+
+    def search(self, sought: list[int], size: int, prefix: Callable[[int], list[int]]) -> tuple[int, int] | None:
+        """Ranks of an n-gram among ``size`` suffixes whose first tokens ``prefix`` says; None if the tree leads elsewhere."""
+        low_from, low_to, high_from, high_to = self.bounds(sought, size)
+        low = bisect_left(range(size), sought, low_from, low_to, key=prefix)
+        high = bisect_right(range(size), sought, max(low, high_from), max(low, high_to), key=prefix)
+        # a damaged tree is noticed by the suffixes on the other side of the bounds that it gave
+        misled = (
+            (0 < low <= low_from and prefix(low - 1) >= sought)
+            or (low_to <= low < size and prefix(low) < sought)
+            or (0 < high <= high_from and prefix(high - 1) > sought)
+            or (high_to <= high < size and prefix(high) <= sought)
+        )
+        return None if misled else (low, high)
 
     def _leaves_below(self, target: int) -> int:
         node = 0

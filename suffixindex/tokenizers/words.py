@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from suffixindex.storage.checks import check_ascending, check_permutation
 from suffixindex.storage.files import map_array, write_array, write_bytes
 from suffixindex.storage.format import FileEntry, of_generation
+from suffixindex.system.patience import can_wait, patient
 from suffixindex.tokenizers.splitting import normalize, split_batch
 
 VOCABULARY = "vocabulary.txt"
@@ -23,6 +24,8 @@ VOCABULARY_ORDER = "vocabulary_order.u32"
 VOCABULARY_FILES = (VOCABULARY, VOCABULARY_OFFSETS, VOCABULARY_ORDER)
 
 UNKNOWN = 0
+CHARACTER, LOOKUP = 100, 30_000
+"""Nanoseconds of a character that is split, and of a word that is looked up, without compiled code."""
 FORGOTTEN = b"#%d"
 """In the line of a word that was forgotten: its id after a character that no word holds."""
 
@@ -93,7 +96,13 @@ class Words:
         return np.array([self._id(word.encode()) for word in normalize(text).split()], np.uint32)
 
     def encode_batch(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Ids of many texts, one after the other, and how many each has: each distinct word is looked up once, in compiled code."""
+        """Ids of many texts, one after the other, and how many each has: each distinct word is looked up once."""
+        split_texts = [normalize(text).split() for text in texts] if can_wait(sum(map(len, texts)) * CHARACTER) else []
+        distinct = {word: UNKNOWN for words in split_texts for word in words}
+        if split_texts and patient(len(distinct) * LOOKUP):
+            distinct = {word: self._id(word.encode()) for word in distinct}
+            ids = [distinct[word] for words in split_texts for word in words]
+            return np.array(ids, np.uint32), np.array(list(map(len, split_texts)), np.int64)
         from suffixindex.kernels.words import find_words
 
         split = split_batch(texts)
