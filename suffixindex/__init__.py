@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from suffixindex.building.publish import BuildReport
     from suffixindex.construct import build, estimate_build
     from suffixindex.corpus.doctor import check_corpus
+    from suffixindex.deduplicating import Deduplicated, deduplicate
     from suffixindex.exporting import export
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
@@ -68,6 +69,7 @@ _LAZY = {
     "ANY": "patterns",
     "Appended": "appending",
     "BuildReport": "building.publish",
+    "Deduplicated": "deduplicating",
     "Merged": "merging",
     "Removed": "removing",
     "Restored": "removing",
@@ -76,6 +78,7 @@ _LAZY = {
     "build": "construct",
     "check_corpus": "corpus.doctor",
     "connect": "serve.client",
+    "deduplicate": "deduplicating",
     "estimate_build": "construct",
     "export": "exporting",
     "gap": "patterns",
@@ -102,6 +105,7 @@ __all__ = [
     "ClusterError",
     "Concordance",
     "CorpusError",
+    "Deduplicated",
     "Document",
     "DocumentMatch",
     "Duplicate",
@@ -135,6 +139,7 @@ __all__ = [
     "build",
     "check_corpus",
     "connect",
+    "deduplicate",
     "estimate_build",
     "export",
     "gap",

@@ -277,7 +277,8 @@ class SuffixIndex(OldNames):
         A field is a key of the metadata, a dotted path into records in it (``meta.pile_set_name``; a key with the dots itself goes
         first), ``path``, the file that a document came from, or, of several indexes, ``index``, its name. Largest counts first,
         equal ones by value; what does not occur is left out. Documents without the field count under None. Values that are equal
-        in Python are one: 1, 1.0 and true. The first question about a field reads it of all documents, 1 µs each. Raises QueryError
+        in Python are one: 1, 1.0 and true. About 4 ns an occurrence; the first question about a field reads its column, 2 ns a
+        document, or the lines of all documents, 1 µs each where none is kept (:mod:`suffixindex.storage.fields`). Raises QueryError
         where no document has a value, one holds a list or a record, or the index keeps no metadata.
         """
         return document_queries.counts_by(self.local, self.checker.query(ngram), field, unit, self._mask(where))

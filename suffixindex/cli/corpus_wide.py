@@ -1,10 +1,10 @@
-"""Commands about the whole corpus: its frequent n-grams, its statistics, its repeated passages."""
+"""Commands about the whole corpus: its frequent n-grams, its statistics, its repeated passages, and the corpus without these."""
 
 from typing import TYPE_CHECKING
 
 import click
 
-from suffixindex.cli.options import NUMBER, NUMBER_OR_NONE, described, limit_option, output_options, plural, with_index
+from suffixindex.cli.options import NUMBER, NUMBER_OR_NONE, THREADS, described, limit_option, output_options, plural, with_index
 from suffixindex.cli.streams import emit
 
 if TYPE_CHECKING:
@@ -87,3 +87,39 @@ def duplicates(
     )
     covered = f"{plural(found.num_passages, 'passage')} of {plural(min_length, 'token')} or more"
     click.echo(f"{covered} hold {found.num_tokens:,} of the corpus's {plural(index.num_tokens, 'token')}", err=True)
+
+
+@click.command(short_help="Write the corpus without what it repeats.")
+@click.argument("index", type=click.Path())
+@click.option("-o", "--output", type=click.Path(), required=True, help="File to write: a name that ends with .jsonl.zst or .jsonl.")
+@click.option("--min-length", type=NUMBER, default=50, show_default=True, help="Tokens of the shortest passages.")
+@click.option("--documents", is_flag=True, help="Drop documents that equal an earlier one instead.")
+@click.option("--text-field", help="Field to write the text to.  [default: that which INDEX was built from]")
+@click.option("--threads", type=THREADS, help="Cores to use.  [default: all]")
+@click.option("--progress/--no-progress", default=None, help="Show a bar.  [default: on a terminal]")
+@output_options
+def deduplicate(
+    index: str,
+    output: str,
+    min_length: int,
+    documents: bool,
+    text_field: str | None,
+    threads: int | None,
+    progress: bool | None,
+    style: str | None,
+) -> None:
+    """Write the corpus of INDEX without the second and later occurrences of every passage that it repeats.
+
+    Documents keep their metadata, and those of which nothing is left are dropped.
+
+    \b
+    Example:
+      suffixindex deduplicate my-index -o unique.jsonl.zst --min-length 50
+    """
+    if documents and click.get_current_context().get_parameter_source("min_length") is not click.core.ParameterSource.DEFAULT:
+        raise click.UsageError("--documents compares whole documents: leave out --min-length")
+    from suffixindex.deduplicating import deduplicate as write
+
+    options = {"min_length": min_length, "documents": documents, "text_field": text_field}
+    report = write(index, output, **options, threads=threads, progress=progress)  # type: ignore[arg-type]
+    emit([{**report._asdict(), "path": str(report.path)}], style)

@@ -17,7 +17,7 @@ MODULES = {
     **dict.fromkeys(("count", "next"), "counts"),
     **dict.fromkeys(("docs", "concordance", "cooccur"), "documents"),
     **dict.fromkeys(("infgram", "score", "spans"), "texts"),
-    **dict.fromkeys(("top", "statistics", "duplicates"), "corpus_wide"),
+    **dict.fromkeys(("top", "statistics", "duplicates", "deduplicate"), "corpus_wide"),
     "serve": "serve",
     **dict.fromkeys(("export", "adopt"), "foreign"),
     "bench": "latency",

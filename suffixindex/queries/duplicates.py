@@ -9,7 +9,7 @@ and the stretch's end stands for it as a neighbour like no other.
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,16 @@ BASES = (0xD1342543DE82EF95, 0xAF251AF3B0F025B5, 0xB564EF22EC7AECE5)
 
 SLOTS = 8  # a token, of two bits each
 MAX_BYTES = 1 << 28  # of a thread's slots; a larger corpus is sieved in more parts
+
+
+class Sieved(Protocol):
+    """Documents one after the other, each followed by a separator."""
+
+    @property
+    def tokens(self) -> NDArray[np.unsignedinteger[Any]]: ...
+
+    @property
+    def length(self) -> int: ...
 
 
 class Stretches(NamedTuple):
@@ -73,7 +83,7 @@ def find_duplicates(local: LocalShards, min_length: int, limit: int | None, orde
     if order not in ("saved", "length"):
         raise QueryError(f"order is {order!r}: expected 'saved' or 'length'")
     shards, separator, pool, threads = local.shards, local.separator, local.pool, local.cores
-    candidates = _sieve(shards, min_length, separator, pool, threads)
+    candidates = _sieve(shards, min_length, pool, threads, separator)
     stretches = _gather(shards, candidates, min_length, separator)
     del candidates
     if not len(stretches.tokens):
@@ -83,10 +93,7 @@ def find_duplicates(local: LocalShards, min_length: int, limit: int | None, orde
     from suffixindex.system.memory import MAX_TOKENS
 
     if len(stretches.tokens) > MAX_TOKENS:
-        raise QueryError(
-            f"passages of {min_length} tokens and more cover {len(stretches.tokens):,} tokens, at most {MAX_TOKENS:,} can be "
-            "compared at once: ask for longer ones"
-        )
+        raise _too_much(min_length, len(stretches.tokens))
     ranked = suffix_array(stretches.tokens, separator=separator, threads=threads)
     plcp = np.zeros(len(ranked), np.uint32)
     longest = int(permuted_lcp(stretches.tokens, ranked, separator, plcp))
@@ -113,23 +120,44 @@ def find_duplicates(local: LocalShards, min_length: int, limit: int | None, orde
     return Duplicates([passage(number) for number in chosen.tolist()], num_passages, num_tokens)
 
 
-def _sieve(shards: Sequence[Shard], length: int, separator: int, pool: Executor, threads: int) -> list[NDArray[np.bool_]]:
-    """Marks of the positions whose window may occur again, by shard; none that does is missing."""
+def _sieve(
+    texts: Sequence[Sieved],
+    length: int,
+    pool: Executor,
+    threads: int,
+    separator: int,
+    fresh: Sequence[NDArray[np.bool_] | None] | None = None,
+) -> list[NDArray[np.bool_]]:
+    """Marks of the positions whose window may occur again, by text; none that does is missing.
+
+    With ``fresh`` marks only windows that may be equal to a fresh one, which includes itself.
+    """
     from suffixindex.kernels.duplicates import sieve
 
-    candidates = [np.zeros(shard.length, bool) for shard in shards]
-    wanted = SLOTS * sum(shard.length for shard in shards) // 4
+    candidates = [np.zeros(text.length, bool) for text in texts]
+    noted_windows = num_tokens = sum(text.length for text in texts)
+    if fresh is not None:  # of the others, some 3 % pass, for as many slots; slots that stay in the cache are looked up faster
+        num_fresh = sum(int(np.count_nonzero(marks)) for marks in fresh if marks is not None)
+        noted_windows = max(4 * num_fresh, num_tokens // 32)
+    wanted = SLOTS * noted_windows // 4
     parts = max(threads, -(-wanted // MAX_BYTES))
     size = 1 << max(wanted // parts - 1, 0).bit_length()
+    marked = list(zip(texts, candidates, strict=True))
+    # noted twice, a fresh window is one that occurs again
+    noted = marked if fresh is None else 2 * [(text, marks) for text, marks in zip(texts, fresh, strict=True) if marks is not None]
     for number, base in enumerate(BASES):
         hashed = np.uint64(base), np.uint64(-pow(base, length, 2**64) % 2**64)
+        note, everywhere = (noted, fresh is None) if number == 0 else (marked, False)
 
-        def work(part: int, first: bool = number == 0, hashed: tuple[np.uint64, np.uint64] = hashed) -> None:
+        def work(
+            part: int, hashed: Any = hashed, note: Any = note, all_noted: bool = everywhere, first: bool = number == 0
+        ) -> None:
             seen = np.zeros(size, np.uint8)
             with np.errstate(over="ignore"):  # the hash wraps, of which uncompiled kernels would warn
-                for keep in (False, True):
-                    for shard, marks in zip(shards, candidates, strict=True):
-                        sieve(shard.tokens, separator, length, *hashed, part, parts, first, keep, seen, marks)
+                for text, marks in note:
+                    sieve(text.tokens, separator, length, *hashed, part, parts, all_noted, False, seen, marks)
+                for text, marks in marked:
+                    sieve(text.tokens, separator, length, *hashed, part, parts, first, True, seen, marks)
 
         list(pool.map(work, range(parts)))
     return candidates
@@ -137,15 +165,7 @@ def _sieve(shards: Sequence[Shard], length: int, separator: int, pool: Executor,
 
 def _gather(shards: Sequence[Shard], candidates: list[NDArray[np.bool_]], length: int, separator: int) -> Stretches:
     """The text that windows of candidates cover, which is a small part of a corpus that does not repeat itself."""
-    from suffixindex.kernels.duplicates import find_stretches
-
-    nowhere = np.empty(0, np.int64)
-    bounds = []
-    for marks in candidates:
-        room = int(find_stretches(marks, length, nowhere, nowhere))
-        lo, hi = np.empty(room, np.int64), np.empty(room, np.int64)
-        find_stretches(marks, length, lo, hi)
-        bounds.append((lo, hi))
+    bounds = [_stretches(marks, length) for marks in candidates]
     starts = np.concatenate([[0], *(hi - lo + 1 for lo, hi in bounds)]).cumsum()
     tokens = np.empty(int(starts[-1]), shards[0].tokens.dtype)
     documents = np.empty(len(starts) - 1, np.int64)
@@ -156,3 +176,118 @@ def _gather(shards: Sequence[Shard], candidates: list[NDArray[np.bool_]], length
         documents[first:last] = base + shard.documents_at(lo)
         base += shard.num_documents
     return Stretches(tokens, starts[:-1], documents)
+
+
+def _too_much(length: int, num_tokens: int) -> QueryError:
+    from suffixindex.system.memory import MAX_TOKENS
+
+    return QueryError(
+        f"passages of {length} tokens and more cover {num_tokens:,} tokens, at most {MAX_TOKENS:,} can be compared at once: ask "
+        "for longer ones"
+    )
+
+
+def _stretches(marks: NDArray[np.bool_], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """``[lo, hi)`` of the text that windows of candidates cover."""
+    from suffixindex.kernels.duplicates import find_stretches
+
+    nowhere = np.empty(0, np.int64)
+    room = int(find_stretches(marks, length, nowhere, nowhere))
+    lo, hi = np.empty(room, np.int64), np.empty(room, np.int64)
+    find_stretches(marks, length, lo, hi)
+    return lo, hi
+
+
+# ---- later occurrences ---------------------------------------------------------------------------------------------
+
+
+class DocumentText(NamedTuple):
+    """Some documents one after the other, each followed by a separator."""
+
+    tokens: NDArray[np.unsignedinteger[Any]]
+    offsets: NDArray[np.int64]
+    """The first token of each, then the length."""
+    documents: NDArray[np.int64]
+    """Which they are, ascending."""
+    fresh: NDArray[np.bool_] | None = None
+    """Positions whose window is to be looked for; None in all texts: every one."""
+    stale: NDArray[np.bool_] | None = None
+    """By document: those that another text has in their place."""
+
+    @property
+    def length(self) -> int:
+        return len(self.tokens)
+
+
+class Later(NamedTuple):
+    """Parts of documents, ascending, in tokens from the document's start."""
+
+    documents: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+
+
+def find_later(texts: Sequence[DocumentText], length: int, pool: Executor, threads: int, separator: int) -> Later:
+    """What lies in windows of ``length`` tokens that occur earlier: in an earlier document, or further to the left in the same one.
+
+    Where a window overlaps its first occurrence, only what lies beyond that. Costs what :func:`find_duplicates` costs.
+
+    Raises
+    ------
+    QueryError
+        More than 2**32 - 2 tokens seem to repeat.
+    """
+    every = all(text.fresh is None for text in texts)
+    candidates = _sieve(texts, length, pool, threads, separator, None if every else [text.fresh for text in texts])
+    for text, marks in zip(texts, candidates, strict=True):
+        for document in np.flatnonzero(text.stale).tolist() if text.stale is not None else ():
+            marks[text.offsets[document] : text.offsets[document + 1]] = False
+    bounds = [_stretches(marks, length) for marks in candidates]
+    del candidates
+    sources = np.repeat(np.arange(len(texts)), [len(lo) for lo, _ in bounds])
+    lo, hi = (np.concatenate(both) for both in zip(*bounds, strict=True))
+    if not len(lo):
+        return Later(*(np.empty(0, np.int64) for _ in range(3)))
+    places = [np.searchsorted(text.offsets, low, side="right") - 1 for text, (low, _) in zip(texts, bounds, strict=True)]
+    documents = np.concatenate([text.documents[place] for text, place in zip(texts, places, strict=True)])
+    within = lo - np.concatenate([text.offsets[place] for text, place in zip(texts, places, strict=True)])
+    order = np.lexsort((within, documents))
+    sources, lo, hi, documents, within = (array[order] for array in (sources, lo, hi, documents, within))
+    starts = np.cumsum(np.append(0, hi - lo + 1))
+    tokens = np.empty(int(starts[-1]), texts[0].tokens.dtype)
+    from suffixindex.kernels.duplicates import copy_stretches
+
+    for number, text in enumerate(texts):
+        here = sources == number
+        copy_stretches(text.tokens, lo[here], hi[here], separator, starts[:-1][here], tokens)
+    covered = _covered(tokens, length, separator, threads)
+    edges = np.flatnonzero(covered[1:] != covered[:-1]) + 1  # the first token and the last separator are not covered
+    begins, ends = edges[::2], edges[1::2]
+    stretch = np.searchsorted(starts, begins, side="right") - 1
+    shift = within[stretch] - starts[stretch]
+    return Later(documents[stretch], begins + shift, ends + shift)
+
+
+def _covered(tokens: NDArray[np.unsignedinteger[Any]], length: int, separator: int, threads: int) -> NDArray[np.bool_]:
+    """Whether each token lies in a window that occurs further to the left, and beyond its first occurrence."""
+    from suffixindex.kernels.duplicates import permuted_lcp
+    from suffixindex.suffix_sort.sort import suffix_array
+    from suffixindex.system.memory import MAX_TOKENS
+
+    if len(tokens) > MAX_TOKENS:
+        raise _too_much(length, len(tokens))
+    ranked = suffix_array(tokens, separator=separator, threads=threads)
+    plcp = np.zeros(len(ranked), np.uint32)
+    permuted_lcp(tokens, ranked, separator, plcp)
+    same = np.append(plcp[ranked] >= length, False)  # as the rank before
+    same[0] = False
+    members = same[1:] | same[:-1]
+    positions = ranked[members].astype(np.int64)
+    groups = np.flatnonzero(~same[:-1][members])
+    beyond = np.zeros(len(tokens) + 1, np.int32)
+    if len(groups):
+        first = np.repeat(np.minimum.reduceat(positions, groups), np.diff(np.append(groups, len(positions))))
+        later = positions != first
+        np.add.at(beyond, np.maximum(positions, first + length)[later], 1)
+        np.add.at(beyond, positions[later] + length, -1)
+    return np.cumsum(beyond[:-1]) > 0

@@ -1,6 +1,6 @@
 """Tokenizers: ``bytes``, ``words``, or a Hugging Face tokenizer. One protocol to ask with, one to build with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from suffixindex.errors import FormatError, TokenizerError
+from suffixindex.system.encodings import goes_on
 from suffixindex.tokenizers.hub import TOKENIZER_FILE
 
 
@@ -32,6 +33,12 @@ class Tokenizer(Protocol):
     def decode(self, ids: ArrayLike) -> str:
         """Text of the ids."""
 
+    def decode_batch(self, rows: Sequence[NDArray[Any]]) -> list[str]:
+        """Text of each of many rows of ids."""
+
+    def begins_inside(self) -> NDArray[np.bool_]:
+        """Of each id, whether it begins with a byte inside a character: no text is to be cut before it."""
+
     def pieces(self, ids: ArrayLike) -> list[str]:
         """What each id stands for, readable."""
 
@@ -54,6 +61,12 @@ class Bytes:
 
     def decode(self, ids: ArrayLike) -> str:
         return np.asarray(ids, np.uint8).tobytes().decode(errors="replace")
+
+    def decode_batch(self, rows: Sequence[NDArray[Any]]) -> list[str]:
+        return [self.decode(row) for row in rows]
+
+    def begins_inside(self) -> NDArray[np.bool_]:
+        return goes_on(np.arange(self.vocabulary_size, dtype=np.uint8))
 
     def pieces(self, ids: ArrayLike) -> list[str]:
         return [chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in np.asarray(ids, np.uint8).tolist()]
@@ -86,6 +99,12 @@ class NoTokenizer:
 
     def decode(self, ids: ArrayLike) -> str:
         return " ".join(self.pieces(ids))
+
+    def decode_batch(self, rows: Sequence[NDArray[Any]]) -> list[str]:
+        return [self.decode(row) for row in rows]
+
+    def begins_inside(self) -> NDArray[np.bool_]:
+        return np.zeros(0, bool)
 
     def pieces(self, ids: ArrayLike) -> list[str]:
         return [f"<{i}>" for i in np.asarray(ids).tolist()]

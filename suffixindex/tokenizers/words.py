@@ -7,7 +7,9 @@ few pages of it and a build of any size opens at once.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -120,3 +122,18 @@ class Words:
     def decode(self, ids: ArrayLike) -> str:
         """The words of the ids, joined by spaces."""
         return " ".join(self.pieces(ids))
+
+    def decode_batch(self, rows: Sequence[NDArray[Any]]) -> list[str]:
+        flat = np.concatenate([np.empty(0, np.int64), *(row.astype(np.int64) for row in rows)])
+        if (flat == UNKNOWN).any():
+            return [self.decode(row) for row in rows]
+        starts = self._offsets[flat].astype(np.int64)
+        ends = np.cumsum(self._offsets[flat + 1].astype(np.int64) - starts)
+        sizes = np.diff(np.append(0, ends))
+        places = np.repeat(starts - ends + sizes, sizes) + np.arange(int(sizes.sum()))
+        lines = self._text[places].tobytes()  # a word and the end of its line, each
+        cuts = np.append(0, ends)[np.cumsum([0, *map(len, rows)])].tolist()
+        return [lines[start:stop].rstrip(b"\n").replace(b"\n", b" ").decode(errors="replace") for start, stop in pairwise(cuts)]
+
+    def begins_inside(self) -> NDArray[np.bool_]:
+        return np.zeros(self.vocabulary_size, bool)

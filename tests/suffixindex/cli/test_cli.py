@@ -23,7 +23,7 @@ HEAVY = ("numba", "torch", "transformers", "pyarrow", "datasets", "tokenizers", 
 def test_there_are_the_commands_that_these_files_test() -> None:
     queries = {"count", "next", "docs", "concordance", "cooccur", "top", "statistics", "duplicates"}
     queries |= {"infgram", "score", "spans", "bench"}
-    making = {"check", "build", "append", "remove", "restore", "merge", "info", "verify"}
+    making = {"check", "build", "append", "remove", "restore", "merge", "info", "verify", "deduplicate"}
     assert set(main.commands) == {"serve", "demo", "adopt", "export", *making, *queries}
 
 
