@@ -8,6 +8,7 @@ and the stretch's end stands for it as a neighbour like no other.
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -19,6 +20,7 @@ from suffixindex.ngrams import check_limits, check_positive
 from suffixindex.queries.local import LocalShards
 from suffixindex.results import Duplicate, Duplicates
 from suffixindex.storage.shard import Shard
+from suffixindex.system.parallel import in_pieces
 
 Order = Literal["saved", "length"]
 
@@ -26,6 +28,7 @@ BASES = (0xD1342543DE82EF95, 0xAF251AF3B0F025B5, 0xB564EF22EC7AECE5)
 """Of the hashes of each round of the sieve. The first leaves some 10% of the windows that occur once, the third about none."""
 
 SLOTS = 8  # a token, of two bits each
+SPARSE = 32  # a window that is looked for
 MAX_BYTES = 1 << 28  # of a thread's slots; a larger corpus is sieved in more parts
 
 
@@ -120,47 +123,31 @@ def find_duplicates(local: LocalShards, min_length: int, limit: int | None, orde
     return Duplicates([passage(number) for number in chosen.tolist()], num_passages, num_tokens)
 
 
-def _sieve(
-    texts: Sequence[Sieved],
-    length: int,
-    pool: Executor,
-    threads: int,
-    separator: int,
-    fresh: Sequence[NDArray[np.bool_] | None] | None = None,
-) -> list[NDArray[np.bool_]]:
-    """Marks of the positions whose window may occur again, by text; none that does is missing.
-
-    With ``fresh`` marks only windows that may be equal to a fresh one, which includes itself.
-    """
+def _sieve(texts: Sequence[Sieved], length: int, pool: Executor, threads: int, separator: int) -> list[NDArray[np.bool_]]:
+    """Marks of the positions whose window may occur again, by text; none that does is missing."""
     from suffixindex.kernels.duplicates import sieve
 
     candidates = [np.zeros(text.length, bool) for text in texts]
-    noted_windows = num_tokens = sum(text.length for text in texts)
-    if fresh is not None:  # of the others, some 3 % pass, for as many slots; slots that stay in the cache are looked up faster
-        num_fresh = sum(int(np.count_nonzero(marks)) for marks in fresh if marks is not None)
-        noted_windows = max(4 * num_fresh, num_tokens // 32)
-    wanted = SLOTS * noted_windows // 4
+    wanted = SLOTS * sum(text.length for text in texts) // 4
     parts = max(threads, -(-wanted // MAX_BYTES))
     size = 1 << max(wanted // parts - 1, 0).bit_length()
-    marked = list(zip(texts, candidates, strict=True))
-    # noted twice, a fresh window is one that occurs again
-    noted = marked if fresh is None else 2 * [(text, marks) for text, marks in zip(texts, fresh, strict=True) if marks is not None]
     for number, base in enumerate(BASES):
-        hashed = np.uint64(base), np.uint64(-pow(base, length, 2**64) % 2**64)
-        note, everywhere = (noted, fresh is None) if number == 0 else (marked, False)
+        hashed = _hashed(base, length)
 
-        def work(
-            part: int, hashed: Any = hashed, note: Any = note, all_noted: bool = everywhere, first: bool = number == 0
-        ) -> None:
+        def work(part: int, first: bool = number == 0, hashed: tuple[np.uint64, np.uint64] = hashed) -> None:
             seen = np.zeros(size, np.uint8)
             with np.errstate(over="ignore"):  # the hash wraps, of which uncompiled kernels would warn
-                for text, marks in note:
-                    sieve(text.tokens, separator, length, *hashed, part, parts, all_noted, False, seen, marks)
-                for text, marks in marked:
-                    sieve(text.tokens, separator, length, *hashed, part, parts, first, True, seen, marks)
+                for keep in (False, True):
+                    for text, marks in zip(texts, candidates, strict=True):
+                        sieve(text.tokens, separator, length, *hashed, part, parts, first, keep, seen, marks)
 
         list(pool.map(work, range(parts)))
     return candidates
+
+
+def _hashed(base: int, length: int) -> tuple[np.uint64, np.uint64]:
+    """What the sieve needs of a hash."""
+    return np.uint64(base), np.uint64(-pow(base, length, 2**64) % 2**64)
 
 
 def _gather(shards: Sequence[Shard], candidates: list[NDArray[np.bool_]], length: int, separator: int) -> Stretches:
@@ -230,42 +217,112 @@ class Later(NamedTuple):
 def find_later(texts: Sequence[DocumentText], length: int, pool: Executor, threads: int, separator: int) -> Later:
     """What lies in windows of ``length`` tokens that occur earlier: in an earlier document, or further to the left in the same one.
 
-    Where a window overlaps its first occurrence, only what lies beyond that. Costs what :func:`find_duplicates` costs.
+    Where a window overlaps its first occurrence, only what lies beyond that. Costs what :func:`find_duplicates` costs; where only
+    some windows are looked for, 10 ns a token on one core.
 
     Raises
     ------
     QueryError
         More than 2**32 - 2 tokens seem to repeat.
     """
-    every = all(text.fresh is None for text in texts)
-    candidates = _sieve(texts, length, pool, threads, separator, None if every else [text.fresh for text in texts])
-    for text, marks in zip(texts, candidates, strict=True):
-        for document in np.flatnonzero(text.stale).tolist() if text.stale is not None else ():
-            marks[text.offsets[document] : text.offsets[document + 1]] = False
-    bounds = [_stretches(marks, length) for marks in candidates]
-    del candidates
-    sources = np.repeat(np.arange(len(texts)), [len(lo) for lo, _ in bounds])
-    lo, hi = (np.concatenate(both) for both in zip(*bounds, strict=True))
-    if not len(lo):
+    if all(text.fresh is None for text in texts):
+        found = _gather_documents(texts, _sieve(texts, length, pool, threads, separator), length, separator)
+    else:
+        like_fresh = _gather_documents(texts, _like_fresh(texts, length, pool, threads, separator), length, separator)
+        (marks,) = _sieve([like_fresh], length, pool, threads, separator)
+        found = like_fresh.part(*_stretches(marks, length), separator)
+    if not found.length:
         return Later(*(np.empty(0, np.int64) for _ in range(3)))
-    places = [np.searchsorted(text.offsets, low, side="right") - 1 for text, (low, _) in zip(texts, bounds, strict=True)]
-    documents = np.concatenate([text.documents[place] for text, place in zip(texts, places, strict=True)])
-    within = lo - np.concatenate([text.offsets[place] for text, place in zip(texts, places, strict=True)])
-    order = np.lexsort((within, documents))
-    sources, lo, hi, documents, within = (array[order] for array in (sources, lo, hi, documents, within))
-    starts = np.cumsum(np.append(0, hi - lo + 1))
-    tokens = np.empty(int(starts[-1]), texts[0].tokens.dtype)
-    from suffixindex.kernels.duplicates import copy_stretches
-
-    for number, text in enumerate(texts):
-        here = sources == number
-        copy_stretches(text.tokens, lo[here], hi[here], separator, starts[:-1][here], tokens)
-    covered = _covered(tokens, length, separator, threads)
+    covered = _covered(found.tokens, length, separator, threads)
     edges = np.flatnonzero(covered[1:] != covered[:-1]) + 1  # the first token and the last separator are not covered
     begins, ends = edges[::2], edges[1::2]
-    stretch = np.searchsorted(starts, begins, side="right") - 1
-    shift = within[stretch] - starts[stretch]
-    return Later(documents[stretch], begins + shift, ends + shift)
+    documents, within = found.origin(begins)
+    return Later(documents, within, within + ends - begins)
+
+
+class _Passages(NamedTuple):
+    """Stretches of documents, each followed by a separator, in the order of the documents and of their places in these."""
+
+    tokens: NDArray[np.unsignedinteger[Any]]
+    starts: NDArray[np.int64]
+    documents: NDArray[np.int64]
+    within: NDArray[np.int64]
+    """Where each begins in its document."""
+
+    @property
+    def length(self) -> int:
+        return len(self.tokens)
+
+    def origin(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The documents of positions, and where they lie in these."""
+        stretch = np.searchsorted(self.starts, positions, side="right") - 1
+        return self.documents[stretch], self.within[stretch] + positions - self.starts[stretch]
+
+    def part(self, lo: NDArray[np.int64], hi: NDArray[np.int64], separator: int) -> "_Passages":
+        """Stretches of these stretches."""
+        return _copied([(self.tokens, lo, hi, *self.origin(lo))], separator)
+
+
+def _copied(
+    parts: Sequence[tuple[Any, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]], separator: int
+) -> _Passages:
+    """Stretches ``[lo, hi)`` of several texts, of which documents and places are given, in order."""
+    from suffixindex.kernels.duplicates import copy_stretches
+
+    sources = np.repeat(np.arange(len(parts)), [len(lo) for _, lo, *_ in parts])
+    lo, hi, documents, within = (np.concatenate([part[column] for part in parts]) for column in range(1, 5))
+    order = np.lexsort((within, documents))
+    sources, lo, hi = sources[order], lo[order], hi[order]
+    starts = np.cumsum(np.append(0, hi - lo + 1))
+    tokens = np.empty(int(starts[-1]), parts[0][0].dtype)
+    for number, (source, *_) in enumerate(parts):
+        here = sources == number
+        copy_stretches(source, lo[here], hi[here], separator, starts[:-1][here], tokens)
+    tokens.flags.writeable = False  # as those that are mapped, for which the sieve is compiled
+    return _Passages(tokens, starts[:-1], documents[order], within[order])
+
+
+def _gather_documents(
+    texts: Sequence[DocumentText], candidates: Sequence[NDArray[np.bool_]], length: int, separator: int
+) -> _Passages:
+    """The text that windows of candidates cover."""
+    parts = []
+    for text, marks in zip(texts, candidates, strict=True):
+        lo, hi = _stretches(marks, length)
+        place = np.searchsorted(text.offsets, lo, side="right") - 1
+        parts.append((text.tokens, lo, hi, text.documents[place], lo - text.offsets[place]))
+    return _copied(parts, separator)
+
+
+def _like_fresh(
+    texts: Sequence[DocumentText], length: int, pool: Executor, threads: int, separator: int
+) -> list[NDArray[np.bool_]]:
+    """Marks of the windows that may be equal to a fresh one, itself among them; of the others, one in a thousand. None is stale."""
+    from suffixindex.kernels.duplicates import sieve
+
+    candidates = [np.zeros(text.length, bool) for text in texts]
+    fresh = [(text.tokens, text.fresh) for text in texts if text.fresh is not None]
+    num_fresh = sum(int(np.count_nonzero(marks)) for _, marks in fresh)
+    for number, base in enumerate(BASES[:2]):
+        seen = np.zeros(1 << max(SPARSE * num_fresh // 4 - 1, 0).bit_length(), np.uint8)
+        asked = separator, length, *_hashed(base, length), 0, 1
+        with np.errstate(over="ignore"):
+            for tokens, marks in 2 * fresh:  # noted twice, a window is as one that occurs again
+                sieve(tokens, *asked, False, False, seen, marks)
+
+        def look_up(
+            text: DocumentText, marks: NDArray[np.bool_], first: int, last: int, everywhere: bool, asked: Any, seen: Any
+        ) -> None:
+            start, stop = text.offsets[first], text.offsets[last]
+            with np.errstate(over="ignore"):
+                sieve(text.tokens[start:stop], *asked, everywhere, True, seen, marks[start:stop])
+            for document in first + np.flatnonzero(text.stale[first:last]) if text.stale is not None else ():
+                marks[text.offsets[document] : text.offsets[document + 1]] = False
+
+        for text, marks in zip(texts, candidates, strict=True):
+            work = partial(look_up, text, marks, everywhere=number == 0, asked=asked, seen=seen)
+            in_pieces(work, np.diff(text.offsets), pool, threads)
+    return candidates
 
 
 def _covered(tokens: NDArray[np.unsignedinteger[Any]], length: int, separator: int, threads: int) -> NDArray[np.bool_]:
