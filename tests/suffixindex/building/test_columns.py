@@ -20,6 +20,7 @@ from suffixindex.storage.files import hash_file
 from suffixindex.storage.format import FIELD_CODES, FIELD_VALUES, FIELDS, SHARD_MARKER, FileEntry, Manifest
 from tests import oracle
 from tests.helpers import building
+from tests.helpers.killing import killed_at
 
 Folder = Callable[[], Path]
 
@@ -128,6 +129,40 @@ def test_bytes_do_not_depend_on_where_numbers_are_spilled(tmp_path: Path) -> Non
         names = (FIELDS, FIELD_VALUES, FIELD_CODES["u8"])
         written.append([(index.shards[0].folder / name).read_bytes() for name in names])
     assert written[0] == written[1] == written[2]
+
+
+def test_columns_are_merged_and_appended(tmp_path: Path) -> None:
+    values: list[list[Any]] = [["x", 1, None], [1.0, "y", "x"]]
+    corpora = [building.write_jsonl(tmp_path / f"{n}.jsonl", ["a b", "c", "a"], field=some) for n, some in enumerate(values)]
+    with by_column():
+        for n, corpus in enumerate(corpora):
+            si.build(corpus, tmp_path / f"{n}", tokenizer="bytes", progress=False)
+        si.merge([tmp_path / "0", tmp_path / "1"], tmp_path / "merged")
+        si.append(tmp_path / "1", corpora[0], progress=False)
+    for path in ("merged", "1"):
+        assert si.verify(tmp_path / path, full=True).shards == 2
+        with si.open(tmp_path / path) as opened, mock.patch.object(lines.MetadataLines, "records", side_effect=AssertionError):
+            assert opened.groups("field") == {"x": 2, 1: 2, None: 1, "y": 1}
+            assert opened.count("a", where={"field": ["x"]}) == {"merged": 2, "1": 2}[path]
+
+
+@pytest.mark.usefixtures("no_fsync")
+def test_a_build_killed_while_it_writes_columns_goes_on(tmp_path: Path) -> None:
+    corpus = building.write_jsonl(tmp_path / "a.jsonl", ["a b", "c", "a"], field=["x", 1, ["z"]])
+
+    def build(folder: str) -> dict[str, bytes]:
+        with by_column():
+            si.build(corpus, tmp_path / folder, tokenizer="bytes", progress=False)
+        shard = tmp_path / folder / "shards" / "00000"
+        return {path.name: path.read_bytes() for path in sorted(shard.iterdir())}
+
+    expected = build("whole")
+    assert {FIELDS, FIELD_VALUES, FIELD_CODES["u8"]} <= expected.keys() and "field_codes.tmp" not in expected
+    step = 0
+    while killed_at(step, lambda: build(str(step))):
+        assert build(str(step)) == expected
+        step += 3
+    assert step > 9
 
 
 @pytest.fixture
