@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from suffixindex.storage import exact
@@ -23,6 +24,7 @@ from suffixindex.storage.metadata import MetadataLines, Record, our_record
 
 FEWEST_DOCUMENTS = 1 << 10  # of a shard that is worth columns: the lines of fewer are read in a millisecond
 MOST_VALUES = 1 << 16  # of a field with a column; ids and addresses have more, and a dictionary would be as large as the text
+FEW_VALUES, SHARE = 1 << 8, 4  # or more than these, and than one for so many documents
 MOST_FIELDS = 1 << 8  # that are listed
 MOST_NAME = 1 << 10  # characters of a name that is listed
 DICTIONARY_BYTES = 1 << 26  # of the values of all fields, as Python keeps them: the largest dictionary is given up beyond
@@ -75,8 +77,10 @@ class _Field:
             return
         try:
             codes = [*map(numbers.get, values)]
-            new = None in codes
-            self.codes.extend([self._number(numbers, value) for value in values] if new else codes)  # type: ignore[arg-type]
+            if None in codes:
+                new = zip(values, codes, strict=True)
+                codes = [self._number(numbers, value) if code is None else code for value, code in new]
+            self.codes.extend(codes)  # type: ignore[arg-type]
         except (TypeError, OverflowError):  # a list or a record; more numbers than there are
             self.give_up()
 
@@ -155,7 +159,9 @@ class ColumnBuilder:
         """Write the files of all columns."""
         self._flush()
         self._spill.flush()
+        most = max(FEW_VALUES, sum(size for size, _ in self._blocks) // SHARE)
         kept = {name: field.numbers for name, field in self._fields.items() if field.numbers is not None}
+        kept = {name: numbers for name, numbers in kept.items() if len(numbers) <= most}
         types = {name: "u8" if len(numbers) <= 1 << 8 else "u16" for name, numbers in kept.items()}
         lines = {name: _line(list(numbers)) for name, numbers in kept.items()}
         listed = [
@@ -183,6 +189,10 @@ class ColumnBuilder:
             yield np.frombuffer(self._spill.read(2 * size), np.uint16)
 
 
-def _line(values: Sequence[Any]) -> bytes:
-    """A list of values on one line; each is written for itself, since text may look as a number is marked."""
-    return ("[" + ", ".join(map(exact.dumps, values)) + "]\n").encode()
+def _line(values: list[Any]) -> bytes:
+    """A list of values on one line."""
+    try:
+        return orjson.dumps(values) + b"\n"
+    except TypeError:  # an integer of more than 64 bits, a decimal, half a surrogate pair
+        # each for itself, since text may look as a number is marked
+        return ("[" + ", ".join(map(exact.dumps, values)) + "]\n").encode()

@@ -49,22 +49,23 @@ def _at(metadata: Mapping[str, Any], field: str) -> Any:
 
 def field_values(record: Record) -> dict[str, Any]:
     """Every field of a document with :func:`field_value`, those that hold records among them."""
-    metadata = record["metadata"]
-    values = {PATH: record["path"], **metadata}
-    if PATH in metadata:
-        values[PATH] = record["path"]
-    if dict not in map(type, metadata.values()):
+    path, metadata = record[PATH], record["metadata"]
+    values = {PATH: path, **metadata}
+    values[PATH] = path
+    inner = [(key, value) for key, value in metadata.items() if type(value) is dict]
+    if not inner:
         return values
     several = set()
-    inner = [(f"{key}.", value) for key, value in metadata.items() if isinstance(value, dict)]
     for prefix, part in inner:  # which grows meanwhile
         for key, value in part.items():
-            name = prefix + key
+            name = f"{prefix}.{key}"
             if name in values:
                 several.add(name)
             values[name] = value
-            if isinstance(value, dict):
-                inner.append((f"{name}.", value))
+            if type(value) is dict:
+                inner.append((name, value))
+    if not several:
+        return values
     return values | {name: _at(metadata, name) for name in several}
 
 
