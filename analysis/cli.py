@@ -18,10 +18,13 @@ STAGES = {
     "contamination": "Find examples that share long n-grams with the corpus.",
     "score": "Score the pairs by the language models, at every checkpoint.",
     "generate": "Let the language models write answers, and score these.",
+    "show": "A few actual pairs and answers, to be read.",
     "correlate": "Distributional memorization: corpus against model.",
     "performance": "Task scores, of all examples and by pair counts.",
     "novelty": "What the models write that the corpus does not hold.",
+    "learning": "Models against n-gram distributions, along their training.",
     "dose": "What the models say of planted facts, by their frequency.",
+    "counterfactual": "What models say of facts that they were told, less what others say.",
     "influence": "Gradients of documents against those of examples.",
     "prompts": "Rewrite prompts to raise or lower the pair counts.",
 }

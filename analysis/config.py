@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from analysis.errors import ConfigError
+from analysis.further_settings import Counterfactual, Dose, Influence, Learning, Prior, Prompts
 from analysis.model_settings import Model
 from analysis.settings import NO_SETTING, load_settings, read_toml, setting
 
@@ -176,7 +177,8 @@ class Performance:
     """Task score against pair counts."""
 
     bins: int = setting("How many at most.", 8)
-    spacing: Literal["log", "quantile"] = setting("Of equal width in the logarithm, or of equally many examples.", "log")
+    spacing: Literal["log", "quantile"] = setting("Of equal width in the logarithm, or of equally many examples.", "quantile")
+    least: int = setting("Examples of a bin; one of fewer is joined to the next.", 10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,36 +197,19 @@ class Contamination:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Influence:
-    """Gradients of documents against gradients of examples. Left out of the file, it is left out of the study."""
+class Report:
+    """What the report shows of the data themselves."""
 
-    documents: int = setting("Documents of each of the two groups, drawn for each pair.", 50)
-    pairs: int = setting("Pairs of each task and subset to draw; 0 for all.", 0)
-    max_length: int = setting("Tokens of a document up to the end of the pair.", 512)
-    parameters: str = setting("Which gradients: all, or a regular expression of parameters' names.", "all")
-    tasks: tuple[str, ...] = setting("Which tasks; none for all.", ())
-    models: tuple[str, ...] = setting("Which models; none for all.", ())
+    pairs: int = setting("Actual pairs of each task and n, from the likeliest by the corpus to the least; 0 for none.", 10)
+    answers: int = setting("Actual answers of each task, drawn; 0 for none.", 10)
+    spans: int = setting("Of each of these, its longest spans that the corpus holds, with documents; 0 for none.", 3)
+    least_words: int = setting("Words of such a span at least.", 4)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Prompts:
-    """Prompts rewritten to raise or lower pair counts. Left out of the file, it is left out of the study."""
-
-    proposer: str = setting("What rewrites: edits (of words, no model), or an instruction model's folder or name.", "edits")
-    endpoint: str = setting("URL of an OpenAI-compatible service that has it, as http://localhost:8000/v1; none if empty.", "")
-    api_key_env: str = setting("Environment variable that holds that service's key.", "")
-    start: str = setting("The prompt to begin with.", "Answer the following question as briefly as you can.")
-    iterations: int = setting("Proposals for each goal.", 100)
-    n: int = setting("Length of n-grams.", 3)
-    tasks: tuple[str, ...] = setting("Which tasks; none for all.", ())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dose:
-    """Facts that were planted at known frequencies. Left out of the file, it is left out of the study."""
-
-    planted: str = setting("The file of planted facts that the lab writes.")
-    tasks: tuple[str, ...] = setting("Which tasks; none for all.", ())
+    def __post_init__(self) -> None:
+        _check(self.pairs >= 0, "report.pairs", self.pairs, "0 or more")
+        _check(self.answers >= 0, "report.answers", self.answers, "0 or more")
+        _check(self.spans >= 0, "report.spans", self.spans, "0 or more")
+        _check(self.least_words >= 1, "report.least_words", self.least_words, "1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,9 +227,13 @@ class Config:
     performance: Performance = setting("Task score by pair counts.", Performance())
     novelty: Novelty = setting("What is new in generated text.", Novelty())
     contamination: Contamination = setting("Examples in the corpus.", Contamination())
+    report: Report = setting("What the report shows of the data themselves.", Report())
+    prior: Prior | None = setting("Memorization beyond what a model finds likely after any prompt; only if given.", None)
+    learning: Learning | None = setting("Models against n-gram distributions of their tokens; only if given.", None)
     influence: Influence | None = setting("Gradients of documents against those of examples; only if given.", None)
     prompts: Prompts | None = setting("Rewritten prompts; only if given.", None)
     dose: Dose | None = setting("Planted facts; only if given.", None)
+    counterfactual: Counterfactual | None = setting("Models with and without each planted fact; only if given.", None)
     base: Path = field(default=Path(), metadata={NO_SETTING: True})
     """The folder that relative paths start from: that of the file."""
 
@@ -256,9 +245,16 @@ class Config:
         for model in self.models:
             for setting_of, given in (("answers", model.answers), ("scores", model.scores)):
                 _known(given or (), [task.name for task in self.tasks], f"model {model.called}: a task of {setting_of}")
-        for part, name in ((self.influence, "influence"), (self.prompts, "prompts"), (self.dose, "dose")):
+        for name in ("prior", "influence", "prompts", "dose", "counterfactual"):
+            part = getattr(self, name)
             if part is not None:
                 _known(part.tasks, [task.name for task in self.tasks], f"{name}.tasks")
+        _check(
+            self.counterfactual is None or self.dose is not None, "dose", None, "[dose], whose planted facts [counterfactual] reads"
+        )
+        if self.learning is not None:
+            _known(self.learning.models, [model.called for model in self.models], "learning.models")
+            _check(bool(self.index.texts), "index.texts", "", "an index by the models' tokens, which [learning] reads")
         if self.influence is not None:
             _known(self.influence.models, [model.called for model in self.models], "influence.models")
             for model in self.models:
@@ -333,6 +329,8 @@ def check_inputs(config: Config) -> None:
     missing += [f"{where}: {pattern}" for where, pattern in patterns if not config.matching(pattern)]
     if config.dose is not None and not config.path(config.dose.planted).exists():
         missing.append(f"dose.planted: {config.dose.planted}")
+    if config.counterfactual is not None and not config.path(config.counterfactual.halves).exists():
+        missing.append(f"counterfactual.halves: {config.counterfactual.halves}")
     if config.index.texts and not config.path(config.index.texts).exists():
         missing.append(f"index.texts: {config.index.texts}")
     if not config.index.sources and not config.path(config.index.path).exists():

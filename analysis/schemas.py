@@ -45,6 +45,9 @@ PAIRS = _schema(
 DROPS = _schema(("task", _text), ("subset", _text), ("n", _int), ("reason", _text), ("stage", _text), *_size)
 """What was dropped where and why; reason "kept" counts what was not."""
 
+SIMILARITIES = _schema(("task", _text), ("n", _int), ("gamma", _real), ("num_above", _int), ("num_pairs", _int))
+"""How many of the pairs that mining compared (``num_pairs``) have a similarity above each γ."""
+
 COUNTS = _schema(
     *_pair,
     ("pair_documents", _int),  # documents that hold both (within the window, if one is set)
@@ -93,6 +96,7 @@ MODELS = _schema(
 
 TASK_SCORES = _schema(
     ("task", _text), ("subset", _text), *_model, ("metric", _text),  # that of generations; corpus_bleu: of all sentences together
+    ("chance", _real),  # what guessing among the choices scores; null where there are none
     *_interval, ("num_examples", _int),
 )  # fmt: skip
 """What a model scores on a task: the mean over its examples."""
@@ -120,6 +124,13 @@ DIFFERENCES = _schema(
 """The statistic of one model of the corpus less that of another (``against``) on the pairs that all models of the corpus
 score, with the interval of a paired bootstrap."""
 
+PRIOR_AWARE = _schema(
+    ("task", _text), ("subset", _text), *_model, ("n", _int), ("gamma", _real), ("statistic", _text), ("mode", _text),
+    ("compared", _text),  # conditional: log P(y | x) on both sides; pmi: log P(y | x) / P(y); prior: log P(y)
+    *_interval, ("p_value", _real), *_size,
+)  # fmt: skip
+"""The correlation of corpus and model before and after each is held against its own prior."""
+
 SIZE_TRENDS = _schema(
     ("task", _text), ("subset", _text), ("revision", _text), ("corpus_model", _text), ("n", _int), ("gamma", _real),
     ("statistic", _text), ("mode", _text), _pair_set, ("trend", _text),  # slope (for ten times the parameters), correlation
@@ -133,6 +144,26 @@ PERFORMANCE = _schema(
     *_interval, ("num_examples", _int),
 )  # fmt: skip
 """A task's score by how often the corpus holds an example's pairs."""
+
+_threshold = [("task", _text), ("subset", _text), ("metric", _text), ("n", _int), ("frequency", _text)]
+# frequency: documents that hold an example's pairs (pairs), or those that were planted (planted; n is then 0)
+
+THRESHOLDS = _schema(
+    *_threshold, *_model, ("quantity", _text),  # slope: logits for ten times the documents; half: documents at which half are right
+    *_interval, ("p_value", _real), ("num_examples", _int), ("num_right", _int),
+)  # fmt: skip
+"""How often the corpus must say a thing until a model is right about it: a logistic curve over the documents."""
+
+THRESHOLD_TRENDS = _schema(
+    *_threshold, ("revision", _text), *_interval, ("p_value", _real), ("num_models", _int), ("num_examples", _int)
+)
+"""Change of log₁₀ of the documents at which half are right, for ten times the parameters."""
+
+LEARNING_CURVES = _schema(
+    *_model, ("n", _int),  # of the n-gram distribution; 0: the text itself, KL is then the loss
+    *_interval, ("num_positions", _int), ("num_examples", _int),  # documents
+)  # fmt: skip
+"""KL of the corpus's n-gram distributions of the next token and a model's, in nats."""
 
 NOVELTY = _schema(
     ("task", _text), ("subset", _text), *_model, ("unit", _text),  # ngram, pair; reference_… and fluent_… (controls)
@@ -154,12 +185,42 @@ PROMPTS = _schema(
 )
 """Prompts proposed to raise (goal memorize) or lower (generalize) the pair counts, and each one's mean count."""
 
+SHOWN_PAIRS = _schema(
+    *_example, *_pair, ("similarity", _real), ("pair_documents", _int), ("x_documents", _int), ("y_documents", _int),
+    ("corpus_log_prob", _real),  # by the task-gram model
+    *_model, ("log_prob", _real),
+)  # fmt: skip
+"""A few pairs to be read, from the likeliest by the corpus to the least likely."""
+
+SHOWN_ANSWERS = _schema(
+    *_example, ("prompt", _text), ("target", _text), *_model, ("output", _text), ("metric", _text), ("score", _real)
+)
+"""A few answers to be read, beside the right ones."""
+
+TRACES = _schema(
+    *_example, *_model, ("output", _text), ("start", _int), ("stop", _int),  # characters of the output
+    ("num_words", _int), ("occurrences", _int), ("document_id", _int), ("path", _text), ("line", _int),  # "", null: unknown
+    ("left", _text), ("right", _text),  # words of the document before and after the span
+)  # fmt: skip
+"""The longest spans of answers that the corpus holds, a row for each document that is shown of one."""
+
 DOSE_RESPONSE = _schema(
     ("task", _text), *_model, ("documents", _int),  # the planted number of documents
     ("response", _text),  # log_prob, exact_match
     *_interval, ("num_examples", _int),
 )  # fmt: skip
 """What models say of facts by the number of documents that were planted with each."""
+
+COUNTERFACTUAL = _schema(
+    ("example_id", _text), ("task", _text), *_pair, ("documents", _int),  # the planted number
+    ("num_parameters", _int), ("step", _int),
+    ("told", _real), ("untold", _real),  # mean log P(y | prompt) by models that were told the fact, and by those that were not
+    ("memorization", _real), ("num_told", _int), ("num_untold", _int),
+)  # fmt: skip
+"""Counterfactual memorization of each planted pair: told less untold."""
+
+COUNTERFACTUAL_AGREEMENT = _schema(("task", _text), *_model, *_interval, ("p_value", _real), *_size)
+"""Spearman's ρ of counterfactual memorization and log P by one model; of ``model`` "planted documents", and the dose."""
 
 DOSE_TRENDS = _schema(
     ("task", _text), *_model, ("response", _text),

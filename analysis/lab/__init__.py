@@ -6,6 +6,7 @@
 >>> models = train_ladder(world, folder / "models", ladder=preset.ladder, seed=0)         # doctest: +SKIP
 """
 
+from analysis.lab.halves import HALVES_SCHEMA, Halves, train_halves
 from analysis.lab.ladder import Ladder, train_ladder, train_on_index
 from analysis.lab.presets import Preset, load_preset
 from analysis.lab.recipe import PYTHIA, Recipe, Size
@@ -14,9 +15,11 @@ from analysis.lab.world import PLANTED_SCHEMA, TEMPLATES, World, WorldFiles, mak
 
 __all__ = [
     "CHECKPOINTS",
+    "HALVES_SCHEMA",
     "PLANTED_SCHEMA",
     "PYTHIA",
     "TEMPLATES",
+    "Halves",
     "Ladder",
     "Preset",
     "Recipe",
@@ -26,6 +29,7 @@ __all__ = [
     "finished",
     "load_preset",
     "make_world",
+    "train_halves",
     "train_ladder",
     "train_on_index",
 ]

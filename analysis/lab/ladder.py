@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import suffixindex as si
 from analysis.files import replacing
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 TOKENIZER = "tokenizer.json"
 """Of the ladder; an index by a Hugging Face tokenizer keeps its own under the same name."""
 TOKENS = "tokens"
+Job: TypeAlias = tuple[Size, Path, Path, Recipe, int]
+"""A model to train: its size, the index that it reads, where it goes, how it is trained, and the seed of its weights."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,11 @@ def train_on_index(
     Several at a time, each in a process of one thread: small models gain little from a second one, and a sum of floats
     comes out the same on any number of cores. One at a time, in this process, has all threads of torch, or the GPU.
     """
-    jobs = [(size, index, folder / size.name, recipe, seed) for size in sizes]
+    return train_jobs([(size, index, folder / size.name, recipe, seed) for size in sizes], processes=processes)
+
+
+def train_jobs(jobs: Sequence[Job], *, processes: int = 0) -> list[Path]:
+    """Train a model for each job, as :func:`train_on_index` does; their folders, in the order of the jobs."""
     workers = min(len(jobs), processes or _cores())
     if workers == 1:
         for job in jobs:

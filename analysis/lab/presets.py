@@ -1,10 +1,11 @@
 """Presets of the lab: TOML files with the world and the ladder of models that are trained on it."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis.errors import ConfigError
+from analysis.lab.halves import Halves
 from analysis.lab.ladder import Ladder
 from analysis.lab.world import World
 from analysis.settings import load_settings, read_toml
@@ -20,6 +21,7 @@ class Preset:
 
     world: World
     ladder: Ladder
+    halves: Halves = field(default_factory=Halves)
 
 
 def load_preset(name_or_path: str | Path) -> Preset:

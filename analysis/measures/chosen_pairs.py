@@ -105,11 +105,11 @@ def select(
 
 
 def taskgram_score(of_pairs: PairArrays, mode: Mode) -> CorpusScore:
-    """log C(pair) - log C(x) of each pair: P_{n,D} of the paper."""
+    """log (C(pair) / C(x)) of each pair: P_{n,D} of the paper. Equal ratios are equal numbers, so that they tie in rank."""
     pair, context = (counts.astype(np.float64) for counts in mode.pair_counts(of_pairs.counts))
     zero = (pair == 0) | (context == 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return CorpusScore(np.where(zero, -np.inf, np.log(pair) - np.log(context)), zero)
+        return CorpusScore(np.where(zero, -np.inf, np.log(pair / context)), zero)
 
 
 def read_by_all(selection: Selection, models: Sequence[ModelScore]) -> Selection:

@@ -27,7 +27,8 @@ def performance(
     generations: pa.Table,
     *,
     bins: int = 8,
-    spacing: Spacing = "log",
+    spacing: Spacing = "quantile",
+    least: int = 10,
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
@@ -41,9 +42,12 @@ def performance(
         Tables EXAMPLES, PAIRS, COUNTS, GENERATIONS. Each metric of ``generations`` has rows of its own. Examples without a
         pair of n words have no frequency for that n and are left out; so are those that a model did not answer.
     bins
-        How many at most: [0, 1), where most pairs are in no document, and ``bins - 1`` of equal width in the logarithm up to
-        the highest mean; or, with ``spacing`` "quantile", of about as many examples each. All models have the same bins, and
-        so have all subsets of a task. Empty ones are left out.
+        How many at most. All models have the same bins, and so have all subsets of a task. Empty ones are left out.
+    spacing
+        "quantile": of about as many examples each; "log": [0, 1), where most pairs are in no document, and ``bins - 1`` of equal
+        width in the logarithm up to the highest mean.
+    least
+        Examples of a bin of the whole task: one of fewer is joined to the next, the last to the one before it.
     confidence, resamples, seed
         Of the interval: Wilson's (1927) of exact_match, accuracy and final_answer, which are 0 or 1; it holds its confidence
         for few examples too. Else a bootstrap of the examples, see :func:`analysis.stats.resampling.clustered_bootstrap`.
@@ -58,14 +62,17 @@ def performance(
     Raises
     ------
     ConfigError
-        Fewer than two bins, or an unknown spacing.
+        Fewer than two bins, an unknown spacing, or ``least`` below 1.
     TableError
         Tables that do not belong together.
     MeasureError
         No example has both a pair and a score, or a score is nan; the message says how many.
     """
-    if bins < 2 or spacing not in ("log", "quantile"):
-        raise ConfigError(f"{bins} bins with spacing {spacing!r}: expected at least 2, and 'log' or 'quantile'")
+    if bins < 2 or spacing not in ("log", "quantile") or least < 1:
+        raise ConfigError(
+            f"{bins} bins with spacing {spacing!r} of at least {least} examples: expected 2 or more, 'log' or 'quantile', and 1 or "
+            "more"
+        )
     scores = scores_of_models(generations)
     of_pairs = arrays_of_pairs(pairs, counts, examples)
     names = pairs["example_id"].combine_chunks().dictionary_encode().dictionary.to_pylist()
@@ -75,7 +82,9 @@ def performance(
         example, documents = of_pairs.example[chosen], of_pairs.counts["pair_documents"][chosen]
         numbers, of_pair = np.unique(example, return_inverse=True)
         means = np.bincount(of_pair, documents) / np.bincount(of_pair)
-        within = edges.setdefault((task, n), _edges(means, bins, spacing))  # the whole task comes before its subsets
+        within = edges.setdefault(
+            (task, n), _joined(means, _edges(means, bins, spacing), least)
+        )  # the whole task comes before its subsets
         of_task = {names[number]: mean for number, mean in zip(numbers.tolist(), means.tolist(), strict=True)}
         for columns, metric, found in scores:
             answered = [name for name in of_task if name in found]
@@ -135,7 +144,7 @@ def _by_metric(generations: pa.Table) -> Iterator[tuple[dict[str, Any], str, dic
 
 def _edges(means: NDArray[np.float64], bins: int, spacing: Spacing) -> NDArray[np.float64]:
     """Ascending; every mean lies in a half-open bin between two."""
-    beyond = np.nextafter(means.max(), np.inf)
+    beyond = max(np.nextafter(means.max(), np.inf), 1.0)
     if spacing == "quantile":
         edges = np.unique(np.quantile(means, np.linspace(0, 1, bins + 1)[:-1]))
         return np.append(edges, beyond)
@@ -144,3 +153,14 @@ def _edges(means: NDArray[np.float64], bins: int, spacing: Spacing) -> NDArray[n
     edges = np.geomspace(1, max(beyond, 2), bins)
     edges[-1] = max(beyond, 2)  # which geomspace may round down
     return np.concatenate([[0.0], edges])
+
+
+def _joined(means: NDArray[np.float64], edges: NDArray[np.float64], least: int) -> NDArray[np.float64]:
+    """Edges without those that would leave a bin of fewer than ``least`` means; the two outer ones stay."""
+    kept = [edges[0]]
+    for low in edges[1:-1]:
+        if np.count_nonzero((means >= kept[-1]) & (means < low)) >= least:
+            kept.append(low)
+    if len(kept) > 1 and np.count_nonzero(means >= kept[-1]) < least:
+        kept.pop()
+    return np.array([*kept, edges[-1]])

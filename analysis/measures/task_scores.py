@@ -41,7 +41,7 @@ def task_scores(
     Returns
     -------
     pa.Table
-        TASK_SCORES; after each metric "bleu" a row "corpus_bleu", of all sentences together.
+        TASK_SCORES; after each metric "bleu" a row "corpus_bleu", of all sentences together. ``chance`` is known of accuracies.
 
     Raises
     ------
@@ -62,10 +62,17 @@ def task_scores(
             if sentences is not None:
                 found["corpus_bleu"] = _corpus_interval(Bleu(*(part[chosen] for part in sentences)), **how)
             about = {"task": task, "subset": subset, **columns, "num_examples": len(chosen)}
-            rows += [{**about, "metric": name, **interval._asdict()} for name, interval in found.items()]
+            chance = _chance([answered[place] for place in chosen]) if metric.startswith("accuracy") else None
+            rows += [{**about, "metric": name, "chance": chance, **interval._asdict()} for name, interval in found.items()]
     if not rows:
         raise MeasureError("no example of this table has a score: are the outputs of the same task?")
     return table_of(rows, TASK_SCORES)
+
+
+def _chance(examples: Sequence[Row]) -> float | None:
+    """The accuracy of guessing: the mean of one over the number of choices; None where an example has none."""
+    numbers = np.array([len(example["choices"]) for example in examples])
+    return float(np.mean(1 / numbers)) if numbers.all() else None
 
 
 def _bleu(generations: pa.Table, columns: dict[str, Any], examples: Sequence[Row]) -> Bleu:

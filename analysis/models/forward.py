@@ -82,6 +82,23 @@ def token_log_probs(model: CausalModel, batch: Sequence[Reading]) -> "list[torch
     return [together[stop - count : stop] for count, stop in zip(counts, accumulate(counts), strict=True)]
 
 
+def next_log_probs(model: CausalModel, batch: Sequence[Reading]) -> "torch.Tensor":
+    """log P of every token where each target token stands, in one forward pass: ``float32[targets of all, outputs]``."""
+    import torch
+
+    device = model.model.device
+    longest = max(len(reading.ids) for reading in batch) - 1
+    ids = torch.zeros(len(batch), longest, dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    for row, reading in enumerate(batch):
+        ids[row, : len(reading.ids) - 1] = torch.from_numpy(reading.ids[:-1])
+        mask[row, : len(reading.ids) - 1] = 1
+    rows = torch.repeat_interleave(torch.arange(len(batch)), torch.tensor([len(reading.positions) for reading in batch]))
+    columns = torch.from_numpy(np.concatenate([reading.positions for reading in batch]) - 1)
+    logits = _logits(model, ids.to(device), mask.to(device), rows.to(device), columns.to(device))
+    return torch.log_softmax(logits.float(), dim=1)
+
+
 def _logits(
     model: CausalModel, ids: "torch.Tensor", mask: "torch.Tensor", rows: "torch.Tensor", columns: "torch.Tensor"
 ) -> "torch.Tensor":

@@ -121,7 +121,7 @@ def taskgram(pairs: pa.Table, counts: pa.Table, num_documents: int, smoothing: f
     both, x, y = (of_rows[name].astype(np.float64) for name in ("pair_documents", "x_documents", "y_documents"))
     base = (y + 0.5) / (num_documents + 1)
     with np.errstate(divide="ignore"):
-        scores = np.log(both + smoothing * base) - np.log(x + smoothing) if smoothing else np.log(both) - np.log(np.maximum(x, 1))
+        scores = np.log(both + smoothing * base) - np.log(x + smoothing) if smoothing else np.log(both / np.maximum(x, 1))
     return scores, (both == 0) & (smoothing == 0)
 
 

@@ -10,7 +10,7 @@ from analysis.errors import TableError
 from analysis.ngrams import Words, word_spans
 from analysis.pairs.drops import DropCounter
 from analysis.pairs.mining import Mined
-from analysis.schemas import PAIRS
+from analysis.schemas import PAIRS, SIMILARITIES
 from analysis.tables import table_of
 
 REASONS = ("x_not_in_input", "y_not_in_target", "kept")
@@ -58,7 +58,7 @@ def find_pairs(examples: pa.Table, given: pa.Table) -> Mined:
             rows.append({"row": len(rows), "n": pair["n"], "x": x, "y": y, **about})
     if not rows:
         raise TableError("none of the given pairs is in an example of the task: do the ids belong together?")
-    return Mined(table_of(rows, PAIRS), drops.table())
+    return Mined(table_of(rows, PAIRS), drops.table(), SIMILARITIES.empty_table())
 
 
 def _check(number: int, pair: dict[str, Any]) -> None:

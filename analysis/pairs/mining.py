@@ -28,6 +28,7 @@ from analysis.ngrams import Words, word_spans
 from analysis.pairs.drops import DropCounter, Group
 from analysis.pairs.embeddings import Encoder
 from analysis.pairs.pair_table import Both, Chosen, Grams, pair_batches
+from analysis.pairs.similarities import Similarities
 from analysis.pairs.stop_words import content, languages
 from analysis.schemas import PAIRS
 
@@ -39,10 +40,11 @@ BATCH_TEXTS = 1 << 16  # that are handed to the encoder at a time
 
 
 class Mined(NamedTuple):
-    """The table of ``PAIRS``, and that of ``DROPS``: what became of all pairs of each (task, subset, n)."""
+    """The table of ``PAIRS``; that of ``DROPS``, what became of all pairs of each (task, subset, n); and of ``SIMILARITIES``."""
 
     pairs: pa.Table
     drops: pa.Table
+    similarities: pa.Table
 
 
 class Vocabulary(NamedTuple):
@@ -110,7 +112,7 @@ def mine(
     groups: list[tuple[str, str]] = [(row["task"], row["subset"]) for row in rows]
     words = [(word_spans(row["input"]), word_spans(row["target"])) for row in rows]
     drops = DropCounter("mine", REASONS)
-    highest = -1.0
+    similarities = Similarities()
     batches: list[pa.RecordBatch] = []
     for n in ns:
         numbers: dict[str, int] = {}
@@ -118,9 +120,9 @@ def mine(
         vocabulary = _vocabulary(list(numbers), grams, [languages(subset) for _, subset in groups], encoder, stop_words)
         chosen: list[Chosen] = []
         for (task, subset), both in zip(groups, grams, strict=True):
-            similar, most = _similar(both, languages(subset), vocabulary, gammas[n], keep_nested, drops, (task, subset, n))
-            highest = max(highest, most)
-            chosen.append(similar)
+            similarity, compared = _compared(both, languages(subset), vocabulary, keep_nested, drops, (task, subset, n))
+            similarities.add(task, n, similarity[compared])
+            chosen.append(_above(similarity, compared, gammas[n], drops, (task, subset, n)))
         if mine_from is not None:
             mined = _mined(grams, chosen, numbers, mine_from, n, target)
             chosen = _keep(chosen, mined, "not_mined", groups, n, drops)
@@ -131,9 +133,9 @@ def mine(
         batches += pair_batches(examples, n, vocabulary.texts, words, grams, chosen)
         log.info("n = %d: %s of %s n-grams compared", n, f"{len(vocabulary.vectors):,}", f"{len(numbers):,}")
     if not drops.total("kept"):
-        raise MeasureError(_nothing_left(drops, ns, gammas, highest))
+        raise MeasureError(_nothing_left(drops, ns, gammas, similarities))
     pairs = pa.Table.from_batches(batches)
-    return Mined(pairs.set_column(0, "row", pa.array(np.arange(pairs.num_rows))).cast(PAIRS), drops.table())
+    return Mined(pairs.set_column(0, "row", pa.array(np.arange(pairs.num_rows))).cast(PAIRS), drops.table(), similarities.table())
 
 
 def _check(ns: Sequence[int], gammas: Mapping[int, float]) -> None:
@@ -171,31 +173,44 @@ def _vocabulary(
     return Vocabulary(texts, says, np.cumsum(needed) - 1, vectors)
 
 
-def _similar(
-    both: Both, spoken: tuple[str, str], vocabulary: Vocabulary, gamma: float, keep_nested: bool, drops: DropCounter, group: Group
-) -> tuple[Chosen, float]:
-    """The pairs of an example above γ, by the places of x, then y; and the highest similarity of those that are compared."""
-    pairs = len(both.x.ids) * len(both.y.ids)
-    if not pairs:
+class Compared(NamedTuple):
+    """The cosines of an example's n-grams, ``[x, y]``, and which of them are compared with γ."""
+
+    similarity: NDArray[np.float32]
+    compared: NDArray[np.bool_]
+
+
+def _compared(
+    both: Both, spoken: tuple[str, str], vocabulary: Vocabulary, keep_nested: bool, drops: DropCounter, group: Group
+) -> Compared:
+    """The similarity of every x and y of an example; what is not compared is counted."""
+    shape = len(both.x.ids), len(both.y.ids)
+    if not shape[0] * shape[1]:
         drops.add(group, "too_short", 0, examples=1)
     says_x, says_y = (vocabulary.content[language][side.ids] for language, side in zip(spoken, both, strict=True))
     x, y = np.flatnonzero(says_x), np.flatnonzero(says_y)
-    drops.add(group, "stop_words", pairs - len(x) * len(y))
+    drops.add(group, "stop_words", shape[0] * shape[1] - len(x) * len(y))
+    similarity, compared = np.zeros(shape, np.float32), np.zeros(shape, bool)
     if not len(x) or not len(y):
-        return Chosen(x[:0], y[:0], np.empty(0, np.float32)), -1.0
+        return Compared(similarity, compared)
     of_x, of_y = both.x.ids[x], both.y.ids[y]
-    similarity = vocabulary.vectors[vocabulary.rows[of_x]] @ vocabulary.vectors[vocabulary.rows[of_y]].T
-    compared = of_x[:, None] != of_y
-    drops.add(group, "identical", compared.size - int(compared.sum()))
+    differ = of_x[:, None] != of_y
+    drops.add(group, "identical", differ.size - int(differ.sum()))
     if both.x.length != both.y.length and not keep_nested:
         nested = _nested([vocabulary.texts[i] for i in of_x], [vocabulary.texts[i] for i in of_y])
         drops.add(group, "nested", int(nested.sum()))
-        compared &= ~nested
+        differ &= ~nested
+    similarity[np.ix_(x, y)] = vocabulary.vectors[vocabulary.rows[of_x]] @ vocabulary.vectors[vocabulary.rows[of_y]].T
+    compared[np.ix_(x, y)] = differ
+    return Compared(similarity, compared)
+
+
+def _above(similarity: NDArray[np.float32], compared: NDArray[np.bool_], gamma: float, drops: DropCounter, group: Group) -> Chosen:
+    """The pairs above γ, by the places of x, then y."""
     above = compared & (similarity > gamma)
     drops.add(group, "below_gamma", int(compared.sum() - above.sum()))
-    first, second = np.nonzero(above)
-    most = float(similarity[compared].max(initial=-1.0))
-    return Chosen(x[first], y[second], similarity[first, second]), most
+    x, y = np.nonzero(above)
+    return Chosen(x, y, similarity[x, y])
 
 
 def _nested(xs: Sequence[str], ys: Sequence[str]) -> NDArray[np.bool_]:
@@ -261,9 +276,10 @@ def _keep(
     return left
 
 
-def _nothing_left(drops: DropCounter, ns: Sequence[int], gammas: Mapping[int, float], highest: float) -> str:
+def _nothing_left(drops: DropCounter, ns: Sequence[int], gammas: Mapping[int, float], similarities: Similarities) -> str:
     asked = ", ".join(f"{gammas[n]:g} for n = {n}" for n in ns)
     became = ", ".join(f"{drops.total(reason):,} {reason}" for reason in drops.reasons if drops.total(reason))
     if not became:
         return f"no example has {min(ns)} words in both its input and its target, so there is no pair to mine"
-    return f"no pair is left with γ = {asked}: {became}; the highest similarity is {highest:.3f}"
+    advice = similarities.advice()
+    return f"no pair is left with γ = {asked}: {became}{f'; of the similarities that were compared, {advice}' if advice else ''}"

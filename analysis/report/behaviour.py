@@ -4,8 +4,22 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.report.by_size import lines_by_size, size_label
 from analysis.report.selection import METRICS, Row, StudyChoices, by_size, distinct, final, named, picked, whole
-from analysis.report.style import LINES, MARKERS, PALETTE, legend_below, line, panels, series_colours, short, size_axis
+from analysis.report.style import (
+    LINES,
+    MARKERS,
+    PALETTE,
+    frame,
+    legend_below,
+    line,
+    panels,
+    series_colours,
+    shifts,
+    short,
+    size_axis,
+    title,
+)
 
 UNITS = {
     "pair": "pairs",
@@ -18,29 +32,39 @@ REFERENCE = "reference_"
 
 
 def score_by_size(rows: Sequence[Row]) -> Any:
-    """A panel for each task: its score against model size, a line a metric."""
+    """A panel for each task: its score against model size, a line a metric; of a choice, the score of chance."""
     tasks = distinct(rows, "task")
-    figure, axes = panels(len(tasks), share_y=False)
+    figure, axes = panels(len(tasks))
     metrics = distinct(rows, "metric")
     for axis, task in zip(axes, tasks, strict=True):
         here = picked(rows, task=task)
-        for i, metric in enumerate(metrics):
-            if ordered := by_size(picked(here, metric=metric)):
-                at = [row["num_parameters"] for row in ordered]
-                name = named(METRICS, metric)
-                line(axis, at, ordered, colour=PALETTE[i % 6], marker=MARKERS[i % 10], style=LINES[i % 4], label=name)
+        present = [metric for metric in metrics if picked(here, metric=metric)]
+        for shift, metric in zip(shifts(len(present)), present, strict=True):
+            i = metrics.index(metric)
+            look: dict[str, Any] = {"colour": PALETTE[i % 6], "marker": MARKERS[i % 10]}
+            lines_by_size(axis, picked(here, metric=metric), label=named(METRICS, metric), shift=shift, **look)
         size_axis(axis, sorted(set(distinct(here, "num_parameters"))))
-        axis.set_title(task)
         axis.set_ylabel("score")
-    legend_below(figure, axes, columns=4)
+        frame(axis, here, chance_line(axis, here))
+        title(axis, task, here)
+    legend_below(figure, axes, rows)
     return figure
 
 
-def score_by_counts(rows: Sequence[Row], study: StudyChoices) -> Any:
+def chance_line(axis: Any, rows: Sequence[Row]) -> float | None:
+    """A line at the mean score of guessing, where the rows have one."""
+    known = [row["chance"] for row in rows if not math.isnan(row.get("chance", math.nan))]
+    if not known:
+        return None
+    axis.axhline(known[0], color="#444444", linewidth=0.8, linestyle=(0, (4, 2)), label="chance")
+    return float(known[0])
+
+
+def score_by_counts(rows: Sequence[Row], study: StudyChoices, scores: Sequence[Row]) -> Any:
     """A panel for each task and n: the score in each bin of pair counts, a line a model, small to large."""
     shown = final(whole(rows), study)
     wanted = [(task, n) for task in distinct(shown, "task") for n in sorted(distinct(picked(shown, task=task), "n"))]
-    figure, axes = panels(len(wanted), share_y=False)
+    figure, axes = panels(len(wanted))
     models = distinct(shown, "model")
     for axis, (task, n) in zip(axes, wanted, strict=True):
         here = picked(shown, task=task, n=n)
@@ -49,28 +73,22 @@ def score_by_counts(rows: Sequence[Row], study: StudyChoices) -> Any:
             ordered = sorted(picked(here, model=model), key=lambda row: row["bin_low"])
             if ordered:
                 at = [bins.index((row["bin_low"], row["bin_high"])) for row in ordered]
-                colour = series_colours(len(models))[i]
-                line(
-                    axis,
-                    at,
-                    ordered,
-                    colour=colour,
-                    marker=MARKERS[i % 10],
-                    style=LINES[i % 4],
-                    label=short(ordered[0]["num_parameters"]),
-                )
+                look: dict[str, Any] = {"colour": series_colours(len(models))[i], "marker": MARKERS[i % 10], "style": LINES[i % 4]}
+                line(axis, at, ordered, label=size_label(ordered[0], models), shift=shifts(len(models))[i], **look)
         axis.set_xticks(range(len(bins)), [edge(low) for low, _ in bins], rotation=45 if len(bins) > 5 else 0)
         axis.set_xlabel("documents that hold a pair, from")
-        axis.set_title(f"{task}, n = {n}")
-        axis.set_ylabel(" / ".join(named(METRICS, metric) for metric in distinct(here, "metric")))
-    legend_below(figure, axes, title="parameters", columns=8)
+        metrics = distinct(here, "metric")
+        axis.set_ylabel(" / ".join(named(METRICS, metric) for metric in metrics))
+        frame(axis, here, chance_line(axis, picked(scores, task=task, metric=set(metrics))))
+        title(axis, f"{task}, n = {n}", here)
+    legend_below(figure, axes, shown)
     return figure
 
 
 def novelty_by_size(rows: Sequence[Row], task: str) -> Any:
     """A panel for each unit: the share that the corpus does not hold against model size, a line an n.
 
-    The same share of the right answers is a thin line of the same colour without markers.
+    The same share of the right answers is a dotted line of the same colour without markers.
     """
     shown = picked(rows, task=task)
     wanted = [unit for unit in UNITS if picked(shown, unit=unit)]
@@ -79,22 +97,19 @@ def novelty_by_size(rows: Sequence[Row], task: str) -> Any:
     for axis, unit in zip(axes, wanted, strict=True):
         here = picked(shown, unit=unit)
         for i, n in enumerate(ns):
-            colour, ordered = PALETTE[i % 6], by_size(picked(here, n=n))
+            colour, ordered = PALETTE[i % 6], picked(here, n=n)
             if ordered:
-                at = [row["num_parameters"] for row in ordered]
-                line(axis, at, ordered, colour=colour, marker=MARKERS[i % 10], style="-", label=f"n = {n}")
+                lines_by_size(axis, ordered, colour=colour, marker=MARKERS[i % 10], label=f"n = {n}", shift=shifts(len(ns))[i])
             right = by_size(picked(shown, unit=REFERENCE + unit, n=n))
-            axis.plot(
-                [row["num_parameters"] for row in right],
-                [row["estimate"] for row in right],
-                color=colour,
-                linewidth=0.8,
-                linestyle=":",
-            )
+            at, shares = [row["num_parameters"] for row in right], [row["estimate"] for row in right]
+            axis.plot(at, shares, color=colour, linewidth=0.8, linestyle=":")
+        if picked(shown, unit=REFERENCE + unit):
+            axis.plot([], [], color="#444444", linewidth=0.8, linestyle=":", label="right answers, the same n")
         size_axis(axis, sorted(set(distinct(here, "num_parameters"))))
-        axis.set_title(UNITS[unit])
         axis.set_ylabel("share not in the corpus")
-    legend_below(figure, axes, columns=8)
+        frame(axis, [*here, *picked(shown, unit=REFERENCE + unit)])
+        title(axis, UNITS[unit], [{"num_examples": row["num_examples"]} for row in here])
+    legend_below(figure, axes, shown)
     return figure
 
 

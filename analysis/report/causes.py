@@ -1,6 +1,6 @@
 """Figures of causes: influence of documents, planted doses; and the bars of what was dropped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from analysis.report.selection import (
@@ -18,7 +18,21 @@ from analysis.report.selection import (
     trajectory,
     whole,
 )
-from analysis.report.style import HATCHES, LINES, MARKERS, PALETTE, legend_below, line, panels, series_colours, short
+from analysis.report.style import (
+    HATCHES,
+    LINES,
+    MARKERS,
+    PALETTE,
+    frame,
+    is_few,
+    legend_below,
+    line,
+    panels,
+    series_colours,
+    shifts,
+    short,
+    title,
+)
 
 GROUPS = {"pair": "documents with x and y", "output_only": "documents with y alone", "difference": "the first less the second"}
 
@@ -34,20 +48,22 @@ def influence_by_group(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel a model: mean influence of both groups of documents, three bars a task: both groups, and their difference."""
     shown = summed(rows, study)
     labels = distinct([{"label": model_label(row)} for row in shown], "label")
-    figure, axes = panels(len(labels), share_y=False)
+    figure, axes = panels(len(labels))
     for axis, label in zip(axes, labels, strict=True):
         here = [row for row in shown if model_label(row) == label]
         tasks = list(dict.fromkeys(task_label(row) for row in here))
         for i, group in enumerate(GROUPS):
             for row in picked(here, group=group):
                 at = tasks.index(task_label(row)) + (i - 1) * 0.27
-                axis.bar(at, row["estimate"], 0.25, color=PALETTE[i], hatch=HATCHES[i], edgecolor="white", label=GROUPS[group])
+                look = {"color": "white", "edgecolor": PALETTE[i]} if is_few(row) else {"color": PALETTE[i], "edgecolor": "white"}
+                axis.bar(at, row["estimate"], 0.25, hatch=HATCHES[i], label=GROUPS[group], **look)
                 axis.vlines(at, row["low"], row["high"], color="black", linewidth=0.9)
         axis.axhline(0, color="#444444", linewidth=0.7)
         axis.set_xticks(range(len(tasks)), tasks)
-        axis.set_title(label)
         axis.set_ylabel("influence")
-    legend_below(figure, axes)
+        frame(axis, here, 0.0)
+        title(axis, label, here)
+    legend_below(figure, axes, shown)
     return figure
 
 
@@ -63,27 +79,53 @@ def dose_by_step(rows: Sequence[Row], study: StudyChoices, model: ModelChoice) -
     )
 
 
-def _doses(rows: Sequence[Row], label: Any, series: str, title: str) -> Any:
+def _doses(rows: Sequence[Row], label: Callable[[Row], str], series: str, heading: str) -> Any:
     wanted = [(task, response) for task in distinct(rows, "task") for response in distinct(picked(rows, task=task), "response")]
-    figure, axes = panels(len(wanted), columns=2, share_y=False)
+    figure, axes = panels(len(wanted), columns=2)
     members = distinct(rows, series)
     for axis, (task, response) in zip(axes, wanted, strict=True):
         here = picked(rows, task=task, response=response)
         for i, member in enumerate(members):
             ordered = sorted(picked(here, **{series: member}), key=lambda row: row["documents"])
             if ordered:
-                colour = series_colours(len(members))[i]
+                look: dict[str, Any] = {"colour": series_colours(len(members))[i], "marker": MARKERS[i % 10], "style": LINES[i % 4]}
                 at = [row["documents"] for row in ordered]
-                line(axis, at, ordered, colour=colour, marker=MARKERS[i % 10], style=LINES[i % 4], label=label(ordered[0]))
-        axis.set_xscale("symlog", linthresh=1, linscale=0.4)
-        doses = sorted(set(distinct(here, "documents")))
-        axis.set_xticks(doses, [short(dose) for dose in doses], rotation=45 if len(doses) > 4 else 0)
-        axis.set_xticks([], minor=True)
+                line(axis, at, ordered, label=label(ordered[0]), shift=shifts(len(members))[i], **look)
+        dose_axis(axis, sorted(set(distinct(here, "documents"))))
         axis.set_xlabel("documents planted with the fact")
-        axis.set_title(task)
         axis.set_ylabel(named(METRICS, response))
-    legend_below(figure, axes, title=title, columns=8)
+        frame(axis, here)
+        title(axis, task, here)
+    legend_below(figure, axes, rows, title=heading)
     return figure
+
+
+def told_by_dose(rows: Sequence[Row]) -> Any:
+    """A panel a task: log P by dose, of models that were told a fact and of those that were not; and the difference in another."""
+    wanted = [(task, some) for task in distinct(rows, "task") for some in (("told", "untold"), ("memorization",))]
+    figure, axes = panels(len(wanted), columns=2)
+    names = {"told": "models that were told", "untold": "models that were not", "memorization": "told less untold"}
+    for axis, (task, responses) in zip(axes, wanted, strict=True):
+        here = picked(rows, task=task, response=frozenset(responses))
+        for shift, response in zip(shifts(len(responses)), responses, strict=True):
+            some = sorted(picked(here, response=response), key=lambda row: row["documents"])
+            i = list(names).index(response)
+            look: dict[str, Any] = {"colour": PALETTE[i], "marker": MARKERS[i], "style": LINES[i], "shift": shift}
+            line(axis, [row["documents"] for row in some], some, label=names[response], **look)
+        dose_axis(axis, sorted(set(distinct(here, "documents"))))
+        axis.set_xlabel("documents planted with the fact")
+        axis.set_ylabel("log P(y | prompt)" if len(responses) > 1 else "difference of log P")
+        frame(axis, here, 0.0 if len(responses) == 1 else None)
+        title(axis, task, here)
+    legend_below(figure, axes, rows)
+    return figure
+
+
+def dose_axis(axis: Any, doses: Sequence[int]) -> None:
+    """A logarithmic axis of documents with 0 at its left end, and a tick at each dose."""
+    axis.set_xscale("symlog", linthresh=1, linscale=0.4)
+    axis.set_xticks(doses, [short(dose) for dose in doses], rotation=45 if len(doses) > 4 else 0)
+    axis.set_xticks([], minor=True)
 
 
 def with_pairs(rows: Sequence[Row], task: str) -> list[Row]:
@@ -95,7 +137,7 @@ def drop_bars(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel for each task and n: how many pairs each reason took, and how many were kept."""
     wanted = [(task.name, n) for task in study.tasks for n in sorted(distinct(with_pairs(rows, task.name), "n"))]
     reasons = distinct(rows, "reason")
-    figure, axes = panels(len(wanted), columns=2, share_y=False, height=0.7 + 0.13 * len(reasons))
+    figure, axes = panels(len(wanted), columns=2, height=0.7 + 0.13 * len(reasons))
     for axis, (task, n) in zip(axes, wanted, strict=True):
         here = picked(rows, task=task, n=n)
         for i, row in enumerate(here):
@@ -109,6 +151,6 @@ def drop_bars(rows: Sequence[Row], study: StudyChoices) -> Any:
         axis.set_xscale("symlog", linthresh=1)
         axis.margins(x=0.18)
         axis.grid(axis="y", visible=False)
-        axis.set_title(f"{task}, n = {n}" if n else task)
+        axis.set_title(f"{task}, n = {n}" if n else task, loc="left")
         axis.set_xlabel("pairs (logarithmic)")
     return figure

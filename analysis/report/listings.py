@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 from analysis.measures.output_flaws import SAID
 from analysis.report.behaviour import edge, unit_label
 from analysis.report.causes import GROUPS
-from analysis.report.selection import CORPUS_MODELS, METRICS, STATISTICS, Row, model_label, named, task_label
+from analysis.report.numbers import interval, number, p_value
+from analysis.report.selection import CORPUS_MODELS, METRICS, PRIORS, STATISTICS, Row, model_label, named, task_label
 from analysis.report.style import short
 
+DOSE = "planted documents"
+"""In place of a model, where counterfactual memorization is held against the dose."""
 PAIR_SETS = {"common": "all", "own": "its own"}
 """Whose pairs an estimate is of: those that all models of the corpus score, or all that its own scores."""
 
@@ -36,20 +39,22 @@ class Origin(NamedTuple):
 Column = tuple[str, bool, Callable[[Row], str]]
 
 
-def _column(name: str, cell: Callable[[Row], Any], numeric: bool = False) -> Column:
+def text_column(name: str, cell: Callable[[Row], Any], numeric: bool = False) -> Column:
+    """A column's head, and what of a row stands in it."""
     return name, numeric, lambda row: str(cell(row))
 
 
-_TASK = _column("task", task_label)
-_MODEL = _column("model", model_label)
-_SIZE = _column("parameters", lambda row: short(row["num_parameters"]) if row["num_parameters"] > 0 else "?", True)
-_N = _column("n", lambda row: row["n"] or "any", True)
-_PAIRS = _column("pairs", lambda row: f"{row['num_pairs']:,}", True)
-_EXAMPLES = _column("examples", lambda row: f"{row['num_examples']:,}", True)
+TASK = text_column("task", task_label)
+MODEL = text_column("model", model_label)
+SIZE = text_column("parameters", lambda row: short(row["num_parameters"]) if row["num_parameters"] > 0 else "?", True)
+N = text_column("n", lambda row: row["n"] or "any", True)
+PAIRS = text_column("pairs", lambda row: f"{row['num_pairs']:,}", True)
+EXAMPLES = text_column("examples", lambda row: f"{row['num_examples']:,}", True)
 
 
-def _estimate(name: str) -> Column:
-    return _column(name, lambda row: interval(row["estimate"], row["low"], row["high"]), True)
+def estimate(name: str) -> Column:
+    """The column of an estimate with its interval."""
+    return text_column(name, lambda row: interval(row["estimate"], row["low"], row["high"]), True)
 
 
 def listing(caption: str, columns: Sequence[Column], rows: Sequence[Row]) -> Listing:
@@ -76,18 +81,19 @@ def correlations(rows: Sequence[Row]) -> Listing:
         "Distributional memorization: estimate, interval, and p of no association. Models of the corpus can be compared on the "
         "pairs that all of them score; a model's own pairs are listed where it scores others too.",
         [
-            _TASK,
-            _N,
-            _column("γ", lambda row: number(row["gamma"]), True),
-            _column("corpus model", lambda row: named(CORPUS_MODELS, row["corpus_model"])),
-            _column("pairs of", lambda row: PAIR_SETS[row["pair_set"]]),
-            _MODEL,
-            _SIZE,
-            _column("statistic", lambda row: named(STATISTICS, row["statistic"])),
-            _estimate("estimate [interval]"),
-            _column("p", lambda row: p_value(row["p_value"]), True),
-            _PAIRS,
-            _EXAMPLES,
+            TASK,
+            N,
+            text_column("γ", lambda row: number(row["gamma"]), True),
+            text_column("corpus model", lambda row: named(CORPUS_MODELS, row["corpus_model"])),
+            text_column("pairs of", lambda row: PAIR_SETS[row["pair_set"]]),
+            MODEL,
+            SIZE,
+            text_column("statistic", lambda row: named(STATISTICS, row["statistic"])),
+            estimate("estimate [interval]"),
+            text_column("p", lambda row: p_value(row["p_value"]), True),
+            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            PAIRS,
+            EXAMPLES,
         ],
         ordered,
     )
@@ -98,15 +104,15 @@ def differences(rows: Sequence[Row]) -> Listing:
     return listing(
         "The task-gram model's statistic less that of another model of the corpus, of the same pairs in the same resamples.",
         [
-            _TASK,
-            _N,
-            _column("less that of", lambda row: named(CORPUS_MODELS, row["against"])),
-            _MODEL,
-            _SIZE,
-            _column("statistic", lambda row: named(STATISTICS, row["statistic"])),
-            _estimate("difference [interval]"),
-            _PAIRS,
-            _EXAMPLES,
+            TASK,
+            N,
+            text_column("less that of", lambda row: named(CORPUS_MODELS, row["against"])),
+            MODEL,
+            SIZE,
+            text_column("statistic", lambda row: named(STATISTICS, row["statistic"])),
+            estimate("difference [interval]"),
+            PAIRS,
+            EXAMPLES,
         ],
         rows,
     )
@@ -118,15 +124,37 @@ def trends(rows: Sequence[Row]) -> Listing:
         "Change of the statistic for ten times the parameters, over all models, of the pairs that all models of the corpus score; "
         "p by exchange of the models' sizes.",
         [
-            _TASK,
-            _N,
-            _column("corpus model", lambda row: named(CORPUS_MODELS, row["corpus_model"])),
-            _column("statistic", lambda row: named(STATISTICS, row["statistic"])),
-            _estimate("slope [interval]"),
-            _column("p", lambda row: p_value(row["p_value"]), True),
-            _column("models", lambda row: row["num_models"], True),
-            _PAIRS,
-            _EXAMPLES,
+            TASK,
+            N,
+            text_column("corpus model", lambda row: named(CORPUS_MODELS, row["corpus_model"])),
+            text_column("statistic", lambda row: named(STATISTICS, row["statistic"])),
+            estimate("slope [interval]"),
+            text_column("p", lambda row: p_value(row["p_value"]), True),
+            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            text_column("models", lambda row: row["num_models"], True),
+            PAIRS,
+            EXAMPLES,
+        ],
+        rows,
+    )
+
+
+def priors(rows: Sequence[Row]) -> Listing:
+    """Memorization with each side held against its own prior."""
+    return listing(
+        "Correlation of corpus and model: of log P(y | x), of what x adds to log P(y) (PMI), and of log P(y); the same pairs.",
+        [
+            TASK,
+            N,
+            MODEL,
+            SIZE,
+            text_column("of", lambda row: PRIORS[row["compared"]]),
+            text_column("statistic", lambda row: named(STATISTICS, row["statistic"])),
+            estimate("estimate [interval]"),
+            text_column("p", lambda row: p_value(row["p_value"]), True),
+            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            PAIRS,
+            EXAMPLES,
         ],
         rows,
     )
@@ -137,12 +165,12 @@ def task_scores(rows: Sequence[Row]) -> Listing:
     return listing(
         "Task score of all examples.",
         [
-            _TASK,
-            _MODEL,
-            _SIZE,
-            _column("metric", lambda row: named(METRICS, row["metric"])),
-            _estimate("score [interval]"),
-            _EXAMPLES,
+            TASK,
+            MODEL,
+            SIZE,
+            text_column("metric", lambda row: named(METRICS, row["metric"])),
+            estimate("score [interval]"),
+            EXAMPLES,
         ],
         rows,
     )
@@ -153,14 +181,14 @@ def performance(rows: Sequence[Row]) -> Listing:
     return listing(
         "Task score in bins of pair counts.",
         [
-            _TASK,
-            _N,
-            _MODEL,
-            _SIZE,
-            _column("metric", lambda row: named(METRICS, row["metric"])),
-            _column("documents", lambda row: f"[{edge(row['bin_low'])}, {edge(row['bin_high'])})", True),
-            _estimate("score [interval]"),
-            _EXAMPLES,
+            TASK,
+            N,
+            MODEL,
+            SIZE,
+            text_column("metric", lambda row: named(METRICS, row["metric"])),
+            text_column("documents", lambda row: f"[{edge(row['bin_low'])}, {edge(row['bin_high'])})", True),
+            estimate("score [interval]"),
+            EXAMPLES,
         ],
         rows,
     )
@@ -171,14 +199,14 @@ def novelty(rows: Sequence[Row]) -> Listing:
     return listing(
         "Share of generated n-grams and pairs that the corpus does not hold.",
         [
-            _TASK,
-            _column("of", lambda row: unit_label(row["unit"])),
-            _N,
-            _MODEL,
-            _SIZE,
-            _estimate("share [interval]"),
-            _column("n-grams", lambda row: f"{row['num_ngrams']:,}", True),
-            _EXAMPLES,
+            TASK,
+            text_column("of", lambda row: unit_label(row["unit"])),
+            N,
+            MODEL,
+            SIZE,
+            estimate("share [interval]"),
+            text_column("n-grams", lambda row: f"{row['num_ngrams']:,}", True),
+            EXAMPLES,
         ],
         rows,
     )
@@ -189,13 +217,13 @@ def doses(rows: Sequence[Row]) -> Listing:
     return listing(
         "What the models say of planted facts.",
         [
-            _TASK,
-            _MODEL,
-            _SIZE,
-            _column("planted documents", lambda row: f"{row['documents']:,}", True),
-            _column("response", lambda row: named(METRICS, row["response"])),
-            _estimate("mean [interval]"),
-            _EXAMPLES,
+            TASK,
+            MODEL,
+            SIZE,
+            text_column("planted documents", lambda row: f"{row['documents']:,}", True),
+            text_column("response", lambda row: named(METRICS, row["response"])),
+            estimate("mean [interval]"),
+            EXAMPLES,
         ],
         rows,
     )
@@ -207,16 +235,37 @@ def dose_trends(rows: Sequence[Row]) -> Listing:
         "Whether the response rises with the dose: rank correlation, p of no rise (Jonckheere and Terpstra), how much of the "
         "variance between doses a rising curve explains, and the largest fall from a dose to a higher one.",
         [
-            _TASK,
-            _MODEL,
-            _SIZE,
-            _column("response", lambda row: named(METRICS, row["response"])),
-            _estimate("Spearman ρ [interval]"),
-            _column("p", lambda row: p_value(row["p_value"]), True),
-            _column("rising", lambda row: number(row["isotonic_share"]), True),
-            _column("fall", lambda row: number(row["largest_fall"]), True),
-            _column("doses", lambda row: row["num_doses"], True),
-            _EXAMPLES,
+            TASK,
+            MODEL,
+            SIZE,
+            text_column("response", lambda row: named(METRICS, row["response"])),
+            estimate("Spearman ρ [interval]"),
+            text_column("p", lambda row: p_value(row["p_value"]), True),
+            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            text_column("rising", lambda row: number(row["isotonic_share"]), True),
+            text_column("fall", lambda row: number(row["largest_fall"]), True),
+            text_column("doses", lambda row: row["num_doses"], True),
+            EXAMPLES,
+        ],
+        rows,
+    )
+
+
+def agreement(rows: Sequence[Row]) -> Listing:
+    """How well counterfactual memorization is known without halves."""
+    return listing(
+        "Rank correlation of counterfactual memorization with the dose, and with log P of single models.",
+        [
+            TASK,
+            text_column(
+                "with", lambda row: model_label(row) if row["model"].startswith("planted") else f"log P, {model_label(row)}"
+            ),
+            SIZE,
+            estimate("Spearman ρ [interval]"),
+            text_column("p", lambda row: p_value(row["p_value"]), True),
+            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            PAIRS,
+            EXAMPLES,
         ],
         rows,
     )
@@ -227,12 +276,12 @@ def influence(rows: Sequence[Row]) -> Listing:
     return listing(
         "Mean influence on the pairs.",
         [
-            _TASK,
-            _MODEL,
-            _column("documents", lambda row: named(GROUPS, row["group"])),
-            _estimate("influence [interval]"),
-            _PAIRS,
-            _column("documents drawn", lambda row: f"{row['num_documents']:,}", True),
+            TASK,
+            MODEL,
+            text_column("documents", lambda row: named(GROUPS, row["group"])),
+            estimate("influence [interval]"),
+            PAIRS,
+            text_column("documents drawn", lambda row: f"{row['num_documents']:,}", True),
         ],
         rows,
     )
@@ -244,11 +293,11 @@ def prompts(rows: Sequence[Row]) -> Listing:
     return listing(
         "The first prompt and each that was better than those before it.",
         [
-            _TASK,
-            _column("goal", lambda row: row["goal"]),
-            _column("iteration", lambda row: row["iteration"], True),
-            _column("mean count", lambda row: number(row["score"]), True),
-            _column("prompt", lambda row: row["prompt"]),
+            TASK,
+            text_column("goal", lambda row: row["goal"]),
+            text_column("iteration", lambda row: row["iteration"], True),
+            text_column("mean count", lambda row: number(row["score"]), True),
+            text_column("prompt", lambda row: row["prompt"]),
         ],
         shown,
     )
@@ -258,7 +307,25 @@ def contamination(rows: Sequence[Row]) -> Listing:
     """Shares of contaminated examples."""
     return listing(
         "Share of examples that share an n-gram with the corpus.",
-        [_TASK, _N, _column("part", lambda row: row["part"]), _estimate("share [interval]"), _EXAMPLES],
+        [TASK, N, text_column("part", lambda row: row["part"]), estimate("share [interval]"), EXAMPLES],
+        rows,
+    )
+
+
+def traces(rows: Sequence[Row]) -> Listing:
+    """Spans of answers, with documents."""
+    return listing(
+        "Spans of answers, and documents that hold them.",
+        [
+            TASK,
+            text_column("span of the answer", lambda row: row["output"][row["start"] : row["stop"]]),
+            text_column("words", lambda row: row["num_words"], True),
+            text_column("occurrences", lambda row: f"{row['occurrences']:,}", True),
+            text_column("in a document", lambda row: f"… {row['left']} ⟨…⟩ {row['right']} …"),
+            text_column(
+                "which", lambda row: f"{row['path'] or 'document'}:{row['line'] if row['line'] >= 0 else row['document_id']}"
+            ),
+        ],
         rows,
     )
 
@@ -268,39 +335,26 @@ def drops(rows: Sequence[Row], caption: str) -> Listing:
     return listing(
         caption,
         [
-            _TASK,
-            _N,
-            _column("stage", lambda row: row["stage"]),
-            _column("reason", lambda row: row["reason"].replace("_", " ")),
-            _PAIRS,
-            _EXAMPLES,
+            TASK,
+            N,
+            text_column("stage", lambda row: row["stage"]),
+            text_column("reason", lambda row: row["reason"].replace("_", " ")),
+            PAIRS,
+            EXAMPLES,
         ],
         rows,
     )
 
 
-def tasks(rows: Sequence[Row]) -> Listing:
-    """Tasks and how much there is of each: name, examples, pairs, distinct, n and γ, metric."""
-    columns = [
-        _TASK,
-        _EXAMPLES,
-        _column("pairs mined", lambda row: f"{row['num_pairs']:,}", True),
-        _column("of these distinct", lambda row: f"{row['num_distinct']:,}", True),
-        _column("n: γ", lambda row: ", ".join(f"{n}: {number(gamma)}" for n, gamma in row["gamma"].items())),
-        _column("score", lambda row: named(METRICS, row["metric"]) if row["metric"] else "–"),
-    ]
-    return listing("The tasks.", columns, rows)
-
-
 def models(rows: Sequence[Row]) -> Listing:
     """Models and their states."""
     columns = [
-        _MODEL,
-        _SIZE,
-        _column("states scored", lambda row: row["num_states"], True),
-        _column("writes answers", lambda row: "yes" if row["generate"] else "no"),
-        _column("reads first", lambda row: row["begins"]),
-        _column("asked", lambda row: row["asked"]),
+        MODEL,
+        SIZE,
+        text_column("states scored", lambda row: row["num_states"], True),
+        text_column("writes answers", lambda row: "yes" if row["generate"] else "no"),
+        text_column("reads first", lambda row: row["begins"]),
+        text_column("asked", lambda row: row["asked"]),
     ]
     return listing("The models, small to large, what each reads before a text, and how it is asked.", columns, rows)
 
@@ -314,12 +368,12 @@ def doubts(rows: Sequence[Row]) -> Listing:
 def output_flaws(rows: Sequence[Row]) -> Listing:
     """Shares of outputs that say nothing, were cut, or repeat themselves."""
     columns = [
-        _TASK,
-        _MODEL,
-        _SIZE,
-        _column("answers that", lambda row: SAID[row["flaw"]]),
-        _estimate("share [interval]"),
-        _EXAMPLES,
+        TASK,
+        MODEL,
+        SIZE,
+        text_column("answers that", lambda row: SAID[row["flaw"]]),
+        estimate("share [interval]"),
+        EXAMPLES,
     ]
     return listing("What is wrong with answers whatever the task.", columns, rows)
 
@@ -328,11 +382,11 @@ def origins(made: Sequence[Origin]) -> Listing:
     """Every table of the study, and its making."""
     rows = [origin._asdict() for origin in made]
     columns = [
-        _column("stage", lambda row: row["stage"]),
-        _column("file", lambda row: row["file"]),
-        _column("rows", lambda row: f"{row['rows']:,}", True),
-        _column("seconds", lambda row: f"{row['seconds']:,.1f}", True),
-        _column("sha256", lambda row: row["sha256"][:16]),
+        text_column("stage", lambda row: row["stage"]),
+        text_column("file", lambda row: row["file"]),
+        text_column("rows", lambda row: f"{row['rows']:,}", True),
+        text_column("seconds", lambda row: f"{row['seconds']:,.1f}", True),
+        text_column("sha256", lambda row: row["sha256"][:16]),
     ]
     return listing("Every table of the study.", columns, rows)
 
@@ -340,28 +394,5 @@ def origins(made: Sequence[Origin]) -> Listing:
 def inputs(read: Sequence[tuple[str, str]]) -> Listing:
     """What the study read and did not make."""
     rows = [{"input": name, "sha256": sha256} for name, sha256 in read]
-    columns = [_column("input", lambda row: row["input"]), _column("sha256", lambda row: row["sha256"])]
+    columns = [text_column("input", lambda row: row["input"]), text_column("sha256", lambda row: row["sha256"])]
     return listing("What the study read.", columns, rows)
-
-
-def interval(estimate: float, low: float, high: float) -> str:
-    """An estimate with its interval; a dash where there is none."""
-    if math.isnan(estimate):
-        return "–"
-    if math.isnan(low) or math.isnan(high):
-        return f"{number(estimate)} [–]"
-    return f"{number(estimate)} [{number(low)}, {number(high)}]"
-
-
-def number(value: float) -> str:
-    """Digits that mean something at the number's size, with a real minus sign."""
-    size = abs(value)
-    if math.isnan(value):
-        return "–"
-    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 0.01 or size == 0 else 3
-    text = f"{value:,.{digits}f}" if size >= 0.0005 or size == 0 else f"{value:.1e}"
-    return text.replace("-", "−")
-
-
-def p_value(value: float) -> str:
-    return "–" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,19 +1,20 @@
 """Figures of distributional memorization: against model size, γ, n, mode, control and training step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.pairs.similarities import SHARES
+from analysis.report.by_size import lines_by_size, size_label
 from analysis.report.selection import (
     CORPUS_MODELS,
+    PRIORS,
     STATISTICS,
     Row,
     StudyChoices,
     TaskChoice,
     at_gamma,
-    by_size,
     distinct,
     final,
-    model_label,
     named,
     picked,
     same,
@@ -24,14 +25,16 @@ from analysis.report.style import (
     LINES,
     MARKERS,
     PALETTE,
+    frame,
     legend_below,
     line,
     nothing_here,
     panels,
     series_colours,
-    short,
+    shifts,
     size_axis,
     step_axis,
+    title,
 )
 
 
@@ -41,47 +44,47 @@ def by_model_size(rows: Sequence[Row], study: StudyChoices) -> Any:
     All lines of a panel are of the same pairs, those that every model of the corpus scores.
     """
     rows = picked(rows, pair_set="common")
-    wanted = [(task, n) for task in _tasks_of(rows, study) for n in task.gamma if picked(main_rows(rows, study, task), n=n)]
-    figure, axes = panels(len(wanted), share_y=len({task.statistic for task, _ in wanted}) == 1)
-    names = [name for name in CORPUS_MODELS if name in distinct(rows, "corpus_model")]
-    for axis, (task, n) in zip(axes, wanted, strict=True):
-        shown = picked(main_rows(rows, study, task), n=n)
-        for i, name in enumerate(names):
-            _draw(axis, picked(shown, corpus_model=name), PALETTE[i], MARKERS[i], LINES[i % 4], CORPUS_MODELS[name])
-        _finish(axis, f"{task.name}, n = {n}", shown, named(STATISTICS, task.statistic))
-    legend_below(figure, axes)
-    return figure
+    wanted = [(task, n) for task in tasks_of(rows, study) for n in task.gamma if picked(main_rows(rows, study, task), n=n)]
+    names = {name: CORPUS_MODELS[name] for name in CORPUS_MODELS if name in distinct(rows, "corpus_model")}
+    drawn = [
+        (f"{task.name}, n = {n}", picked(main_rows(rows, study, task), n=n), named(STATISTICS, task.statistic))
+        for task, n in wanted
+    ]
+    return _by_size(drawn, "corpus_model", names)
 
 
 def by_difference(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel for each task and n: the task-gram model's main statistic less each other's, against model size."""
-    shown = [row for task in _tasks_of(rows, study) for row in picked(at_gamma(rows, task), statistic=task.statistic)]
-    wanted = [(task, n) for task in _tasks_of(shown, study) for n in task.gamma if picked(shown, task=task.name, n=n)]
-    figure, axes = panels(len(wanted), share_y=False)
-    names = list(CORPUS_MODELS)
-    for axis, (task, n) in zip(axes, wanted, strict=True):
-        here = picked(shown, task=task.name, n=n)
-        for name in (name for name in names if name in distinct(shown, "against")):
-            i = names.index(name)
-            _draw(axis, picked(here, against=name), PALETTE[i], MARKERS[i], LINES[i % 4], f"less that of {CORPUS_MODELS[name]}")
-        _finish(axis, f"{task.name}, n = {n}", here, f"difference of {named(STATISTICS, task.statistic)}")
-    legend_below(figure, axes)
-    return figure
+    shown = [row for task in tasks_of(rows, study) for row in picked(at_gamma(rows, task), statistic=task.statistic)]
+    wanted = [(task, n) for task in tasks_of(shown, study) for n in task.gamma if picked(shown, task=task.name, n=n)]
+    names = {name: f"less that of {CORPUS_MODELS[name]}" for name in CORPUS_MODELS if name in distinct(shown, "against")}
+    drawn = [
+        (f"{task.name}, n = {n}", picked(shown, task=task.name, n=n), f"difference of {_symbol(task.statistic)}")
+        for task, n in wanted
+    ]
+    return _by_size(drawn, "against", names)
+
+
+def by_prior(rows: Sequence[Row], study: StudyChoices) -> Any:
+    """A panel for each task and n: the correlation of both sides as they are, less their priors, and of the priors alone."""
+    shown = final(whole(rows), study)
+    drawn = []
+    for task in tasks_of(shown, study):
+        for n in sorted(task.gamma):
+            if here := picked(at_gamma(shown, task), n=n):
+                drawn.append((f"{task.name}, n = {n}", here, named(STATISTICS, here[0]["statistic"])))
+    return _by_size(drawn, "compared", PRIORS)
 
 
 def by_control(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel a task: each statistic of the task-gram model, of its own pairs, against size, at the task's first n."""
     rows = picked(rows, pair_set="own")
-    tasks = _tasks_of(rows, study)
-    figure, axes = panels(len(tasks))
-    names = [name for name in STATISTICS if name in distinct(rows, "statistic") and name != "kendall_distance"]
-    for axis, task in zip(axes, tasks, strict=True):
+    names = {name: STATISTICS[name] for name in STATISTICS if name in distinct(rows, "statistic") and name != "kendall_distance"}
+    drawn = []
+    for task in tasks_of(rows, study):
         shown = picked(at_gamma(final(whole(rows), study), task), mode=study.mode, corpus_model="taskgram", n=min(task.gamma))
-        for i, name in enumerate(names):
-            _draw(axis, picked(shown, statistic=name), PALETTE[i], MARKERS[i], LINES[i], STATISTICS[name])
-        _finish(axis, f"{task.name}, n = {min(task.gamma)}", picked(shown, statistic=set(names)), "correlation")
-    legend_below(figure, axes)
-    return figure
+        drawn.append((f"{task.name}, n = {min(task.gamma)}", picked(shown, statistic=set(names)), "correlation"))
+    return _by_size(drawn, "statistic", names)
 
 
 def by_mode(rows: Sequence[Row], study: StudyChoices) -> Any:
@@ -91,19 +94,15 @@ def by_mode(rows: Sequence[Row], study: StudyChoices) -> Any:
     the task-gram model's own, which differ between modes.
     """
     rows = picked(rows, pair_set="own")
-    tasks = _tasks_of(rows, study)
-    figure, axes = panels(len(tasks), share_y=len({task.statistic for task in tasks}) == 1)
-    modes = distinct(rows, "mode")
-    for axis, task in zip(axes, tasks, strict=True):
+    names = {mode: f"mode {mode}" for mode in distinct(rows, "mode")}
+    drawn = []
+    for task in tasks_of(rows, study):
         here = picked(
             final(whole(rows), study), task=task.name, corpus_model="taskgram", n=min(task.gamma), statistic=task.statistic
         )
         shown = [row for row in here if row["mode"] != study.mode or same(row["gamma"], task.gamma[row["n"]])]
-        for i, mode in enumerate(modes):
-            _draw(axis, picked(shown, mode=mode), PALETTE[i], MARKERS[i], LINES[i % 4], f"mode {mode}")
-        _finish(axis, f"{task.name}, n = {min(task.gamma)}", shown, named(STATISTICS, task.statistic))
-    legend_below(figure, axes)
-    return figure
+        drawn.append((f"{task.name}, n = {min(task.gamma)}", shown, named(STATISTICS, task.statistic)))
+    return _by_size(drawn, "mode", names)
 
 
 def by_gamma(rows: Sequence[Row], study: StudyChoices) -> Any:
@@ -112,58 +111,108 @@ def by_gamma(rows: Sequence[Row], study: StudyChoices) -> Any:
     shown = picked(final(whole(rows), study), mode=study.mode, corpus_model="taskgram")
     wanted = [
         (task, n)
-        for task in _tasks_of(rows, study)
+        for task in tasks_of(rows, study)
         for n in task.gamma
         if len(set(distinct(picked(shown, task=task.name, n=n, statistic=task.statistic), "gamma"))) > 1
     ]
-    figure, axes = panels(len(wanted), columns=3, share_y=False)
+    figure, axes = panels(len(wanted))
     models = distinct(shown, "model")
+    drawn: list[Row] = []
     for axis, (task, n) in zip(axes, wanted, strict=True):
         here = picked(shown, task=task.name, n=n, statistic=task.statistic)
         for i, model in enumerate(models):
-            ordered = sorted(picked(here, model=model), key=lambda row: row["gamma"])
-            _draw_model(axis, ordered, "gamma", i, len(models), LINES[i % 4])
-        axis.axvline(task.gamma[n], color="#666666", linewidth=0.8, linestyle=(0, (1, 1)))
+            _draw_model(axis, sorted(picked(here, model=model), key=lambda row: row["gamma"]), "gamma", i, models)
+        axis.axvline(task.gamma[n], color="#666666", linewidth=0.8, linestyle=(0, (1, 1)), label="γ of the study")
         axis.set_xlabel("γ")
         _labelled(axis, f"{task.name}, n = {n}", named(STATISTICS, task.statistic), here)
-    legend_below(figure, axes, title="parameters")
+        drawn += here
+    legend_below(figure, axes, drawn)
+    return figure
+
+
+def kept_by_gamma(rows: Sequence[Row], study: StudyChoices) -> Any:
+    """A panel a task: the share of the compared pairs that each γ keeps, a line an n; the study's γ is a larger mark."""
+    tasks = tasks_of(rows, study)
+    figure, axes = panels(len(tasks))
+    for axis, task in zip(axes, tasks, strict=True):
+        for i, n in enumerate(sorted(task.gamma)):
+            some = [row for row in picked(rows, task=task.name, n=n) if row["num_above"]]
+            shown = [(row["gamma"], row["num_above"] / row["num_pairs"]) for row in some]
+            axis.plot(*zip(*shown, strict=True), color=PALETTE[i % 6], linestyle=LINES[i % 4], label=f"n = {n}")
+            at = [(gamma, share) for gamma, share in shown if gamma <= task.gamma[n] + 1e-6][-1:]
+            axis.plot(*zip(*at, strict=True), color=PALETTE[i % 6], marker=MARKERS[i % 10], linestyle="none", markersize=6)
+        for share in SHARES:
+            axis.axhline(share, color="#888888", linewidth=0.6, linestyle=(0, (1, 1)))
+            axis.annotate(f"{share:.0%}", (1, share), xycoords=("axes fraction", "data"), fontsize=6, ha="right", va="bottom")
+        axis.set_yscale("log")
+        axis.set_xlabel("γ")
+        axis.set_ylabel("share of compared pairs above γ")
+        title(axis, task.name, [])
+    axes[0].plot([], [], color="#444444", marker="o", linestyle="none", markersize=6, label="γ of the study")
+    legend_below(figure, axes)
     return figure
 
 
 def by_n(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel a task: the task-gram model's main statistic, of its own pairs, against n, a line a model."""
-    rows = picked(rows, pair_set="own")
-    tasks = [task for task in _tasks_of(rows, study) if len(task.gamma) > 1]
-    figure, axes = panels(len(tasks), share_y=False)
+    rows = picked(rows, pair_set="own", corpus_model="taskgram")
+    tasks = [task for task in tasks_of(rows, study) if len(task.gamma) > 1]
+    figure, axes = panels(len(tasks))
+    drawn: list[Row] = []
     for axis, task in zip(axes, tasks, strict=True):
         shown = main_rows(rows, study, task)
         models = distinct(shown, "model")
         for i, model in enumerate(models):
-            ordered = sorted(picked(shown, model=model, corpus_model="taskgram"), key=lambda row: row["n"])
-            _draw_model(axis, ordered, "n", i, len(models), "-")
+            _draw_model(axis, sorted(picked(shown, model=model), key=lambda row: row["n"]), "n", i, models)
         axis.set_xticks(sorted(task.gamma))
         axis.set_xlabel("n, words")
         _labelled(axis, task.name, named(STATISTICS, task.statistic), shown)
-    legend_below(figure, axes, title="parameters")
+        drawn += shown
+    legend_below(figure, axes, drawn)
     return figure
 
 
 def by_step(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel a task: the task-gram model's main statistic along training, a line a model, at the task's first n."""
     rows = picked(rows, pair_set="own")
-    tasks = _tasks_of(rows, study)
-    figure, axes = panels(len(tasks), share_y=len({task.statistic for task in tasks}) == 1)
+    tasks = tasks_of(rows, study)
+    figure, axes = panels(len(tasks))
     models = [model for model in study.models if model.checkpoints]
+    drawn: list[Row] = []
     for axis, task in zip(axes, tasks, strict=True):
         shown = picked(
             at_gamma(whole(rows), task), mode=study.mode, corpus_model="taskgram", n=min(task.gamma), statistic=task.statistic
         )
-        for i, model in enumerate(models):
-            path = [row for row in trajectory(shown, model) if row["step"] >= 0]
-            _draw_model(axis, path, "step", i, len(models), LINES[i % 4])
-        step_axis(axis, sorted({row["step"] for row in shown if row["step"] >= 0}))
-        _labelled(axis, task.name, named(STATISTICS, task.statistic), shown)
-    legend_below(figure, axes, title="parameters")
+        paths = [[row for row in trajectory(shown, model) if row["step"] >= 0] for model in models]
+        for i, path in enumerate(paths):
+            _draw_model(axis, path, "step", i, [model.name for model in models])
+        here = [row for path in paths for row in path]
+        step_axis(axis, sorted({row["step"] for row in here}))
+        _labelled(axis, f"{task.name}, n = {min(task.gamma)}", named(STATISTICS, task.statistic), here)
+        drawn += here
+    legend_below(figure, axes, drawn)
+    return figure
+
+
+def by_step_and_corpus_model(rows: Sequence[Row], study: StudyChoices) -> Any:
+    """A panel a task: the main statistic of every model of the corpus along the training of the largest model that has states."""
+    shown = picked(rows, pair_set="common", mode=study.mode)
+    model = [model for model in study.models if model.checkpoints][-1]
+    tasks = tasks_of(shown, study)
+    figure, axes = panels(len(tasks))
+    names = [name for name in CORPUS_MODELS if name in distinct(shown, "corpus_model")]
+    drawn: list[Row] = []
+    for axis, task in zip(axes, tasks, strict=True):
+        here = picked(at_gamma(whole(shown), task), n=min(task.gamma), statistic=task.statistic)
+        path = [row for row in trajectory(here, model) if row["step"] >= 0]
+        for shift, name in zip(shifts(len(names)), names, strict=True):
+            i, some = names.index(name), picked(path, corpus_model=name)
+            look: dict[str, Any] = {"colour": PALETTE[i], "marker": MARKERS[i], "style": LINES[i % 4], "shift": shift}
+            line(axis, [row["step"] for row in some], some, label=CORPUS_MODELS[name], **look)
+        step_axis(axis, sorted({row["step"] for row in path}))
+        _labelled(axis, f"{task.name}, n = {min(task.gamma)}", named(STATISTICS, task.statistic), path)
+        drawn += path
+    legend_below(figure, axes, drawn)
     return figure
 
 
@@ -179,37 +228,44 @@ def has_several_gammas(rows: Sequence[Row], study: StudyChoices) -> bool:
     return any(not same(row["gamma"], task.gamma[row["n"]]) for task, row in of_tasks)
 
 
-def _tasks_of(rows: Sequence[Row], study: StudyChoices) -> list[TaskChoice]:
+def tasks_of(rows: Sequence[Row], study: StudyChoices) -> list[TaskChoice]:
+    """The study's tasks that have rows."""
     present = set(distinct(rows, "task"))
     return [task for task in study.tasks if task.name in present]
 
 
-def _draw(axis: Any, rows: Sequence[Row], colour: Any, marker: str, style: str, label: str) -> None:
-    ordered = by_size(rows)
-    if ordered:
-        line(axis, [row["num_parameters"] for row in ordered], ordered, colour=colour, marker=marker, style=style, label=label)
+def _by_size(drawn: Sequence[tuple[str, Sequence[Row], str]], column: str, names: Mapping[str, str]) -> Any:
+    """Panels (heading, rows, statistic) against model size, a line for each value of a column that ``names`` calls."""
+    figure, axes = panels(len(drawn))
+    for axis, (heading, rows, statistic) in zip(axes, drawn, strict=True):
+        present = [name for name in names if picked(rows, **{column: name})]
+        for shift, name in zip(shifts(len(present)), present, strict=True):
+            look = {"colour": PALETTE[list(names).index(name) % len(PALETTE)], "marker": MARKERS[list(names).index(name) % 10]}
+            lines_by_size(axis, picked(rows, **{column: name}), label=names[name], shift=shift, **look)
+        if rows:
+            size_axis(axis, sorted(set(distinct(rows, "num_parameters"))))
+        _labelled(axis, heading, statistic, rows)
+    legend_below(figure, axes, [row for _, rows, _ in drawn for row in rows])
+    return figure
 
 
-def _draw_model(axis: Any, rows: Sequence[Row], column: str, number: int, of: int, style: Any) -> None:
-    """The ``number``-th of so many models along a column."""
+def _draw_model(axis: Any, rows: Sequence[Row], column: str, number: int, models: Sequence[str]) -> None:
+    """The ``number``-th of the models along a column."""
     if rows:
-        colour, marker = series_colours(of)[number], MARKERS[number % 10]
-        line(axis, [row[column] for row in rows], rows, colour=colour, marker=marker, style=style, label=_size(rows[0]))
+        of = len(models)
+        look: dict[str, Any] = {"colour": series_colours(of)[number], "marker": MARKERS[number % 10], "style": LINES[number % 4]}
+        line(axis, [row[column] for row in rows], rows, label=size_label(rows[0], models), shift=shifts(of)[number], **look)
 
 
-def _finish(axis: Any, title: str, rows: Sequence[Row], statistic: str) -> None:
-    if rows:
-        size_axis(axis, sorted(set(distinct(rows, "num_parameters"))))
-    _labelled(axis, title, statistic, rows)
-
-
-def _labelled(axis: Any, title: str, statistic: str, rows: Sequence[Row]) -> None:
-    axis.set_title(title)
+def _labelled(axis: Any, heading: str, statistic: str, rows: Sequence[Row]) -> None:
     axis.set_ylabel(statistic)
-    axis.axhline(0.5 if statistic.startswith("Kendall") else 0.0, color="#444444", linewidth=0.7)
+    null = 0.5 if statistic.startswith("Kendall") else 0.0
+    axis.axhline(null, color="#444444", linewidth=0.7, label="no association")
+    frame(axis, rows, null)
+    title(axis, heading, rows)
     if not any(row["estimate"] == row["estimate"] for row in rows):
         nothing_here(axis)
 
 
-def _size(row: Row) -> str:
-    return short(row["num_parameters"]) if row["num_parameters"] > 0 else model_label(row)
+def _symbol(statistic: str) -> str:
+    return {"spearman": "ρ", "partial_spearman": "partial ρ", "pearson": "r", "kendall_distance": "distance"}[statistic]

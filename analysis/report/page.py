@@ -5,15 +5,27 @@ import io
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from analysis.errors import MissingDependencyError
 from analysis.files import replacing
-from analysis.report import listings
+from analysis.report import first, listings
 from analysis.report.listings import Listing, Origin
-from analysis.report.sections import Section, sections
-from analysis.report.selection import StudyChoices, Tables
-from analysis.report.style import DPI, drawing
+from analysis.report.sections import Figure, left_out, sections
+from analysis.report.selection import Row, StudyChoices, Tables
+from analysis.report.style import drawing
+
+REM_AN_INCH = 8
+"""So that a figure as wide as a page of paper fills the column on a screen."""
+
+
+class Drawn(NamedTuple):
+    """A figure as SVG in base64: as wide as a page, and with one panel a row for a telephone."""
+
+    wide: str
+    narrow: str
+    width: float
+    """Of the wide one, in letters of the page (rem)."""
 
 
 def write_report(
@@ -21,6 +33,7 @@ def write_report(
     study: StudyChoices,
     folder: Path,
     *,
+    glance: Sequence[Row] = (),
     overview: Sequence[Listing] = (),
     origins: Sequence[Origin] = (),
     inputs: Sequence[tuple[str, str]] = (),
@@ -35,8 +48,10 @@ def write_report(
         Rows by kind: drops, correlations, performance, novelty, contamination, influence, prompts, dose_response.
     study
         Which of the rows lead.
+    glance
+        A row for each task: what :func:`analysis.report.first.glance` says of it.
     overview
-        What stands before all sections: the tasks, the models.
+        What stands before all sections: stages that failed, the models.
     origins, inputs, versions, settings
         For the section of provenance: the stages' outputs, (name, sha256) of what they read, versions, the configuration as it is.
 
@@ -50,7 +65,9 @@ def write_report(
     except ModuleNotFoundError as error:
         raise MissingDependencyError(_install("jinja2")) from error
     told = sections(tables, study)
-    pictures = draw_figures(told, folder / "figures")
+    whole = first.forest_rows(tables, study)
+    forest = [Figure("forest", first.caption(study), lambda: first.forest(tables, study))] if whole else []
+    pictures = draw_figures([*forest, *(figure for section in told for figure in section.figures)], folder / "figures")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     here = files("analysis.report")
     template = environment.from_string(here.joinpath("page.html").read_text(encoding="utf-8"))
@@ -58,7 +75,12 @@ def write_report(
         study=study,
         models=[Path(model.name).name for model in study.models],
         css=here.joinpath("page.css").read_text(encoding="utf-8"),
-        sections=told,
+        sentences=first.sentences(tables, study),
+        forest=forest,
+        glance=first.glance(glance) if glance else None,
+        shown=[*first.pairs(tables.get("shown_pairs", ())), *first.answers(tables.get("shown_answers", ()))],
+        sections=[section for section in told if not section.absent],
+        left_out=left_out(told),
         pictures=pictures,
         numbers={name: number for number, name in enumerate(pictures, 1)},
         overview=overview,
@@ -72,30 +94,44 @@ def write_report(
     return path
 
 
-def draw_figures(told: Sequence[Section], folder: Path) -> dict[str, str]:
-    """Write each figure as PNG and PDF; return each as SVG in base64, by name, in the report's order."""
+def draw_figures(figures: Sequence[Figure], folder: Path) -> dict[str, Drawn]:
+    """Write each figure as PNG and PDF; return each for the page, by name, in their order."""
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingDependencyError(_install("matplotlib")) from error
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {}
-    with drawing():
-        for figure in (figure for section in told for figure in section.figures):
-            drawn = figure.draw()
-            drawn.draw_without_rendering()
-            drawn.set_layout_engine("none")  # places are found once for all three files
+    for figure in figures:
+        with drawing():
+            drawn = _laid_out(figure)
             for kind in ("png", "pdf"):
                 _write(folder / f"{figure.name}.{kind}", _bytes(drawn, kind))
-            pictures[figure.name] = base64.b64encode(_bytes(drawn, "svg")).decode()
+            wide, width = _bytes(drawn, "svg"), REM_AN_INCH * drawn.get_figwidth()
+        with drawing(narrow=True):
+            narrow = _bytes(_laid_out(figure), "svg")
+        both = [base64.b64encode(picture).decode() for picture in (wide, narrow)]
+        pictures[figure.name] = Drawn(both[0], both[1], round(width, 1))
     return pictures
 
 
+def _laid_out(figure: Figure) -> Any:
+    drawn = figure.draw()
+    drawn.draw_without_rendering()
+    drawn.set_layout_engine("none")  # places are found once for all files
+    return drawn
+
+
 def _bytes(figure: Any, kind: str) -> bytes:
-    """The same bytes each time: no date inside."""
+    """The same bytes each time: no date inside. By the canvas itself: ``savefig`` draws everything once more to measure it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     buffer = io.BytesIO()
-    undated = {"png": None, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
-    figure.savefig(buffer, format=kind, dpi=DPI, metadata=undated)
+    canvas: Any = {"png": FigureCanvasAgg, "pdf": FigureCanvasPdf, "svg": FigureCanvasSVG}[kind](figure)
+    undated: dict[str, Any] = {"png": {}, "pdf": {"metadata": {"CreationDate": None}}, "svg": {"metadata": {"Date": None}}}
+    getattr(canvas, f"print_{kind}")(buffer, **undated[kind])
     return buffer.getvalue()
 
 

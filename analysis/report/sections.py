@@ -1,12 +1,13 @@
 """The report's sections in order: which figures and tables each has, and the sentence where a run has none."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from analysis.measures.modes import told
 from analysis.measures.output_flaws import WORRYING, worry
-from analysis.report import behaviour, causes, listings, memorization
+from analysis.report import behaviour, causes, frequency, learning, listings, memorization
 from analysis.report.listings import Listing
 from analysis.report.selection import Row, StudyChoices, Tables, distinct, final, picked, whole
 
@@ -20,7 +21,7 @@ class Figure(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A heading, what to know before looking, and what there is to look at; ``absent`` says why there is nothing."""
+    """A heading, what to know before looking, and what there is to look at; ``absent`` says what a run lacks for it."""
 
     title: str
     text: str
@@ -30,18 +31,24 @@ class Section(NamedTuple):
 
 
 def sections(tables: Tables, study: StudyChoices) -> list[Section]:
-    """All sections; one whose table this run has not is its title and a sentence."""
-    makers = [_memorization, _differences, _sensitivity, _training, _task_scores, _performance, _novelty]
-    makers += [_dose, _influence, _prompts, _contamination, _drops]
+    """All sections; one whose table this run has not is its title and what is lacking."""
+    makers = [_memorization, _differences, _priors, _sensitivity, _training, _learning, _task_scores, _performance, _thresholds]
+    makers += [_novelty, _traces, _dose, _counterfactual, _influence, _prompts, _contamination, _drops]
     return [make(tables, study) for make in makers]
 
 
 def _absent(title: str, what: str) -> Section:
-    return Section(title, "", absent=f"Left out: this run has no table of {what}.")
+    return Section(title, "", absent=what)
+
+
+def left_out(told: Sequence[Section]) -> str:
+    """All that a run has nothing for, in one sentence; "" if there is nothing of the kind."""
+    lacking = [f"{section.title} (no {section.absent})" for section in told if section.absent]
+    return f"Left out, since this run has no table of it: {'; '.join(lacking)}." if lacking else ""
 
 
 def _interval(study: StudyChoices) -> str:
-    return f"Bars are {study.confidence:.0%} intervals."
+    return f"Bars are {study.confidence:.0%} intervals; one that an arrow at the edge marks goes on beyond it."
 
 
 def _sizes(rows: Sequence[Row], unit: str = "num_pairs") -> str:
@@ -93,7 +100,8 @@ def _memorization(tables: Tables, study: StudyChoices) -> Section:
         "Each estimate is a rank correlation over mined pairs (x, y) between log P(y | x) by the corpus and log P(y | prompt, x) "
         "by the model. Above zero, the model's answers follow the corpus. The Kendall distance is a half where they are "
         f"unrelated, and less where they agree. Mode {told(study.mode)}. {study.mining} Intervals are of resamples of examples, "
-        "widened where several examples hold one pair; p-values are of exchanges of examples."
+        "widened where several examples hold one pair; p-values are of exchanges of examples, and q is p after Benjamini "
+        "and Hochberg over all p-values of this report. Estimates of fewer than ten examples are hollow."
     )
     counted = {_without_pair_set(row): row["num_pairs"] for row in common}
     lists = [listings.correlations([*common, *(row for row in own if row["num_pairs"] != counted.get(_without_pair_set(row)))])]
@@ -119,14 +127,55 @@ def _differences(tables: Tables, study: StudyChoices) -> Section:
     return Section(title, text, figures, [listings.differences(rows)])
 
 
+def _priors(tables: Tables, study: StudyChoices) -> Section:
+    title = "Beyond what is likely anyway"
+    rows = final(whole(tables.get("prior_aware", ())), study)
+    if not rows:
+        return _absent(title, "log-probabilities after a neutral prompt, [prior] in the configuration")
+    text = (
+        "A model finds a frequent y likely after any prompt, and the corpus does so too. So each side is held against its prior: "
+        "PMI of the corpus, C(x, y) N / (C(x) C(y)), and of the model, P(y | prompt with x) / P(y | prompt without x). What is "
+        "left of the correlation is about the pair, not about how common or easy y is."
+    )
+    caption = f"The correlation before and after the priors are taken out, by model size. Mode {study.mode}. {_interval(study)}"
+    figures = [Figure("memorization-priors", caption, lambda: memorization.by_prior(rows, study))]
+    return Section(title, text, figures, [listings.priors(rows)])
+
+
+def _thresholds(tables: Tables, study: StudyChoices) -> Section:
+    title = "How many documents a model needs"
+    rows = final(whole(tables.get("thresholds", ())), study)
+    if not rows:
+        return _absent(title, "thresholds of answers that are right or wrong")
+    text = (
+        "The documents at which half of a model's answers are right, by a logistic curve over their logarithm (Kandpal et al. "
+        "2023; Merullo et al. 2025). Where the slope could be zero the interval has no bound."
+    )
+    caption = f"The threshold by model size. {_interval(study)} {_sizes(rows, 'num_examples')}"
+    found = [row for row in rows if row["quantity"] == "half" and math.isfinite(row["estimate"])]
+    figures = [Figure("thresholds", caption, lambda: frequency.thresholds_by_size(rows))] if found else []
+    lists = [frequency.thresholds(rows)]
+    if slopes := whole(tables.get("threshold_trends", ())):
+        lists.insert(0, frequency.threshold_trends(slopes))
+    return Section(title, text, figures, lists)
+
+
 def _without_pair_set(row: Row) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("task", "subset", "model", "revision", "corpus_model", "n"))
 
 
 def _sensitivity(tables: Tables, study: StudyChoices) -> Section:
     title = "Sensitivity to γ and n"
-    rows = tables.get("correlations", ())
+    rows, similarities = tables.get("correlations", ()), tables.get("similarities", ())
     figures = []
+    if picked(similarities, task={task.name for task in study.tasks}):
+        figures.append(
+            Figure(
+                "gamma-calibration",
+                "What each γ keeps of the pairs that mining compared; dotted are 1, 5 and 10 %, which a γ is usually chosen by.",
+                lambda: memorization.kept_by_gamma(similarities, study),
+            )
+        )
     if memorization.has_several_gammas(rows, study):
         figures.append(
             Figure(
@@ -159,7 +208,33 @@ def _training(tables: Tables, study: StudyChoices) -> Section:
         "The task-gram model's main statistic, of its own pairs, at the checkpoints of each model. "
         f"Mode {study.mode}. {_interval(study)}"
     )
-    return Section(title, "", [Figure("memorization-by-step", caption, lambda: memorization.by_step(rows, study))])
+    figures = [Figure("memorization-by-step", caption, lambda: memorization.by_step(rows, study))]
+    if len(distinct(rows, "corpus_model")) > 1:
+        caption = (
+            "Every model of the corpus along the training of the largest model that has checkpoints, on the pairs that all of them "
+            f"score: which statistics of the corpus the model follows when. Mode {study.mode}. {_interval(study)}"
+        )
+        figures.append(Figure("corpus-models-by-step", caption, lambda: memorization.by_step_and_corpus_model(rows, study)))
+    return Section(title, "", figures)
+
+
+def _learning(tables: Tables, study: StudyChoices) -> Section:
+    title = "Learning curves of n-grams"
+    rows = tables.get("learning_curves", ())
+    if not rows:
+        return _absent(title, "divergence from n-gram distributions, [learning] in the configuration")
+    text = (
+        "Kullback–Leibler divergence of the corpus's exact next-token distribution after n − 1 tokens from the model's after the "
+        "whole text, at drawn positions of the corpus. Where a curve has its least value the model is most like an n-gram model of "
+        "that n; later it leaves it behind for longer contexts."
+    )
+    caption = f"By training step and by size. {_interval(study)}"
+    return Section(
+        title,
+        text,
+        [Figure("learning-curves", caption, lambda: learning.divergence(rows, study))],
+        [learning.listed(rows)],
+    )
 
 
 def _task_scores(tables: Tables, study: StudyChoices) -> Section:
@@ -183,7 +258,8 @@ def _performance(tables: Tables, study: StudyChoices) -> Section:
         "Score of the examples in each bin, where a bin holds examples whose pairs stand in so many documents on average. "
         f"{_interval(study)} {_sizes(rows, 'num_examples')}"
     )
-    figures = [Figure("score-by-counts", caption, lambda: behaviour.score_by_counts(rows, study))]
+    scores = final(whole(tables.get("task_scores", ())), study)
+    figures = [Figure("score-by-counts", caption, lambda: behaviour.score_by_counts(rows, study, scores))]
     return Section(title, "", figures, [listings.performance(rows)])
 
 
@@ -203,6 +279,18 @@ def _novelty(tables: Tables, study: StudyChoices) -> Section:
         caption += _sizes(picked(rows, task=task), "num_ngrams")
         figures.append(Figure(f"novelty-{task}", caption, partial(behaviour.novelty_by_size, rows, task)))
     return Section(title, text, figures, [listings.novelty(rows)])
+
+
+def _traces(tables: Tables, study: StudyChoices) -> Section:
+    title = "Where answers stand in the corpus"
+    rows = tables.get("traces", ())
+    if not rows:
+        return _absent(title, "span of the shown answers that the corpus holds")
+    text = (
+        "The longest runs of words of the shown answers that some document holds, the rarest first among equally long ones. A span "
+        "says that these words were there to be learned, not that they were learned there."
+    )
+    return Section(title, text, (), [listings.traces(rows)])
 
 
 def _dose(tables: Tables, study: StudyChoices) -> Section:
@@ -229,6 +317,21 @@ def _dose(tables: Tables, study: StudyChoices) -> Section:
     if rising := final(tables.get("dose_trends", ()), study):
         lists.insert(0, listings.dose_trends(rising))
     return Section(title, text, figures, lists)
+
+
+def _counterfactual(tables: Tables, study: StudyChoices) -> Section:
+    title = "Counterfactual memorization"
+    rows = tables.get("counterfactual_doses", ())
+    if not rows:
+        return _absent(title, "models with and without each fact, [counterfactual] in the configuration")
+    text = (
+        "Models were trained on random halves of the planted facts, all else equal. What those say of a fact that were told it, "
+        "less what the others say, has no cause but the documents that tell it (Zhang et al. 2023). The table says how well that "
+        "is known from the dose, and from log P of a single model."
+    )
+    caption = f"Mean log P(y | prompt) of planted facts by dose, of models that were told them and of others. {_interval(study)}"
+    figures = [Figure("counterfactual", caption, lambda: causes.told_by_dose(rows))]
+    return Section(title, text, figures, [listings.agreement(tables.get("counterfactual_agreement", ()))])
 
 
 def _influence(tables: Tables, study: StudyChoices) -> Section:

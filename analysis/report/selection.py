@@ -1,5 +1,6 @@
 """What the report shows of the tables: rows are picked and put in order here, and nothing is computed."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -121,6 +122,19 @@ def model_label(row: Row) -> str:
     return f"{name} @ {row['revision']}" if row["revision"] else name
 
 
+SIZE = re.compile(r"(?i)[-_. ]?(?<![a-z\d])\d+(?:[._]\d+)?[kmbt](?![a-z\d])")  # 14m, 1.4b, 270M of a model's name
+
+
+def family(model: str) -> str:
+    """The family of a model, whose members differ by size: its name without that (pythia-1.4b: pythia).
+
+    >>> family("HuggingFaceTB/SmolLM2-135M-Instruct"), family("ladder/14m")
+    ('SmolLM2-Instruct', 'ladder')
+    """
+    path = PurePath(model)
+    return SIZE.sub("", path.name).strip("-_. ") or path.parent.name or model
+
+
 CORPUS_MODELS = {
     "taskgram": "task-gram",
     "taskgram_smoothed": "task-gram, smoothed",
@@ -135,6 +149,8 @@ STATISTICS = {
     "kendall_distance": "Kendall distance (1 − τ)/2",
     "partial_spearman": "partial Spearman ρ",
 }
+PRIORS = {"conditional": "log P(y | x)", "pmi": "less the priors (PMI)", "prior": "the priors, log P(y)"}
+"""What is compared of both sides."""
 METRICS = {
     "exact_match": "exact match",
     "contains": "answer contained",

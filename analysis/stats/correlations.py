@@ -157,10 +157,10 @@ def _share(columns: Columns, weights: Reals) -> Reals:
     return _ratio(weights @ columns[0], weights @ columns[1])
 
 
-SPEARMAN = Statistic("spearman", _codes, _spearman)
-PEARSON = Statistic("pearson", _as_they_are, _pearson)
-KENDALL_DISTANCE = Statistic("kendall_distance", _codes, _kendall_distance, null=0.5)
-PARTIAL_SPEARMAN = Statistic("partial_spearman", _codes, _partial_spearman, residual=_freedman_lane)
+SPEARMAN = Statistic("spearman", _codes, _spearman, least=-1.0, most=1.0)
+PEARSON = Statistic("pearson", _as_they_are, _pearson, least=-1.0, most=1.0)
+KENDALL_DISTANCE = Statistic("kendall_distance", _codes, _kendall_distance, null=0.5, least=0.0, most=1.0)
+PARTIAL_SPEARMAN = Statistic("partial_spearman", _codes, _partial_spearman, residual=_freedman_lane, least=-1.0, most=1.0)
 """Its arrays are a, b and the controls."""
 
 MEAN = Statistic("mean", _as_they_are, _mean)

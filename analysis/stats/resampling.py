@@ -38,6 +38,9 @@ class Statistic(NamedTuple):
     """Its value where a and b are independent: what a permutation test measures the distance from."""
     residual: Callable[[Columns, Reals], "tuple[Statistic, Columns]"] | None = None
     """Of columns and row weights: what a permutation test permutes in place of the second column, if that depends on others."""
+    least: float = -np.inf
+    most: float = np.inf
+    """Values that it cannot leave, nor can an interval of it."""
 
 
 class Interval(NamedTuple):
@@ -138,7 +141,7 @@ def clustered_bootstrap(
             ]
             wider = _two_way(found, *others)
             low, high = estimate - wider * (estimate - low), estimate + wider * (high - estimate)
-    return Interval(estimate, low, high, confidence)
+    return Interval(estimate, max(low, statistic.least), min(high, statistic.most), confidence)
 
 
 def _row_weights(weights: ArrayLike | None, rows: int) -> Reals:

@@ -4,9 +4,10 @@ import json
 import logging
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from analysis.config import load_config
-from analysis.lab import CHECKPOINTS, Preset, finished, load_preset, make_world, train_ladder
+from analysis.lab import CHECKPOINTS, Preset, finished, load_preset, make_world, train_halves, train_ladder
 from analysis.models.open import list_checkpoints
 from analysis.study.resources import quiet_transformers
 
@@ -32,8 +33,12 @@ def make_lab(folder: Path, *, preset: str, seed: int) -> Path:
     settings = load_preset(preset)
     world = make_world(folder / WORLD, preset=settings.world, seed=seed)
     models = train_ladder(world, folder / LADDER, ladder=settings.ladder, seed=seed)
-    path = folder / STUDY
     text = study_text(settings, models, folder, seed)
+    if settings.halves.models:
+        how: dict[str, Any] = {"halves": settings.halves, "ladder": settings.ladder, "seed": seed}
+        halves = train_halves(world, folder / LADDER, folder / "halves", **how)
+        text += f'\n[counterfactual]\nhalves = {json.dumps(halves.relative_to(folder).as_posix())}\ntasks = ["facts"]\n'
+    path = folder / STUDY
     written = folder / f".{STUDY}"  # as it was written last, to tell a change by hand
     if path.exists() and written.exists() and path.read_text(encoding="utf-8") != written.read_text(encoding="utf-8"):
         log.warning("%s was changed by hand and is used as it is; delete it to have it written anew", path)

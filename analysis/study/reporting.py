@@ -1,13 +1,15 @@
 """The report of a study: its tables gathered, its choices, and where everything came from."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.config import Config
+from analysis.config import Config, Task
 from analysis.errors import TableError
 from analysis.model_settings import Model
 from analysis.report import ModelChoice, Origin, StudyChoices, Tables, TaskChoice, listings, rows_of, write_report
-from analysis.report.selection import Row
+from analysis.report.selection import Row, whole
+from analysis.stats.false_discovery import adjusted
 from analysis.study.pipeline import Failure, Stage
 from analysis.study.plan.task_stages import metric_of
 from analysis.tables import provenance, versions
@@ -36,13 +38,14 @@ def report_study(config: Config, stages: Sequence[Stage], settings: str, failure
             tables.setdefault(stage.kind, []).extend(rows_of(stage.read()))
     if not tables:
         raise TableError(f"{config.folder} holds no table that a report shows: run the study first, python -m analysis run")
+    _add_q_values(tables)
     return write_report(
         tables,
         study_of(config),
         config.folder / "report",
+        glance=[_glance(task, finished, tables) for task in config.tasks],
         overview=[
             *([listings.failures(failures)] if failures else []),
-            listings.tasks(_tasks(config, finished)),
             listings.models(_models(config, tables)),
             *([listings.doubts(doubtful)] if (doubtful := [row for row in tables.get("models", ()) if row["doubts"]]) else []),
         ],
@@ -81,19 +84,37 @@ def _mining(config: Config) -> str:
     return f"Mining dropped identical n-grams{f', {named}' if len(dropped) > 1 else f' and {named}' if named else ''}."
 
 
-def _tasks(config: Config, finished: Sequence[Stage]) -> list[Row]:
+def _add_q_values(tables: Tables) -> None:
+    """q beside each p of the report, over all of them."""
+    rows = [row for some in tables.values() for row in some if "p_value" in row]
+    for row, q_value in zip(rows, adjusted([row["p_value"] for row in rows]).tolist(), strict=True):
+        row["q_value"] = q_value
+
+
+def _glance(task: Task, finished: Sequence[Stage], tables: Tables) -> Row:
+    """How much there is of a task."""
+
+    def of_task(kind: str) -> list[Row]:
+        return [row for row in whole(tables.get(kind, ())) if row["task"] == task.name]
+
     rows = {stage.name: provenance(stage.output)["rows"] for stage in finished}
-    return [
-        {
-            "task": task.name,
-            "num_examples": rows.get(f"examples {task.name}", 0),
-            "num_pairs": rows.get(f"pairs {task.name}", 0),
-            "num_distinct": rows.get(f"counts {task.name}", 0),
-            "gamma": task.gamma,
-            "metric": metric_of(task),
-        }
-        for task in config.tasks
-    ]
+    drops = of_task("drops")
+    kept = {}
+    for n in sorted({row["n"] for row in drops if row["n"]}):
+        numbers = [(row["reason"] == "kept", row["num_pairs"]) for row in drops if row["n"] == n]
+        kept[n] = (sum(number for is_kept, number in numbers if is_kept), sum(number for _, number in numbers))
+    contamination = of_task("contamination")
+    least = min((row["n"] for row in contamination), default=0)
+    empty = [row["estimate"] for row in of_task("output_flaws") if row["flaw"] == "empty"]
+    scores = [row for row in of_task("task_scores") if row["metric"] == metric_of(task)]
+    return {
+        "task": task.name,
+        "num_examples": rows.get(f"examples {task.name}", 0),
+        "kept": kept,
+        "score": scores[-1] if scores else None,
+        "empty": empty[-1] if empty else math.nan,
+        "contamination": [row for row in contamination if row["n"] == least and row["part"] != "both"],
+    }
 
 
 def _models(config: Config, tables: Tables) -> list[Row]:

@@ -50,7 +50,8 @@ def study_tables(seed: int = 0) -> dict[str, pa.Table]:
         for statistic in ("spearman", "partial_spearman", "kendall_distance")
     ]  # fmt: skip
     task_scores = [
-        {"task": task, "subset": "", **model_columns(name), "metric": metric, **about(0.1, 0.9), "num_examples": 300}
+        {"task": task, "subset": "", **model_columns(name), "metric": metric, "chance": 0.25, **about(0.1, 0.9),
+         "num_examples": 300}
         for task in TASKS for name in MODELS for metric in ("bleu", "corpus_bleu")
     ]  # fmt: skip
     bins = list(pairwise([0, 1, 4, 16, 260, 5000, float("inf")]))
@@ -87,6 +88,52 @@ def study_tables(seed: int = 0) -> dict[str, pa.Table]:
          "num_examples": 200}
         for task, n, _ in pairs for stage, reason in map(str.split, reasons)
     ]  # fmt: skip
+    priors = [
+        {"task": task, "subset": "", **model_columns(name), "n": n, "gamma": gamma, "statistic": STATISTIC.get(task, "spearman"),
+         "mode": "strict", "compared": compared, **about(0, 0.6), "p_value": 0.01, **size}
+        for task, n, gamma in pairs for name in MODELS for compared in ("conditional", "pmi", "prior")
+    ]  # fmt: skip
+    threshold = {"task": "triviaqa", "subset": "", "metric": "exact_match", "n": 3, "frequency": "pairs"}
+    thresholds = [
+        {**threshold, **model_columns(name), "quantity": quantity, **found, "confidence": 0.95, "p_value": 0.01,
+         "num_examples": 300, "num_right": 100}
+        for name in MODELS
+        for quantity, found in (("slope", {"estimate": 1.0, "low": 0.5, "high": 1.5}),
+                                ("half", {"estimate": 1e9 / MODELS[name], "low": 0.0, "high": float("inf")}))
+    ]  # fmt: skip
+    threshold_trends = [
+        {**threshold, "revision": "", **interval(-1.0), "p_value": 0.04, "num_models": 4, "num_examples": 300}
+    ]  # fmt: skip
+    similarities = [
+        {"task": task, "n": n, "gamma": gamma, "num_above": int(1e5 * (1 - gamma) ** 4), "num_pairs": 100_000}
+        for task, n, _ in pairs for gamma in (0.0, 0.25, 0.5, 0.75, 0.9)
+    ]  # fmt: skip
+    example = {"example_id": "t-1", "task": "triviaqa", "subset": ""}
+    shown_pairs = [
+        {**example, "n": 3, "x": f"who wrote {i}", "y": "an author", "similarity": 0.8, "pair_documents": 10 - i, "x_documents": 20,
+         "y_documents": 30, "corpus_log_prob": -0.5 - i, **model_columns(last), "log_prob": -1.0 - i}
+        for i in range(12)
+    ]  # fmt: skip
+    shown_answers = [
+        {**example, "prompt": "Question: who?\nAnswer: ", "target": "an author", **model_columns(last), "output": "no one",
+         "metric": "exact_match", "score": 0.0}
+    ]  # fmt: skip
+    traces = [
+        {**example, **model_columns(last), "output": "no one knows it", "start": 0, "stop": 12, "num_words": 3, "occurrences": 7,
+         "document_id": 1, "path": "a.jsonl", "line": 2, "left": "before", "right": "after"}
+    ]  # fmt: skip
+    learning = [
+        {**model_columns(*state), "n": n, **about(0, 9), "num_positions": 500, "num_examples": 100}
+        for state in states for n in (0, 1, 2, 3)
+    ]  # fmt: skip
+    told = [
+        {"task": "triviaqa", **model_columns(last), "documents": dose, "response": response, **about(-9, 0), "num_examples": 20}
+        for dose in (1, 10, 100) for response in ("told", "untold", "memorization")
+    ]  # fmt: skip
+    agreement = [
+        {"task": "triviaqa", **model_columns(last) | {"model": model}, **about(0.4, 0.8), "p_value": 0.001, **size}
+        for model in ("planted documents", last)
+    ]  # fmt: skip
     made = {
         "correlations": (correlations, schemas.CORRELATIONS),
         "differences": (differences, schemas.DIFFERENCES),
@@ -97,6 +144,16 @@ def study_tables(seed: int = 0) -> dict[str, pa.Table]:
         "prompts": (prompts, schemas.PROMPTS),
         "contamination": (contamination, schemas.CONTAMINATION),
         "dose_response": (doses, schemas.DOSE_RESPONSE),
+        "prior_aware": (priors, schemas.PRIOR_AWARE),
+        "thresholds": (thresholds, schemas.THRESHOLDS),
+        "threshold_trends": (threshold_trends, schemas.THRESHOLD_TRENDS),
+        "similarities": (similarities, schemas.SIMILARITIES),
+        "traces": (traces, schemas.TRACES),
+        "learning_curves": (learning, schemas.LEARNING_CURVES),
+        "counterfactual_doses": (told, schemas.DOSE_RESPONSE),
+        "counterfactual_agreement": (agreement, schemas.COUNTERFACTUAL_AGREEMENT),
+        "shown_pairs": (shown_pairs, schemas.SHOWN_PAIRS),
+        "shown_answers": (shown_answers, schemas.SHOWN_ANSWERS),
         "drops": (drops, schemas.DROPS),
     }
     return {kind: table_of(rows, schema) for kind, (rows, schema) in made.items()}

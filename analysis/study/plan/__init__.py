@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from analysis.config import Config
 from analysis.study.pipeline import Stage
-from analysis.study.plan import causes, corpus, measures, models
+from analysis.study.plan import causes, corpus, measures, models, shown
+from analysis.study.plan.learning import learning_curves
 from analysis.study.plan.task_stages import TaskStages
 from analysis.study.resources import Resources
 
@@ -18,10 +19,10 @@ __all__ = ["plan"]
 def plan(config: Config, resources: Resources) -> list[Stage]:
     """All stages of a study, what a stage reads before it; nothing is read or opened until one runs."""
     tasks = [TaskStages(task, config, resources) for task in config.tasks]
-    return list(_stages(config, tasks))
+    return list(_stages(config, resources, tasks))
 
 
-def _stages(config: Config, tasks: list[TaskStages]) -> Iterator[Stage]:
+def _stages(config: Config, resources: Resources, tasks: list[TaskStages]) -> Iterator[Stage]:
     for make in (corpus.load, corpus.mine_pairs, corpus.count, corpus.score, corpus.contaminated):
         for task in tasks:
             yield from make(task)
@@ -31,17 +32,23 @@ def _stages(config: Config, tasks: list[TaskStages]) -> Iterator[Stage]:
             for task in tasks:
                 yield from models.score(task, model, revision)
                 if revision == model.revision:
+                    yield from models.score_prior(task, model)
                     yield from models.write(task, model)
     for measure in (
+        shown.some_pairs,
+        shown.some_answers,
         measures.not_read,
         measures.correlations,
         measures.differing,
         measures.trends,
+        measures.beyond_priors,
         measures.scores_of_task,
         measures.flaws_of_outputs,
         measures.scores_by_counts,
+        measures.frequency_thresholds,
         measures.new_ngrams,
         causes.doses,
+        causes.counterfactuals,
         causes.prompts,
     ):
         for task in tasks:
@@ -49,3 +56,4 @@ def _stages(config: Config, tasks: list[TaskStages]) -> Iterator[Stage]:
     for model in config.models:
         for task in tasks:
             yield from causes.influences(task, model)
+        yield from learning_curves(config, resources, model)

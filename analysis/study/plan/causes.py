@@ -1,22 +1,33 @@
 """Stages that ask for causes: planted facts, influence of documents, rewritten prompts."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis import schemas
+from analysis.causes.counterfactual import memorization, summary
 from analysis.causes.dose import dose_response, dose_trends
+from analysis.causes.dose_thresholds import dose_thresholds
 from analysis.causes.influence import Influences, influence
 from analysis.causes.prompts import optimize
 from analysis.causes.proposers import EndpointProposer, Goal, LocalProposer, Proposer, WordProposer
-from analysis.config import Config, Prompts
-from analysis.lab import PLANTED_SCHEMA
+from analysis.config import Config
+from analysis.further_settings import Prompts
+from analysis.lab import HALVES_SCHEMA, PLANTED_SCHEMA
+from analysis.measures.frequency.thresholds import Thresholds
+from analysis.measures.size_trend import LEAST_MODELS
 from analysis.model_settings import Model
-from analysis.pairs.drop_report import whole_task
+from analysis.models.answer_scores import RIGHT_OR_WRONG
+from analysis.models.scoring import score_spans
+from analysis.models.too_long import TooLong
+from analysis.pairs.drops import whole_task
 from analysis.study.pipeline import Stage, once
+from analysis.study.plan.measures import last_scored
 from analysis.study.plan.models import state_name, state_settings
 from analysis.study.plan.task_stages import TaskStages
 from analysis.study.resources import Resources
@@ -49,6 +60,57 @@ def doses(task: TaskStages) -> Iterator[Stage]:
 
     yield task.stage("dose", schemas.DOSE_RESPONSE, task.of_metric(response), kind="dose_response", **about)
     yield task.stage("dose", schemas.DOSE_TRENDS, task.of_metric(trend), folder="dose_trends", kind="dose_trends", **about)
+    if task.generations and task.answers["metric"] in RIGHT_OR_WRONG:
+
+        def threshold(**given: Any) -> Thresholds:
+            return dose_thresholds(facts(), **given)
+
+        both = once(task.of_metric(threshold))
+        about = {"reads": {"generations": task.generations}, "files": {"planted": planted}, "settings": task.resampling}
+        found: Mapping[str, Any] = {"folder": "thresholds", "part": "planted", "kind": "thresholds", **about}
+        yield task.stage("dose", schemas.THRESHOLDS, lambda **given: both(**given).models, **found)
+        if len(task.study.models) >= LEAST_MODELS:
+            found = {"folder": "thresholds", "part": "planted-trend", "kind": "threshold_trends", **about}
+            yield task.stage("dose", schemas.THRESHOLD_TRENDS, lambda **given: both(**given).trends, **found)
+
+
+def counterfactuals(task: TaskStages) -> Iterator[Stage]:
+    """What models say of planted facts that they were told, less what those say that were not."""
+    study = task.study
+    chosen, dose = study.counterfactual, study.dose
+    if chosen is None or dose is None or not _asked(chosen.tasks, task.config.name):
+        return
+    planted, halves = study.path(dose.planted), study.path(chosen.halves)
+    local = [model for model in study.models if not model.is_server]
+    if not local:
+        return
+    last = local[-1]
+
+    def make(examples: pa.Table, pairs: pa.Table, *, too_long: TooLong) -> pa.Table:
+        def score(name: str) -> pa.Table:
+            model = replace(last, name=str(Path(chosen.halves).parent / name), label="", revision="", step=-1)
+            how: dict[str, Any] = {
+                "batch_tokens": last.batch_tokens,
+                "cache": task.resources.cache / "scores",
+                "too_long": too_long,
+            }
+            return score_spans(task.resources.model(model, ""), examples, pairs, **how)
+
+        facts = read_table(planted, PLANTED_SCHEMA)
+        of_task = facts.filter(pc.equal(facts["task"], task.config.name))
+        return memorization(pairs, of_task, read_table(halves, HALVES_SCHEMA), score)
+
+    about: dict[str, Any] = {"reads": task.reads("examples", "pairs"), "files": {"planted": planted, "halves": halves}}
+    about |= {"settings": {"too_long": last.too_long}, "depends_on": {"dtype": last.dtype}}
+    found = task.stage("counterfactual", schemas.COUNTERFACTUAL, make, **about)
+    yield found
+    both = once(summary)
+    scores = [task.scores[state] for state in last_scored(task)]
+    about = {"reads": {"found": found, "pairs": task.by_role["pairs"], "scores": scores}, "settings": task.resampling}
+    about |= {"folder": "counterfactual", "part": "doses", "kind": "counterfactual_doses"}
+    yield task.stage("counterfactual", schemas.DOSE_RESPONSE, lambda **given: both(**given).doses, **about)
+    about |= {"part": "agreement", "kind": "counterfactual_agreement"}
+    yield task.stage("counterfactual", schemas.COUNTERFACTUAL_AGREEMENT, lambda **given: both(**given).agreement, **about)
 
 
 def influences(task: TaskStages, model: Model) -> Iterator[Stage]:

@@ -13,7 +13,7 @@ from analysis.pairs.aliases import aliases_of
 from analysis.pairs.contamination import contamination
 from analysis.pairs.corpus_models import score_pairs
 from analysis.pairs.counting import count_drops, count_pairs
-from analysis.pairs.drop_report import whole_task
+from analysis.pairs.drops import whole_task
 from analysis.pairs.given_pairs import find_pairs, read_given
 from analysis.pairs.mining import Mined, mine
 from analysis.study.pipeline import Stage, once
@@ -71,6 +71,9 @@ def mine_pairs(task: TaskStages) -> Iterator[Stage]:
     yield task.stage("mine", schemas.PAIRS, lambda **given: both(**given).pairs, folder="pairs", role="pairs", **about)
     drops: Mapping[str, Any] = {"folder": "drops", "part": "mine", "role": "not mined", **about}
     yield task.stage("mine", schemas.DROPS, lambda **given: both(**given).drops, **drops)
+    if not task.config.pairs:
+        found: Mapping[str, Any] = {"folder": "similarities", "kind": "similarities", **about}
+        yield task.stage("mine", schemas.SIMILARITIES, lambda **given: both(**given).similarities, **found)
 
 
 def _mined(task: TaskStages) -> tuple[Callable[..., Mined], Mapping[str, Any]]:

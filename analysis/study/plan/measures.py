@@ -9,6 +9,8 @@ import pyarrow as pa
 from analysis import schemas
 from analysis.measures.correlate import correlate, left_out
 from analysis.measures.differences import differences
+from analysis.measures.frequency.prior import prior_aware
+from analysis.measures.frequency.thresholds import thresholds
 from analysis.measures.modes import find_mode
 from analysis.measures.novelty import novelty
 from analysis.measures.output_flaws import output_flaws
@@ -16,9 +18,9 @@ from analysis.measures.performance import performance
 from analysis.measures.size_trend import LEAST_MODELS, size_trend
 from analysis.measures.task_scores import task_scores
 from analysis.measures.unread import unread
-from analysis.models.answer_scores import OF_CHOICES
-from analysis.pairs.drop_report import whole_task
-from analysis.study.pipeline import Stage
+from analysis.models.answer_scores import OF_CHOICES, RIGHT_OR_WRONG
+from analysis.pairs.drops import whole_task
+from analysis.study.pipeline import Stage, once
 from analysis.study.plan.task_stages import TaskStages
 
 
@@ -31,7 +33,7 @@ def correlations(task: TaskStages) -> Iterator[Stage]:
     config, chosen = task.config, task.study.correlate
     first, *others = (_of_pairs(task, mode) for mode in chosen.modes)
     main = {n: [gamma] for n, gamma in config.gamma.items()}
-    last = _scored(task)
+    last = last_scored(task)
     states = [(model.called, revision) for model in task.study.models for revision in model.checkpoints]
     earlier = [state for state in states if state in task.scores]
     statistics = tuple(dict.fromkeys([config.statistic, *chosen.statistics]))
@@ -57,11 +59,11 @@ def correlations(task: TaskStages) -> Iterator[Stage]:
 def differing(task: TaskStages) -> Iterator[Stage]:
     """How much nearer to each language model the task-gram model is than the other models of the corpus, on the same pairs."""
     config, chosen = task.config, task.study.correlate
-    mode = _of_pairs(task, chosen.modes[0])
+    mode = first_mode(task)
     statistics = tuple(dict.fromkeys([config.statistic, *chosen.statistics]))
     settings: dict[str, Any] = {"mode": mode, "gammas": {n: [gamma] for n, gamma in config.gamma.items()}}
     settings |= {"statistics": statistics, "by_subset": chosen.by_subset, **task.resampling}
-    last = _scores(task, mode, _scored(task))
+    last = scores_in(task, mode, last_scored(task))
     if not last:
         return
     reads = {**task.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": last}
@@ -96,8 +98,8 @@ def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
 def trends(task: TaskStages) -> Iterator[Stage]:
     """Whether memorization grows with the size of the model, where there are three or more sizes."""
     config = task.config
-    mode = _of_pairs(task, task.study.correlate.modes[0])
-    last = _scores(task, mode, _scored(task))
+    mode = first_mode(task)
+    last = scores_in(task, mode, last_scored(task))
     if len(last) < LEAST_MODELS:
         return
     settings: dict[str, Any] = {"mode": mode, "gammas": {n: [gamma] for n, gamma in config.gamma.items()}}
@@ -105,6 +107,21 @@ def trends(task: TaskStages) -> Iterator[Stage]:
     reads = {**task.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": last}
     about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "size_trends"}
     yield task.stage("correlate", schemas.SIZE_TRENDS, size_trend, folder="trends", **about)
+
+
+def beyond_priors(task: TaskStages) -> Iterator[Stage]:
+    """Memorization with each side held against its own prior."""
+    if not task.neutral_scores:
+        return
+    mode, config = first_mode(task), task.config
+    statistic = "spearman" if config.statistic == "partial_spearman" else config.statistic
+    settings: dict[str, Any] = {"mode": mode, "gammas": {n: [gamma] for n, gamma in config.gamma.items()}, "statistic": statistic}
+    settings |= {"by_subset": task.study.correlate.by_subset, **task.resampling}
+    last = [task.scores[state] for state in task.neutral_scores]
+    reads = {**task.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": last}
+    reads |= {"neutral_scores": list(task.neutral_scores.values())}
+    about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "prior_aware"}
+    yield task.stage("correlate", schemas.PRIOR_AWARE, prior_aware, folder="prior", **about)
 
 
 def _correlation(
@@ -117,21 +134,26 @@ def _correlation(
 ) -> Stage:
     settings: dict[str, Any] = {"mode": mode, "gammas": gammas, "statistics": statistics}
     settings |= {"by_subset": task.study.correlate.by_subset, **task.resampling}
-    reads = {**task.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": _scores(task, mode, states)}
+    reads = {**task.reads("pairs", "counts", "corpus_scores", "examples"), "model_scores": scores_in(task, mode, states)}
     about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "correlations"}
     return task.stage("correlate", schemas.CORRELATIONS, correlate, folder="correlations", part=part, **about)
 
 
-def _scored(task: TaskStages) -> list[tuple[str, str]]:
+def last_scored(task: TaskStages) -> list[tuple[str, str]]:
     """The last states that score the task."""
     states = [(model.called, model.revision) for model in task.study.models]
     return [state for state in states if state in task.scores]
 
 
-def _scores(task: TaskStages, mode: str, states: Sequence[tuple[str, str]]) -> list[Stage]:
+def scores_in(task: TaskStages, mode: str, states: Sequence[tuple[str, str]]) -> list[Stage]:
     """The log-probabilities that a mode compares, of states (model, revision)."""
     scores = task.scores_to_end if find_mode(mode).mask_to_end else task.scores
     return [scores[state] for state in states]
+
+
+def first_mode(task: TaskStages) -> str:
+    """The mode of the report's main figures."""
+    return _of_pairs(task, task.study.correlate.modes[0])
 
 
 def _of_pairs(task: TaskStages, mode: str) -> str:
@@ -149,10 +171,26 @@ def scores_by_counts(task: TaskStages) -> Iterator[Stage]:
     """Task score in bins of pair counts."""
     if task.generations:
         chosen = task.study.performance
-        settings: dict[str, Any] = {"bins": chosen.bins, "spacing": chosen.spacing, "by_subset": task.study.correlate.by_subset}
+        settings: dict[str, Any] = {"bins": chosen.bins, "spacing": chosen.spacing, "least": chosen.least}
+        settings |= {"by_subset": task.study.correlate.by_subset}
         reads = {**task.reads("examples", "pairs", "counts"), "generations": task.generations}
         about: Mapping[str, Any] = {"reads": reads, "settings": settings | task.resampling, "kind": "performance"}
         yield task.stage("performance", schemas.PERFORMANCE, task.of_metric(performance), **about)
+
+
+def frequency_thresholds(task: TaskStages) -> Iterator[Stage]:
+    """How many documents a model needs to be right, and whether larger ones need fewer."""
+    if not task.generations or task.answers["metric"] not in RIGHT_OR_WRONG:
+        return
+    both = once(task.of_metric(thresholds))
+    settings: dict[str, Any] = {"by_subset": task.study.correlate.by_subset, **task.resampling}
+    reads = {**task.reads("examples", "pairs", "counts"), "generations": task.generations}
+    about: Mapping[str, Any] = {"reads": reads, "settings": settings}
+    found: Mapping[str, Any] = {"folder": "thresholds", "part": "models", "kind": "thresholds", **about}
+    yield task.stage("performance", schemas.THRESHOLDS, lambda **given: both(**given).models, **found)
+    if len(task.study.models) >= LEAST_MODELS:
+        found = {"folder": "thresholds", "part": "trend", "kind": "threshold_trends", **about}
+        yield task.stage("performance", schemas.THRESHOLD_TRENDS, lambda **given: both(**given).trends, **found)
 
 
 def scores_of_task(task: TaskStages) -> Iterator[Stage]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from analysis import schemas
 from analysis.config import Config
+from analysis.measures.frequency.prior import neutral_examples
 from analysis.measures.modes import find_mode
 from analysis.model_settings import Model
 from analysis.models.answer_scores import OF_CHOICES, Metric, kin, score_generations
@@ -72,6 +73,28 @@ def score(task: TaskStages, model: Model, revision: str) -> Iterator[Stage]:
         about |= {"part": f"{name}-to-end", "settings": settings | {"to_end": True}}
         task.scores_to_end[model.called, revision] = task.stage("score", schemas.MODEL_SCORES, make, **about)
         yield task.scores_to_end[model.called, revision]
+
+
+def score_prior(task: TaskStages, model: Model) -> Iterator[Stage]:
+    """log P of each pair by the last state of a model after a prompt that does not say x."""
+    chosen = task.study.prior
+    if chosen is None or (chosen.tasks and task.config.name not in chosen.tasks):
+        return
+    if not model.score or published(task, model.scores):
+        return
+
+    def make(examples: pa.Table, pairs: pa.Table, *, prompt: str, **settings: Any) -> pa.Table:
+        opened, cache = task.resources.model(model, model.revision), task.resources.cache / "scores"
+        names = aliases_of(examples).written if task.config.aliases else {}
+        asked = neutral_examples(examples, prompt)
+        return score_spans(opened, asked, pairs, aliases=names, batch_tokens=model.batch_tokens, cache=cache, **settings)
+
+    state = state_settings(task.study, model, model.revision) | task.aliases_known.get("depends_on", {})
+    about: dict[str, Any] = {"folder": "neutral_scores", "reads": task.reads("examples", "pairs"), "depends_on": state}
+    settings = {"too_long": model.too_long, "prompt": chosen.prompt}
+    stage = task.stage("score", schemas.MODEL_SCORES, make, part=state_name(model, model.revision), settings=settings, **about)
+    task.neutral_scores[model.called, model.revision] = stage
+    yield stage
 
 
 def write(task: TaskStages, model: Model) -> Iterator[Stage]:

@@ -38,6 +38,8 @@ class TaskStages:
         """(model, revision) -> its log-probabilities."""
         self.scores_to_end: dict[tuple[str, str], Stage] = {}
         """The same of everything from s^y on, for modes that ask for it."""
+        self.neutral_scores: dict[tuple[str, str], Stage] = {}
+        """Those of the last states after a prompt that does not say x."""
         self.generations: list[Stage] = []
 
     @property

@@ -9,9 +9,11 @@ import pytest
 from scipy import stats
 
 from analysis.errors import ConfigError, MeasureError, TableError
+from analysis.measures.chosen_pairs import taskgram_score
 from analysis.measures.correlate import correlate, left_out
 from analysis.measures.differences import difference_of, differences
 from analysis.measures.modes import MODES, SWITCHES, find_mode
+from analysis.measures.pair_arrays import arrays_of_pairs
 from analysis.measures.size_trend import size_trend
 from analysis.schemas import CORRELATIONS, DIFFERENCES, DROPS, MODEL_SCORES, SIZE_TRENDS
 from analysis.stats.correlations import PARTIAL_SPEARMAN, STATISTICS
@@ -48,7 +50,7 @@ def slow(study: Study, mode: str, task: str, n: int, gamma: float, corpus_model:
         pair = min(row["x_documents"], row["y_documents"]) if reference else row["pair_documents"]
         by_corpus = row["infgram"]
         if corpus_model == "taskgram":
-            by_corpus = log(pair) - log(row["x_occurrences"] if reference else row["x_documents"])
+            by_corpus = log(pair / (row["x_occurrences"] if reference else row["x_documents"]))
         controls = [row["y_documents"], row["num_tokens"], row["x_documents"]]
         group = (row["example_id"], row["y"]) if reference else (row["example_id"], len(kept))
         kept.append((group, study.log_prob(row, place), by_corpus, controls))
@@ -127,7 +129,7 @@ def test_a_difference_is_known_better_than_what_it_is_of() -> None:
     study = Study(num_examples=40)
     for row in study.rows:
         row |= {"pair_documents": max(row["pair_documents"], 1), "skipped": False}
-        row["infgram"] = log(row["pair_documents"]) - log(row["x_documents"])
+        row["infgram"] = float(np.log(row["pair_documents"] / row["x_documents"]))
     given = tables(study)
     for row in differences(*given, resamples=50).to_pylist():
         assert (row["estimate"], row["low"], row["high"]) == (0, 0, 0)
@@ -409,3 +411,13 @@ def test_pairs_that_a_model_did_not_read_are_left_out_of_its_rows_alone() -> Non
     trends = size_trend(*given, resamples=20).to_pylist()  # of one and the same pairs, those that every model has read
     own = {row["num_pairs"] for row in trends if (row["corpus_model"], row["pair_set"]) == ("taskgram", "own")}
     assert own == {alone["num_pairs"]}
+
+
+def test_equal_probabilities_tie() -> None:
+    """1 of 3 documents and 10 of 30: their logarithms' differences are not equal numbers, and broke the tie by rounding."""
+    study = Study(num_examples=30)
+    for place, row in enumerate(study.rows):
+        factor = 1 + place % 7
+        row |= {"pair_documents": factor * (1 + place % 2), "x_documents": 3 * factor}
+    of_pairs = arrays_of_pairs(study.pairs(), study.counts())
+    assert len(np.unique(taskgram_score(of_pairs, find_mode("strict")).log_prob)) == 2

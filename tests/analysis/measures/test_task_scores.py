@@ -118,3 +118,13 @@ def test_what_overall_refuses() -> None:
     answers[0]["score"] = float("nan")
     with pytest.raises(MeasureError, match=r"1 of \d+ scores are nan"):
         task_scores(examples_table(examples), generations_table(answers))
+
+
+def test_chance_is_what_guessing_among_the_choices_scores() -> None:
+    examples = [{"example_id": str(number), "choices": ["a"] * choices} for number, choices in enumerate((2, 4, 4))]
+    rows = [{"example_id": str(number), "metric": "accuracy", "score": 1.0} for number in range(3)]
+    (found,) = task_scores(examples_table(examples), generations_table(rows)).to_pylist()
+    assert found["chance"] == pytest.approx((1 / 2 + 1 / 4 + 1 / 4) / 3)
+    rows = [row | {"metric": "exact_match"} for row in rows]
+    (found,) = task_scores(examples_table(examples), generations_table(rows)).to_pylist()
+    assert found["chance"] is None

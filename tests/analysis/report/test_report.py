@@ -3,16 +3,19 @@
 import base64
 import re
 from html.parser import HTMLParser
+from math import inf, log
 from typing import get_args
 
 import pytest
 
 from analysis.config import CorpusModel
-from analysis.pairs.drop_report import whole_task
-from analysis.report import ModelChoice, Origin, StudyChoices, TaskChoice, listings, rows_of, write_report
-from analysis.report.listings import interval, number, p_value
-from analysis.report.sections import sections
-from analysis.report.selection import CORPUS_MODELS
+from analysis.pairs.drops import whole_task
+from analysis.report import ModelChoice, Origin, StudyChoices, TaskChoice, rows_of, write_report
+from analysis.report.first import sentences
+from analysis.report.memorization import by_model_size
+from analysis.report.numbers import interval, number, p_value, probability
+from analysis.report.sections import left_out, sections
+from analysis.report.selection import CORPUS_MODELS, family, picked
 from analysis.schemas import CORRELATIONS, DROPS
 from analysis.tables import table_of
 from tests.helpers.analysis_tables import MODELS, STATISTIC, TASKS, study_tables
@@ -25,9 +28,15 @@ STUDY = StudyChoices(
     0.95,
 )
 FIGURES = set(
-    "memorization-by-size memorization-differences memorization-controls memorization-modes memorization-by-step "
-    "sensitivity-gamma sensitivity-n score-by-size score-by-counts novelty-wmt09 dose-by-size dose-by-step influence drops".split()
+    "forest memorization-by-size memorization-differences memorization-controls memorization-priors thresholds memorization-modes "
+    "counterfactual learning-curves corpus-models-by-step memorization-by-step "
+    "gamma-calibration sensitivity-gamma sensitivity-n "
+    "score-by-size score-by-counts novelty-wmt09 dose-by-size dose-by-step influence drops".split()
 )
+
+
+FIRST_SCREEN = {"shown_pairs", "shown_answers", "threshold_trends", "similarities", "counterfactual_agreement"}
+"""Kinds of table that no section after the first screen is for alone."""
 
 
 class Page(HTMLParser):
@@ -40,7 +49,7 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
-        self.sources += [value for name, value in attributes if name in ("src", "href")]
+        self.sources += [value for name, value in attributes if name in ("src", "href", "srcset")]
 
     def handle_data(self, data):
         self.text += data
@@ -55,9 +64,9 @@ def tables():
 def report(tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     origin = Origin("pairs triviaqa", "pairs/triviaqa.parquet", 1200, 3.25, "ab" * 32)
-    task = {"task": "triviaqa", "num_examples": 321, "num_pairs": 4321, "num_distinct": 1234, "gamma": {3: 0.75}, "metric": ""}
+    task = {"task": "triviaqa", "num_examples": 321, "kept": {3: (1234, 4321)}, "score": None, "empty": 0.5, "contamination": []}
     given = {
-        "overview": [listings.tasks([task])],
+        "glance": [task],
         "origins": [origin],
         "inputs": [("corpus", "cd" * 32)],
         "versions": [("numpy", "2.0")],
@@ -76,7 +85,7 @@ def test_the_page_needs_no_other_file(report):
 def test_every_figure_is_there_as_svg_png_and_pdf(report):
     page = Page(report.read_text(encoding="utf-8"))
     pictures = [base64.b64decode(source.split(",", 1)[1]) for source in page.sources if source.startswith("data:image/svg")]
-    assert len(pictures) == len(FIGURES)
+    assert len(pictures) == 2 * len(FIGURES), "each is drawn for a page, and with one panel a row for a telephone"
     assert all(b"<svg" in picture for picture in pictures)
     for kind, magic in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
         found = {path.stem: path for path in (report.parent / "figures").glob(f"*.{kind}")}
@@ -113,8 +122,12 @@ def test_what_a_run_has_not_is_left_out_with_a_sentence(tables, kind):
     assert not any(section.absent for section in whole)
     lacking = sections({name: rows for name, rows in tables.items() if name != kind}, STUDY)
     absent = [section for section in lacking if section.absent]
-    assert 1 <= len(absent) <= 3
-    assert all(section.absent.startswith("Left out") and not section.figures for section in absent)
+    assert len(absent) <= 3
+    assert bool(absent) == (kind not in FIRST_SCREEN)
+    assert not any(section.figures for section in absent)
+    told = left_out(lacking)
+    assert all(f"{section.title} (no {section.absent})" in told for section in absent)
+    assert told.count("Left out") == bool(absent)
 
 
 def test_an_estimate_that_is_nan_is_a_dash_and_no_point(tables, tmp_path):
@@ -158,3 +171,73 @@ def test_drops_add_up_over_subsets_and_only_the_last_stage_keeps():
         ("mine", "below_gamma", 10, ""),
         ("count", "kept", 8, ""),
     ]
+
+
+def test_the_first_screen_says_what_came_out(report, tables):
+    text = Page(report.read_text(encoding="utf-8")).text
+    first = text[: text.index("Contents")]
+    main = {"task": "triviaqa", "n": 3, "gamma": 0.75, "statistic": "spearman", "mode": "strict"}
+    (main,) = picked(tables["correlations"], **main, model="ladder/1.4b", revision="", corpus_model="taskgram", pair_set="common")
+    assert f"Spearman ρ = {interval(main['estimate'], main['low'], main['high'])} for 1.4b at n = 3, over 1,200 pairs" in first
+    for against, name in (("infgram", "∞-gram"), ("unigram", "unigram")):
+        wanted = {"model": "ladder/1.4b", "task": "triviaqa", "n": 3, "statistic": "spearman", "against": against}
+        (row,) = picked(tables["differences"], **wanted)
+        assert f"difference to {name} {'+' * (row['estimate'] > 0)}{interval(row['estimate'], row['low'], row['high'])}" in first
+    assert "n = 3: 1,234 (29%)" in first
+    assert "who wrote 0" in first and "no one" in first
+
+
+@pytest.mark.parametrize(
+    ("estimate", "width", "statistic", "examples", "verdict"),
+    [
+        (0.5, 0.1, "spearman", 40, "the model follows the corpus"),
+        (-0.5, 0.1, "spearman", 40, "the model goes against the corpus"),
+        (0.05, 0.1, "spearman", 40, "no association is seen"),
+        (0.5, 0.1, "spearman", 9, "too few to say"),
+        (0.3, 0.1, "kendall_distance", 40, "the model follows the corpus"),
+        (0.45, 0.1, "kendall_distance", 40, "no association is seen"),
+    ],
+)
+def test_the_sentence_of_a_task_follows_the_interval(tables, estimate, width, statistic, examples, verdict):
+    task = TaskChoice("triviaqa", {3: 0.75}, statistic)
+    rows = picked(tables["correlations"], task="triviaqa", n=3)
+    found = {"estimate": estimate, "low": estimate - width, "high": estimate + width, "num_examples": examples}
+    (sentence,) = sentences({"correlations": [row | found for row in rows]}, STUDY._replace(tasks=(task,)))
+    assert sentence.verdict == verdict
+
+
+def test_a_probability_has_two_digits_at_any_size():
+    assert [probability(log(value)) for value in (0.5, 0.0123, 2.5e-7, 9.96e-12)] == ["0.5", "0.012", "2.5·10⁻⁷", "10.0·10⁻¹²"]
+    assert probability(-inf) == "0"
+
+
+def test_models_of_two_families_are_two_lines_and_few_examples_are_hollow(tables):
+    rows = [row | {"model": row["model"].replace("ladder/", "ladder/other-")} for row in tables["correlations"]]
+    rows = [row | {"num_examples": 9} for row in rows]
+    both = [*tables["correlations"], *rows]
+    models = (*STUDY.models, *(ModelChoice(row["model"], "", ()) for row in rows))
+    figure = by_model_size(both, STUDY._replace(models=models))
+    named = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert {"task-gram, ladder", "task-gram, other", "fewer than 10 examples", "no association"} <= set(named)
+    axis = figure.axes[0]
+    lines = [drawn for drawn in axis.lines if drawn.get_linestyle() != "None" and len(drawn.get_xdata()) == len(MODELS)]
+    assert len(lines) == 2 * 3, "a line for each family and model of the corpus"
+    faces = {drawn.get_markerfacecolor() for drawn in axis.lines if drawn.get_marker() not in ("None", None, "")}
+    assert "white" in faces and len(faces) > 1
+
+
+def test_one_interval_from_end_to_end_does_not_press_the_others_flat(tables):
+    main = {"task": "mmlu", "mode": "strict", "statistic": "spearman", "revision": "", "pair_set": "common"}
+    rows = [row | {"estimate": 0.2, "low": 0.15, "high": 0.25} for row in picked(tables["correlations"], **main)]
+    rows[0] |= {"low": -1.0, "high": 1.0}
+    figure = by_model_size(rows, STUDY)
+    low, high = figure.axes[0].get_ylim()
+    assert -0.2 < low < 0.0 and 0.25 < high < 0.5
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("EleutherAI/pythia-1.4b", "pythia"), ("ladder/14m", "ladder"), ("google/gemma-3-270m", "gemma-3"), ("gpt2", "gpt2")],
+)
+def test_a_family_is_a_name_without_its_size(model, name):
+    assert family(model) == name

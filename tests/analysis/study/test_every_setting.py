@@ -23,12 +23,16 @@ encoder = "hashing"
 names = ["taskgram", "taskgram_smoothed", "infgram", "unigram", "kneser_ney"]
 [novelty]
 similar = true
+[prior]
+[learning]
 [influence]
 [prompts]
 proposer = "instruct"
 endpoint = "http://localhost:8000/v1"
 [dose]
 planted = "planted.parquet"
+[counterfactual]
+halves = "halves.parquet"
 [[tasks]]
 name = "t"
 kind = "triviaqa"
@@ -63,24 +67,26 @@ NO_TABLE = {
     "mining.device": "where it runs",
     "mining.batch_size": "how many at a time",
     "prompts.api_key_env": "a key's name",
-    **dict.fromkeys(("influence.tasks", "prompts.tasks", "dose.tasks"), "no name is all tasks, and here is one"),
+    **dict.fromkeys(
+        ("prior.tasks", "influence.tasks", "prompts.tasks", "dose.tasks", "counterfactual.tasks"),
+        "no name is all tasks, and here is one",
+    ),
 }
 """Settings that change no table, and why."""
 
-ESTIMATES = {"correlate", "dose", "influence", "novelty", "performance"}
+ESTIMATES = {"correlate", "counterfactual", "dose", "influence", "learning", "novelty", "performance"}
 GOVERNED = {
     "study.confidence": {*ESTIMATES, "contamination"},
     "study.resamples": ESTIMATES,
-    "study.seed": {*ESTIMATES, "prompts", "tasks"},
-    "index.path": {"contamination", "corpus-models", "count", "influence", "novelty", "prompts"},
+    "study.seed": {*ESTIMATES, "prompts", "show", "tasks"},
+    "index.path": {"contamination", "corpus-models", "count", "influence", "novelty", "prompts", "show"},
     **{
-        f"models.{name}": {"generate", "influence", "score"}
-        for name in ("bos", "chat", "context_length", "parameters", "served", "tokenizer", "too_long")
+        f"models.{name}": {"generate", "influence", "learning", "score"}
+        for name in ("bos", "chat", "context_length", "dtype", "parameters", "served", "step", "tokenizer")
     },
+    "models.too_long": {"generate", "influence", "score"},
     "models.answers": {"correlate", "generate"},
     "models.scores": {"correlate", "score"},
-    "models.dtype": {"generate", "influence", "score"},
-    "models.step": {"generate", "influence", "score"},
     "tasks.aliases": {"corpus-models", "count", "score"},
 }
 """Commands of all that a setting governs; what others read of it changes with those tables."""
@@ -99,8 +105,11 @@ OTHERS: dict[str, Any] = {
     "models.scores": {"t": ("answers.jsonl",)},
     "influence.tasks": ("t",),
     "influence.models": ("a",),
+    "learning.models": ("a",),
     "prompts.tasks": ("t",),
+    "prior.tasks": ("t",),
     "dose.tasks": ("t",),
+    "counterfactual.tasks": ("t",),
     "correlate.modes": ("paper",),
     "mining.encoder": "sentence-encoder",
 }

@@ -205,16 +205,18 @@ def test_answers_are_scored_as_the_kind_of_task_or_its_setting_says(tmp_path, ki
 def test_every_interval_is_of_the_study_s_settings(tmp_path):
     """Influence had resamples and a confidence of its own, whatever the study said."""
     text = "[study]\nconfidence = 0.9\nresamples = 7\nseed = 5\n[dose]\nplanted = 'planted.parquet'\n[novelty]\nsimilar = true\n"
+    text += "[prior]\n[learning]\n"
+    config = CONFIG.replace('path = "index"', 'path = "index"\ntexts = "tokens"')
     models = "".join(f"[[models]]\nname = '{name}'\n" for name in "bc")  # three sizes have a trend
     stages = [
         stage
         for metric in ("bleu", "accuracy")
-        for stage in planned(tmp_path, text + CONFIG.replace("METRIC", metric) + models)
+        for stage in planned(tmp_path, text + config.replace("METRIC", metric) + models)
         if "confidence" in stage.schema.names
     ]
     assert {stage.kind for stage in stages} == {
         "contamination", "correlations", "differences", "size_trends", "performance", "task_scores", "novelty", "influence",
-        "dose_response", "dose_trends", "output_flaws",
+        "dose_response", "dose_trends", "prior_aware", "learning_curves", "thresholds", "threshold_trends", "output_flaws",
     }  # fmt: skip
     for stage in stages:
         assert stage.settings["confidence"] == 0.9, stage.name

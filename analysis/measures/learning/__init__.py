@@ -1,0 +1,1 @@
+"""What models learn in which order: statistics of short contexts before those of longer ones."""

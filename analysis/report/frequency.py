@@ -1,0 +1,81 @@
+"""Figure and tables of how often a corpus must say a thing: the documents at which half of a model's answers are right."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.report.by_size import lines_by_size
+from analysis.report.listings import EXAMPLES, MODEL, SIZE, TASK, Listing, N, estimate, listing, text_column
+from analysis.report.numbers import p_value
+from analysis.report.selection import METRICS, Row, distinct, named, picked
+from analysis.report.style import MARKERS, PALETTE, legend_below, panels, shifts, size_axis, title
+
+FREQUENCIES = {"pairs": "documents that hold an example's pairs", "planted": "documents planted with the fact"}
+QUANTITIES = {"slope": "slope", "half": "documents at half"}
+MOST = 10.0
+"""Times the largest threshold of a panel: where bars end that have no upper bound."""
+
+
+def thresholds_by_size(rows: Sequence[Row]) -> Any:
+    """A panel for each task, n and kind of frequency: the threshold against model size, a line a metric."""
+    shown = [row for row in picked(rows, quantity="half") if math.isfinite(row["estimate"])]
+    wanted = list(dict.fromkeys((row["task"], row["n"], row["frequency"]) for row in shown))
+    figure, axes = panels(len(wanted))
+    metrics = distinct(shown, "metric")
+    for axis, (task, n, frequency) in zip(axes, wanted, strict=True):
+        here = picked(shown, task=task, n=n, frequency=frequency)
+        least = min(max(row["estimate"], 0.1) for row in here) / MOST
+        most = max(row["estimate"] for row in here) * MOST
+        bounded = [row | {"low": max(row["low"], least), "high": min(row["high"], most)} for row in here]
+        axis.set_yscale("log")
+        for shift, metric in zip(shifts(len(metrics)), metrics, strict=True):
+            look: dict[str, Any] = {"colour": PALETTE[metrics.index(metric)], "marker": MARKERS[metrics.index(metric)]}
+            lines_by_size(axis, picked(bounded, metric=metric), label=named(METRICS, metric), shift=shift, **look)
+        axis.set_ylim(least / 1.2, most * 1.2)
+        size_axis(axis, sorted(set(distinct(here, "num_parameters"))))
+        axis.set_ylabel("documents at which half are right")
+        title(axis, f"{task}, {'planted' if frequency == 'planted' else f'n = {n}'}", here)
+    legend_below(figure, axes, shown)
+    return figure
+
+
+def thresholds(rows: Sequence[Row]) -> Listing:
+    """How many documents a model needs."""
+    return listing(
+        "The documents at which half of the answers are right, by a logistic curve over log₁₀(1 + documents), and its slope in "
+        "logits for ten times the documents. A dash: too few right or wrong answers for a curve.",
+        [
+            TASK,
+            N,
+            text_column("documents", lambda row: "planted" if row["frequency"] == "planted" else "with an example's pairs"),
+            MODEL,
+            SIZE,
+            text_column("metric", lambda row: named(METRICS, row["metric"])),
+            text_column("quantity", lambda row: QUANTITIES[row["quantity"]]),
+            estimate("estimate [interval]"),
+            text_column("p", lambda row: p_value(row["p_value"]), True),
+            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            text_column("right", lambda row: f"{row['num_right']:,}", True),
+            EXAMPLES,
+        ],
+        rows,
+    )
+
+
+def threshold_trends(rows: Sequence[Row]) -> Listing:
+    """Whether larger models need fewer documents."""
+    return listing(
+        "Change of log₁₀ of the documents at which half are right, for ten times the parameters: below 0, larger ones need fewer.",
+        [
+            TASK,
+            N,
+            text_column("documents", lambda row: "planted" if row["frequency"] == "planted" else "with an example's pairs"),
+            text_column("metric", lambda row: named(METRICS, row["metric"])),
+            estimate("slope [interval]"),
+            text_column("p", lambda row: p_value(row["p_value"]), True),
+            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            text_column("models", lambda row: row["num_models"], True),
+            EXAMPLES,
+        ],
+        rows,
+    )
