@@ -46,6 +46,12 @@ class Prompts:
     start: str = setting("The prompt to begin with.", "Answer the following question as briefly as you can.")
     iterations: int = setting("Proposals for each goal.", 100)
     n: int = setting("Length of n-grams.", 3)
+    fluency: float = setting(
+        "Nats a word by which a prompt may be less fluent than the first, by Kneser–Ney on the corpus, so that no word salad wins; "
+        "below 0: no bound.",
+        1.0,
+    )
+    examples: int = setting("Examples that the models answer under the prompts that were found; 0 for all.", 0)
     tasks: tuple[str, ...] = setting("Which tasks; none for all.", ())
 
 

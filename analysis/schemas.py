@@ -181,7 +181,13 @@ INFLUENCE = _schema(
 """Mean inner product of a document's and an example's gradient of the loss on y."""
 
 PROMPTS = _schema(
-    ("task", _text), ("goal", _text), ("iteration", _int), ("prompt", _text), ("score", _real), ("accepted", pa.bool_())
+    ("task", _text),
+    ("goal", _text),
+    ("iteration", _int),
+    ("prompt", _text),
+    ("score", _real),
+    ("fluency", _real),  # mean log P of its words by Kneser–Ney on the corpus
+    ("accepted", pa.bool_()),
 )
 """Prompts proposed to raise (goal memorize) or lower (generalize) the pair counts, and each one's mean count."""
 
@@ -203,6 +209,12 @@ TRACES = _schema(
     ("left", _text), ("right", _text),  # words of the document before and after the span
 )  # fmt: skip
 """The longest spans of answers that the corpus holds, a row for each document that is shown of one."""
+
+PROMPT_SCORES = _schema(
+    ("task", _text), *_model, ("goal", _text),  # start, memorize, generalize; difference: memorize less generalize
+    ("prompt", _text), ("metric", _text), *_interval, ("num_examples", _int),
+)  # fmt: skip
+"""What a model scores under the prompts that were found."""
 
 DOSE_RESPONSE = _schema(
     ("task", _text), *_model, ("documents", _int),  # the planted number of documents

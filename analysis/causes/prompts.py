@@ -10,6 +10,7 @@ import suffixindex as si
 from analysis.causes.proposers import Goal, Proposer, Trial
 from analysis.errors import ConfigError, MeasureError
 from analysis.ngrams import word_spans
+from analysis.pairs.word_index import WordIds
 from analysis.schemas import PROMPTS
 from analysis.tables import table_of
 
@@ -29,6 +30,7 @@ def optimize(
     n: int = 3,
     seed: int = 0,
     start: str = "Answer the following question as briefly as you can.",
+    fluency: float = 1.0,
 ) -> pa.Table:
     """Climb: of each proposal that scores better than the best so far, the next ones are made.
 
@@ -54,6 +56,9 @@ def optimize(
         Draws the examples that a proposer is shown.
     start
         The prompt to begin with.
+    fluency
+        Nats a word by which :func:`prompt_fluency` of a prompt may lie below that of ``start``; below 0: any prompt may win, and
+        what wins is often no sentence.
 
     Returns
     -------
@@ -78,8 +83,8 @@ def optimize(
     if len(tasks) != 1:
         raise MeasureError(f"the examples are of {len(tasks)} tasks: expected one, whose prompt is rewritten")
     targets = task_examples["target"].to_pylist()
-    score = prompt_score(targets, index, n)
-    best = Trial(start, score(start))
+    score, fluent = prompt_score(targets, index, n), prompt_fluency(index)
+    best, least = Trial(start, score(start)), fluent(start) - fluency if fluency >= 0 else -np.inf
     if np.isnan(best.score):
         raise ConfigError(f"the prompt to start with, {start!r}, has fewer than {n} words")
     drawn = np.random.default_rng(seed).permutation(len(targets))[:SHOWN_EXAMPLES].tolist()
@@ -90,12 +95,16 @@ def optimize(
         prompt = proposer.propose(accepted, shown, goal, iteration)
         trial = Trial(prompt, score(prompt))
         better = trial.score > accepted[-1].score if goal == "memorize" else trial.score < accepted[-1].score
+        better = better and fluent(prompt) >= least
         rows.append((trial, better))
         if better:
             accepted.append(trial)
             log.info("iteration %d of %d: %.6g by %r", iteration, iterations, trial.score, prompt)
     columns = {"task": tasks[0], "goal": goal}
-    told = [{**columns, "iteration": i, **trial._asdict(), "accepted": better} for i, (trial, better) in enumerate(rows)]
+    told = [
+        {**columns, "iteration": i, **trial._asdict(), "fluency": fluent(trial.prompt), "accepted": better}
+        for i, (trial, better) in enumerate(rows)
+    ]
     return table_of(told, PROMPTS)
 
 
@@ -133,3 +142,20 @@ def prompt_score(targets: list[str], index: "si.SuffixIndex", n: int) -> Callabl
         return total
 
     return score
+
+
+def prompt_fluency(index: "si.SuffixIndex") -> Callable[[str], float]:
+    """Mean log P of a prompt's words by interpolated Kneser–Ney of three words on the corpus; nan without words.
+
+    A word that the corpus does not hold counts as half an occurrence, so that one name does not make a prompt impossible.
+    """
+    model, words, least = si.lm.KneserNey(index, 3), WordIds(index), -np.log(2 * max(index.num_tokens, 1))
+    known: dict[str, float] = {}
+
+    def fluency(prompt: str) -> float:
+        if prompt not in known:
+            ids = np.array(words.ids(word_spans(prompt).words), np.int64)
+            known[prompt] = float(np.maximum(model.log_probs(ids), least).mean()) if len(ids) else float("nan")
+        return known[prompt]
+
+    return fluency

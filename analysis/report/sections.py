@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from analysis.measures.modes import told
 from analysis.measures.output_flaws import WORRYING, worry
-from analysis.report import behaviour, causes, frequency, learning, listings, memorization
+from analysis.report import behaviour, cause_listings, causes, frequency, learning, listings, memorization
 from analysis.report.listings import Listing
 from analysis.report.selection import Row, StudyChoices, Tables, distinct, final, picked, whole
 
@@ -313,9 +313,9 @@ def _dose(tables: Tables, study: StudyChoices) -> Section:
             figures.append(Figure("dose-by-step", caption, partial(causes.dose_by_step, rows, study, model)))
             break
     text = "Facts were planted in the corpus at known frequencies, so that the response has no other cause than the dose."
-    lists = [listings.doses(final(rows, study))]
+    lists = [cause_listings.doses(final(rows, study))]
     if rising := final(tables.get("dose_trends", ()), study):
-        lists.insert(0, listings.dose_trends(rising))
+        lists.insert(0, cause_listings.dose_trends(rising))
     return Section(title, text, figures, lists)
 
 
@@ -331,7 +331,7 @@ def _counterfactual(tables: Tables, study: StudyChoices) -> Section:
     )
     caption = f"Mean log P(y | prompt) of planted facts by dose, of models that were told them and of others. {_interval(study)}"
     figures = [Figure("counterfactual", caption, lambda: causes.told_by_dose(rows))]
-    return Section(title, text, figures, [listings.agreement(tables.get("counterfactual_agreement", ()))])
+    return Section(title, text, figures, [cause_listings.agreement(tables.get("counterfactual_agreement", ()))])
 
 
 def _influence(tables: Tables, study: StudyChoices) -> Section:
@@ -344,7 +344,7 @@ def _influence(tables: Tables, study: StudyChoices) -> Section:
         f"the pair beside documents that hold y alone. {_interval(study)} {_sizes(rows)}"
     )
     figures = [Figure("influence", caption, lambda: causes.influence_by_group(rows, study))]
-    return Section(title, "", figures, [listings.influence(rows)])
+    return Section(title, "", figures, [cause_listings.influence(rows)])
 
 
 def _prompts(tables: Tables, study: StudyChoices) -> Section:
@@ -352,8 +352,14 @@ def _prompts(tables: Tables, study: StudyChoices) -> Section:
     rows = tables.get("prompts", ())
     if not rows:
         return _absent(title, "rewritten prompts ([prompts] in the configuration)")
-    text = "Prompts were rewritten to raise (memorize) or lower (generalize) the mean count of their pairs in the corpus."
-    return Section(title, text, (), [listings.prompts(rows)])
+    text = (
+        "Prompts were rewritten to raise (memorize) or lower (generalize) the mean count of their pairs in the corpus, within a "
+        "bound on their fluency, and the models asked under both."
+    )
+    lists = [cause_listings.prompts(rows)]
+    if scores := final(tables.get("prompt_scores", ()), study):
+        lists.insert(0, cause_listings.prompt_scores(scores))
+    return Section(title, text, (), lists)
 
 
 def _contamination(tables: Tables, study: StudyChoices) -> Section:

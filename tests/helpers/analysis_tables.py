@@ -71,7 +71,7 @@ def study_tables(seed: int = 0) -> dict[str, pa.Table]:
     ]  # fmt: skip
     prompts = [
         {"task": "triviaqa", "goal": goal, "iteration": i, "prompt": f"Answer <{goal}> & say {i}.", "score": 10.0**i,
-         "accepted": i % 2 == 0}
+         "fluency": -5.0, "accepted": i % 2 == 0}
         for goal in ("memorize", "generalize") for i in range(5)
     ]  # fmt: skip
     contamination = [
@@ -134,6 +134,11 @@ def study_tables(seed: int = 0) -> dict[str, pa.Table]:
         {"task": "triviaqa", **model_columns(last) | {"model": model}, **about(0.4, 0.8), "p_value": 0.001, **size}
         for model in ("planted documents", last)
     ]  # fmt: skip
+    prompt_scores = [
+        {"task": "triviaqa", **model_columns(last), "goal": goal, "prompt": "Say <it>.", "metric": "exact_match", **about(0, 1),
+         "num_examples": 300}
+        for goal in ("start", "memorize", "generalize", "difference")
+    ]  # fmt: skip
     made = {
         "correlations": (correlations, schemas.CORRELATIONS),
         "differences": (differences, schemas.DIFFERENCES),
@@ -152,6 +157,7 @@ def study_tables(seed: int = 0) -> dict[str, pa.Table]:
         "learning_curves": (learning, schemas.LEARNING_CURVES),
         "counterfactual_doses": (told, schemas.DOSE_RESPONSE),
         "counterfactual_agreement": (agreement, schemas.COUNTERFACTUAL_AGREEMENT),
+        "prompt_scores": (prompt_scores, schemas.PROMPT_SCORES),
         "shown_pairs": (shown_pairs, schemas.SHOWN_PAIRS),
         "shown_answers": (shown_answers, schemas.SHOWN_ANSWERS),
         "drops": (drops, schemas.DROPS),

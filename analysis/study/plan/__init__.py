@@ -56,4 +56,5 @@ def _stages(config: Config, resources: Resources, tasks: list[TaskStages]) -> It
     for model in config.models:
         for task in tasks:
             yield from causes.influences(task, model)
+            yield from causes.under_prompts(task, model)
         yield from learning_curves(config, resources, model)

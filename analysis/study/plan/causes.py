@@ -14,6 +14,7 @@ from analysis.causes.counterfactual import memorization, summary
 from analysis.causes.dose import dose_response, dose_trends
 from analysis.causes.dose_thresholds import dose_thresholds
 from analysis.causes.influence import Influences, influence
+from analysis.causes.prompt_scores import scores_by_prompt
 from analysis.causes.prompts import optimize
 from analysis.causes.proposers import EndpointProposer, Goal, LocalProposer, Proposer, WordProposer
 from analysis.config import Config
@@ -28,7 +29,7 @@ from analysis.models.too_long import TooLong
 from analysis.pairs.drops import whole_task
 from analysis.study.pipeline import Stage, once
 from analysis.study.plan.measures import last_scored
-from analysis.study.plan.models import state_name, state_settings
+from analysis.study.plan.models import answering, published, state_name, state_settings
 from analysis.study.plan.task_stages import TaskStages
 from analysis.study.resources import Resources
 from analysis.tables import read_table
@@ -153,6 +154,7 @@ def prompts(task: TaskStages) -> Iterator[Stage]:
 
     for goal in GOALS:
         settings: dict[str, Any] = {"goal": goal, "iterations": chosen.iterations, "n": chosen.n, "start": chosen.start}
+        settings |= {"fluency": chosen.fluency}
         about: Mapping[str, Any] = {
             "part": goal,
             "reads": task.reads("examples"),
@@ -161,7 +163,28 @@ def prompts(task: TaskStages) -> Iterator[Stage]:
             "depends_on": {"proposer": chosen.proposer, "endpoint": chosen.endpoint},
             "kind": "prompts",
         }
-        yield task.stage("prompts", schemas.PROMPTS, make, **about)
+        task.found_prompts.append(task.stage("prompts", schemas.PROMPTS, make, **about))
+        yield task.found_prompts[-1]
+
+
+def under_prompts(task: TaskStages, model: Model) -> Iterator[Stage]:
+    """What a model scores under the prompts that were found."""
+    chosen, metric = task.study.prompts, task.answers["metric"]
+    if chosen is None or not task.found_prompts or not model.generate or not metric or published(task, model.answers):
+        return
+    ask = answering(task, model)
+
+    def make(examples: pa.Table, proposals: pa.Table, *, number: int, **settings: Any) -> pa.Table:
+        how = {name: settings.pop(name) for name in ("max_tokens", "stop", "too_long")}
+        asked = partial(ask, metric=settings["metric"], **how)
+        return scores_by_prompt(examples, proposals, asked, number=number, **settings)
+
+    settings = {"number": chosen.examples, **task.answers, "too_long": model.too_long, **task.resampling}
+    reads: Mapping[str, Any] = {**task.reads("examples"), "proposals": task.found_prompts}
+    about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "prompt_scores"}
+    state = state_settings(task.study, model, model.revision)
+    part = f"scores-{state_name(model, model.revision)}"
+    yield task.stage("prompts", schemas.PROMPT_SCORES, make, part=part, depends_on=state, **about)
 
 
 def proposer(config: Config, resources: Resources, chosen: Prompts) -> Proposer:

@@ -1,6 +1,6 @@
 """Stages of the language models' side: how they are asked, what they say of pairs, and what they write."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,15 +104,6 @@ def write(task: TaskStages, model: Model) -> Iterator[Stage]:
         return
     about: dict[str, Any] = {"folder": "generations", "part": state_name(model, model.revision), "reads": task.reads("examples")}
 
-    def make(examples: pa.Table, *, metric: Metric, max_tokens: int, stop: tuple[str, ...], too_long: TooLong) -> pa.Table:
-        opened = task.resources.model(model, model.revision)
-        how: dict[str, Any] = {"cache": task.resources.cache / "generations", "too_long": too_long}
-        if metric in OF_CHOICES:
-            metrics = metrics_of_choices(examples, metric)
-            return choice_accuracy(opened, examples, metrics=metrics, batch_tokens=model.batch_tokens, **how)
-        written = outputs(opened, examples, max_tokens=max_tokens, stop=stop, batch_size=model.batch_size, **how)
-        return pa.concat_tables([score_generations(opened, examples, written, each) for each in kin(metric)])
-
     def read(examples: pa.Table, *, metric: Metric, stop: tuple[str, ...]) -> pa.Table:
         records = read_published(list(files.values()), examples)
         return published_answers(columns_of(model, model.revision), records, examples, metric, stop)
@@ -123,9 +114,24 @@ def write(task: TaskStages, model: Model) -> Iterator[Stage]:
     else:
         about |= {"settings": task.answers | {"too_long": model.too_long}}
         about |= {"depends_on": {"metrics": "of a kind", **state_settings(task.study, model, model.revision)}}
-        stage = task.stage("generate", schemas.GENERATIONS, make, **about)
+        stage = task.stage("generate", schemas.GENERATIONS, answering(task, model), **about)
     task.generations.append(stage)
     yield stage
+
+
+def answering(task: TaskStages, model: Model) -> Callable[..., pa.Table]:
+    """Examples and how a task's answers are written -> the model's GENERATIONS."""
+
+    def make(examples: pa.Table, *, metric: Metric, max_tokens: int, stop: tuple[str, ...], too_long: TooLong) -> pa.Table:
+        opened = task.resources.model(model, model.revision)
+        how: dict[str, Any] = {"cache": task.resources.cache / "generations", "too_long": too_long}
+        if metric in OF_CHOICES:
+            metrics = metrics_of_choices(examples, metric)
+            return choice_accuracy(opened, examples, metrics=metrics, batch_tokens=model.batch_tokens, **how)
+        written = outputs(opened, examples, max_tokens=max_tokens, stop=stop, batch_size=model.batch_size, **how)
+        return pa.concat_tables([score_generations(opened, examples, written, each) for each in kin(metric)])
+
+    return make
 
 
 def published(task: TaskStages, given: Mapping[str, Sequence[str]] | None) -> dict[str, Path]:

@@ -40,6 +40,8 @@ class TaskStages:
         """The same of everything from s^y on, for modes that ask for it."""
         self.neutral_scores: dict[tuple[str, str], Stage] = {}
         """Those of the last states after a prompt that does not say x."""
+        self.found_prompts: list[Stage] = []
+        """Those of each goal."""
         self.generations: list[Stage] = []
 
     @property

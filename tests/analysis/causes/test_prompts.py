@@ -10,12 +10,13 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import suffixindex as si
-from analysis.causes.prompts import optimize, prompt_score
+from analysis.causes.prompts import optimize, prompt_fluency, prompt_score
 from analysis.causes.proposers import EndpointProposer, LocalProposer, Trial, WordProposer, cleaned, instruction
 from analysis.errors import ConfigError, MeasureError, ModelError
 from analysis.schemas import PROMPTS
@@ -89,7 +90,7 @@ class Listed:
 
 def test_only_what_is_better_is_kept(index: si.SuffixIndex) -> None:
     proposer = Listed("answer the", "?", "answer the", "the question")
-    table = optimize(EXAMPLES, index, goal="memorize", proposer=proposer, iterations=4, n=2, start="zebra answer the")
+    table = optimize(EXAMPLES, index, goal="memorize", proposer=proposer, iterations=4, n=2, start="zebra answer the", fluency=-1)
     assert table.schema == PROMPTS
     rows = table.to_pylist()
     assert [row["prompt"] for row in rows] == ["zebra answer the", "answer the", "?", "answer the", "the question"]
@@ -99,15 +100,14 @@ def test_only_what_is_better_is_kept(index: si.SuffixIndex) -> None:
     assert table["accepted"].to_pylist() == [True, True, False, False, True]
     assert table["iteration"].to_pylist() == [0, 1, 2, 3, 4] and set(table["goal"].to_pylist()) == {"memorize"}
     assert proposer.seen[-1] == ["zebra answer the", "answer the"]
-    down = optimize(
-        EXAMPLES, index, goal="generalize", proposer=Listed("answer the", "zebra zebra"), iterations=2, n=2, start="the question"
-    )
+    how: dict[str, Any] = {"iterations": 2, "n": 2, "start": "the question", "fluency": -1}
+    down = optimize(EXAMPLES, index, goal="generalize", proposer=Listed("answer the", "zebra zebra"), **how)
     assert down["accepted"].to_pylist() == [True, True, True] and down["score"][2].as_py() == 0
 
 
 def test_word_edits(index: si.SuffixIndex) -> None:
     proposer = WordProposer(7, ("answer", "the", "question"))
-    settings: dict[str, Any] = {"iterations": 60, "n": 1, "start": "zebra other"}
+    settings: dict[str, Any] = {"iterations": 60, "n": 1, "start": "zebra other", "fluency": -1}
     up = optimize(EXAMPLES, index, goal="memorize", proposer=proposer, **settings)
     assert up == optimize(EXAMPLES, index, goal="memorize", proposer=WordProposer(7, ("answer", "the", "question")), **settings)
     assert up != optimize(EXAMPLES, index, goal="memorize", proposer=WordProposer(8, ("answer", "the", "question")), **settings)
@@ -298,3 +298,23 @@ def test_an_endpoint_that_fails(endpoint: Endpoint, monkeypatch: pytest.MonkeyPa
         EndpointProposer("file:///x", "a-model").propose(*ASKED)
     with pytest.raises(ModelError, match="did not answer 1 times"):
         EndpointProposer("http://127.0.0.1:9", "a-model", retries=0).propose(*ASKED)
+
+
+def test_word_salad_does_not_win(index: si.SuffixIndex) -> None:
+    """A prompt that scores lower, and that no text would say, was the one that generalizes best."""
+    fluent = prompt_fluency(index)
+    start, salad = "answer the question", "zebra zebra zebra the zebra"
+    assert fluent(salad) < fluent(start) - 0.5
+    how: dict[str, Any] = {"goal": "generalize", "iterations": 1, "n": 2, "start": start}
+    free = optimize(EXAMPLES, index, proposer=Listed(salad), fluency=-1, **how)
+    bound = optimize(EXAMPLES, index, proposer=Listed(salad), fluency=0.5, **how)
+    assert (free["accepted"].to_pylist(), bound["accepted"].to_pylist()) == ([True, True], [True, False])
+    assert bound["fluency"].to_pylist() == pytest.approx([fluent(start), fluent(salad)])
+
+
+def test_fluency_is_kneser_neys_mean_and_an_unknown_word_half_an_occurrence(index: si.SuffixIndex) -> None:
+    fluent, model = prompt_fluency(index), si.lm.KneserNey(index, 3)
+    assert fluent("Answer the!") == pytest.approx(float(model.log_probs(index.encode("answer the")).mean()))
+    known = model.log_probs(index.encode("the"))[0]
+    assert fluent("the qwertz") == pytest.approx((known - np.log(2 * index.num_tokens)) / 2)
+    assert math.isnan(fluent("?"))

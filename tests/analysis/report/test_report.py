@@ -35,7 +35,7 @@ FIGURES = set(
 )
 
 
-FIRST_SCREEN = {"shown_pairs", "shown_answers", "threshold_trends", "similarities", "counterfactual_agreement"}
+FIRST_SCREEN = {"shown_pairs", "shown_answers", "threshold_trends", "similarities", "counterfactual_agreement", "prompt_scores"}
 """Kinds of table that no section after the first screen is for alone."""
 
 

@@ -76,15 +76,15 @@ NO_TABLE = {
 
 ESTIMATES = {"correlate", "counterfactual", "dose", "influence", "learning", "novelty", "performance"}
 GOVERNED = {
-    "study.confidence": {*ESTIMATES, "contamination"},
-    "study.resamples": ESTIMATES,
+    "study.confidence": {*ESTIMATES, "contamination", "prompts"},
+    "study.resamples": {*ESTIMATES, "prompts"},
     "study.seed": {*ESTIMATES, "prompts", "show", "tasks"},
     "index.path": {"contamination", "corpus-models", "count", "influence", "novelty", "prompts", "show"},
     **{
-        f"models.{name}": {"generate", "influence", "learning", "score"}
+        f"models.{name}": {"generate", "influence", "learning", "prompts", "score"}
         for name in ("bos", "chat", "context_length", "dtype", "parameters", "served", "step", "tokenizer")
     },
-    "models.too_long": {"generate", "influence", "score"},
+    "models.too_long": {"generate", "influence", "prompts", "score"},
     "models.answers": {"correlate", "generate"},
     "models.scores": {"correlate", "score"},
     "tasks.aliases": {"corpus-models", "count", "score"},

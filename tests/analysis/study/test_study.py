@@ -16,7 +16,6 @@ from analysis.study.resources import Resources
 REPLACED = {
     "resamples = 1000": "resamples = 40",
     "iterations = 40": "iterations = 5",
-    "[influence]": '[influence]\nmodels = ["ladder/45k"]',
 }
 
 
