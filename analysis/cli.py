@@ -97,14 +97,19 @@ def lab(folder: Path, preset: str, seed: int, world_only: bool) -> None:
 
 @main.command()
 @config_argument
-def run(config: Path) -> None:
+@click.option("--dry-run", is_flag=True, help="Say what the models would have to read and write, and for how long.")
+def run(config: Path, dry_run: bool) -> None:
     """Run all stages of CONFIG, and write the report.
 
     \b
     Example:
+      python -m analysis run analysis/configs/paper.toml --dry-run
       python -m analysis run analysis/configs/paper.toml
     """
-    _run(config)
+    if dry_run:
+        _forecast(config)
+    else:
+        _run(config)
 
 
 @main.command("index")
@@ -180,6 +185,19 @@ def settings() -> None:
 
     for name, default, doc in described(Config):
         click.echo(f"\n{name}  {doc}" if name.startswith("[") else f"  {name} = {default}\n      {doc}")
+
+
+def _forecast(config: Path) -> None:
+    from analysis.config import check_inputs, load_config
+    from analysis.study.forecast import forecast, told
+    from analysis.study.plan import plan
+    from analysis.study.resources import Resources
+
+    loaded = load_config(config)
+    check_inputs(loaded)
+    with Resources(loaded) as resources:
+        for line in told(forecast(loaded, plan(loaded, resources))):
+            click.echo(line)
 
 
 def _run(config: Path) -> None:
