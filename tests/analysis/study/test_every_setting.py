@@ -85,7 +85,7 @@ GOVERNED = {
         for name in ("bos", "chat", "context_length", "dtype", "parameters", "served", "step", "tokenizer")
     },
     "models.too_long": {"generate", "influence", "prompts", "score"},
-    "models.answers": {"correlate", "generate"},
+    "models.answers": {"correlate", "generate", "prompts"},
     "models.scores": {"correlate", "score"},
     "tasks.aliases": {"corpus-models", "count", "score"},
 }
