@@ -239,10 +239,11 @@ def _encoded_anew(index: SuffixIndex, documents: dict[int, _Changed]) -> dict[in
     encoder = stored_encoder(index.manifest.tokenizer, index.path)
     found: dict[int, _Changed] = {}
     for block in _blocks(list(documents), [len(one.tokens) for one in documents.values()]):
-        encoded, lengths = encoder.encode(index.tokenizer.decode_batch([documents[number].tokens for number in block]))
+        encoded = encoder.encode(index.tokenizer.decode_batch([documents[number].tokens for number in block]))
+        ended, lengths = encoded.tokens(encoder.number(encoded.unnumbered)), encoded.lengths
         starts = np.cumsum(np.append(0, lengths + 1))
         for number, start, length in zip(block, starts.tolist(), lengths.tolist(), strict=False):
-            tokens = encoded[start : start + length].astype(index.dtype)
+            tokens = ended[start : start + length].astype(index.dtype)
             before = documents[number]
             found[number] = _Changed(tokens, before.joints if np.array_equal(tokens, before.tokens) else None)
     return found

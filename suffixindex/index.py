@@ -137,11 +137,9 @@ class SuffixIndex(OldNames):
         return f"{type(self).__name__}({self._opened.label!r}: {self.manifest.tokenizer['kind']} tokenizer, {size})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        said: dict[str, Any] = {**asdict(self._said), "threads": self._cores}
-        paths = list(self._opened.paths)
-        return partial(type(self), **(said | {"shards": self._chosen} if self._chosen else said)), (
-            paths if len(paths) > 1 else self.path,
-        )
+        paths, chosen = list(self._opened.paths), {"shards": self._chosen} if self._chosen else {}
+        said: dict[str, Any] = {**asdict(self._said), "threads": self._cores, **chosen}
+        return partial(type(self), **said), (paths if len(paths) > 1 else self.path,)
 
     def __enter__(self) -> Self:
         return self
@@ -397,7 +395,6 @@ class SuffixIndex(OldNames):
 
         Such a passage occurs at least twice and cannot be made longer without losing an occurrence. Lists ``limit`` of them (None:
         all), by ``(count - 1) · length`` ("saved") or by "length", with up to ``max_documents`` document ids each (None: all);
-        counts all of them, and the tokens that lie in any. :func:`suffixindex.queries.duplicates.find_duplicates` says what it
-        costs.
+        counts all of them, and the tokens that lie in any. Costs: :func:`suffixindex.queries.duplicates.find_duplicates`.
         """
         return find_duplicates(self.local, min_length, limit, order, max_documents)

@@ -56,7 +56,6 @@ class Shard:
     in_id_order = True
     """Whether suffixes stand in the order of their ids."""
     position_type: type[np.unsignedinteger[Any]] = np.uint32
-    """Of positions."""
     mirrored = False
     """Whether documents lie reversed, so that what follows a token stands before it."""
 
@@ -121,9 +120,8 @@ class Shard:
     def close(self) -> None:
         """Give back the maps, each as soon as no question that is under way reads it; no other is made."""
         self._index_files.close()
-        for name in [
-            name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property) or name == "_find"
-        ]:
+        mapped = [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property) or name == "_find"]
+        for name in mapped:
             vars(self).pop(name, None)
 
     # ---- damage --------------------------------------------------------------------------------------------------
@@ -261,7 +259,7 @@ class Shard:
         if isinstance(self.tokens, np.ndarray) and patient((high - low) * LOOK):
             followers = self._tokens_at(self.positions_at(low, high).astype(np.int64) + length)
             ids, counts = np.unique(followers, return_counts=True)
-            if ((ids >= self._vocabulary_size) & ((ids != self._separator) | (not length))).any():
+            if ((ids >= self._vocabulary_size) & ((ids != self.separator) | (not length))).any():
                 raise self.damage()
             return ids, counts
         from suffixindex.kernels.next_tokens import count_runs, halve_runs, scan_runs
