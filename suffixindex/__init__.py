@@ -30,17 +30,17 @@ from suffixindex.errors import (
 
 if TYPE_CHECKING:
     from suffixindex import lm, serve
-    from suffixindex.appending import Appended, append
     from suffixindex.building.publish import BuildReport
+    from suffixindex.changing.appending import Appended, append
+    from suffixindex.changing.merging import Merged, merge
+    from suffixindex.changing.removing import Removed, Restored, remove, restore
     from suffixindex.construct import build, estimate_build
     from suffixindex.corpus.doctor import check_corpus
     from suffixindex.deduplicating import Deduplicated, deduplicate
     from suffixindex.exporting import export
     from suffixindex.index import SuffixIndex
     from suffixindex.integrity import verify
-    from suffixindex.merging import Merged, merge
     from suffixindex.patterns import ANY, gap, pattern
-    from suffixindex.removing import Removed, Restored, remove, restore
     from suffixindex.results import (
         Concordance,
         Document,
@@ -67,14 +67,14 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "ANY": "patterns",
-    "Appended": "appending",
+    "Appended": "changing.appending",
     "BuildReport": "building.publish",
     "Deduplicated": "deduplicating",
-    "Merged": "merging",
-    "Removed": "removing",
-    "Restored": "removing",
+    "Merged": "changing.merging",
+    "Removed": "changing.removing",
+    "Restored": "changing.removing",
     "SuffixIndex": "index",
-    "append": "appending",
+    "append": "changing.appending",
     "build": "construct",
     "check_corpus": "corpus.doctor",
     "connect": "serve.client",
@@ -82,10 +82,10 @@ _LAZY = {
     "estimate_build": "construct",
     "export": "exporting",
     "gap": "patterns",
-    "merge": "merging",
+    "merge": "changing.merging",
     "pattern": "patterns",
-    "remove": "removing",
-    "restore": "removing",
+    "remove": "changing.removing",
+    "restore": "changing.removing",
     "suffix_array": "suffix_sort",
     "verify": "integrity",
     **dict.fromkeys(

@@ -25,9 +25,9 @@ from suffixindex.errors import BuildError, SuffixIndexError
 from suffixindex.index import SuffixIndex
 from suffixindex.ngrams import check_positive
 from suffixindex.queries.duplicates import DocumentText, Later, find_later
-from suffixindex.storage.exact import dumps
 from suffixindex.storage.files import write_blocks
 from suffixindex.storage.shard import Shard
+from suffixindex.system.exact_json import dumps
 from suffixindex.system.memory import cpu_count
 from suffixindex.system.progress import Bar
 from suffixindex.tokenizers.encoders import stored_encoder

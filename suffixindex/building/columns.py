@@ -15,12 +15,12 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from suffixindex.storage import exact
 from suffixindex.storage.fields import field_values
 from suffixindex.storage.files import map_array, write_blocks, write_bytes
 from suffixindex.storage.format import FIELD_CODES, FIELD_VALUES, FIELDS, METADATA, METADATA_OFFSETS, FileEntry
 from suffixindex.storage.identity import IndexFiles
 from suffixindex.storage.metadata import MetadataLines, Record, our_record
+from suffixindex.system import exact_json
 
 FEWEST_DOCUMENTS = 1 << 10  # of a shard that is worth columns: the lines of fewer are read in a millisecond
 MOST_VALUES = 1 << 16  # of a field with a column; ids and addresses have more, and a dictionary would be as large as the text
@@ -195,4 +195,4 @@ def _line(values: list[Any]) -> bytes:
         return orjson.dumps(values) + b"\n"
     except TypeError:  # an integer of more than 64 bits, a decimal, half a surrogate pair
         # each for itself, since text may look as a number is marked
-        return ("[" + ", ".join(map(exact.dumps, values)) + "]\n").encode()
+        return ("[" + ", ".join(map(exact_json.dumps, values)) + "]\n").encode()

@@ -131,7 +131,7 @@ def append(index: str, corpus: tuple[str, ...], resume: bool, **settings: Any) -
     Example:
       suffixindex append my-index crawl-2024-06/*.jsonl.zst
     """
-    from suffixindex.appending import append as append_documents
+    from suffixindex.changing.appending import append as append_documents
 
     try:
         added = append_documents(index, corpus, restart=not resume, **settings)
@@ -191,7 +191,7 @@ def merge(index: tuple[str, ...], output: str, copy: bool) -> None:
     Example:
       suffixindex merge may june july -o summer
     """
-    from suffixindex.merging import merge as merge_indexes
+    from suffixindex.changing.merging import merge as merge_indexes
 
     merged = merge_indexes(index, output, copy=copy)
     size = f"{plural(merged.num_documents, 'document')}, {plural(merged.num_tokens, 'token')}, {plural(merged.num_shards, 'shard')}"

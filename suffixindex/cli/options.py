@@ -12,7 +12,7 @@ import click
 from suffixindex.cli.streams import QueryFile, input_lines
 from suffixindex.corpus.text import text_lines
 from suffixindex.errors import NoIndexError, QueryError, UnaskableError
-from suffixindex.storage import exact
+from suffixindex.system import exact_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,7 +152,7 @@ def _values(text: str) -> list[Any]:
     if match := re.fullmatch(r"(-?\d{1,18})\.\.(-?\d{1,18})", text):
         return [range(int(match[1]), int(match[2]))]
     try:
-        value = exact.loads(text)
+        value = exact_json.loads(text)
     except (ValueError, RecursionError):
         return [text]
     return [value] if isinstance(value, str) else [text] if isinstance(value, (list, dict)) else [value, text]
@@ -171,7 +171,7 @@ def documents_where(
 
 def _some(values: Iterable[Any]) -> str:
     """The first of the most frequent values."""
-    listed = [exact.dumps(value, ensure_ascii=False) for value in values]
+    listed = [exact_json.dumps(value, ensure_ascii=False) for value in values]
     return ", ".join(listed[:SHOWN]) + (", …" if len(listed) > SHOWN else "")
 
 

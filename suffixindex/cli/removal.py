@@ -20,7 +20,7 @@ from suffixindex.corpus.text import text_lines
 from suffixindex.errors import QueryError
 
 if TYPE_CHECKING:
-    from suffixindex.removing import Removed
+    from suffixindex.changing.removing import Removed
 
 
 @click.command(short_help="Remove documents, as if they had never been there.")
@@ -68,8 +68,8 @@ def remove(
       suffixindex remove my-index --where license=proprietary --reason "ticket 4711" --dry-run
       suffixindex remove my-index --holding "Jane Roe" --holding "J. Roe" --purge
     """
+    from suffixindex.changing.removing import remove as remove_documents
     from suffixindex.index import SuffixIndex
-    from suffixindex.removing import remove as remove_documents
 
     conditions: dict[str, Any] = {"where": where or None}
     with SuffixIndex(index) as opened:
@@ -138,7 +138,7 @@ def restore(index: str) -> None:
     Example:
       suffixindex restore my-index
     """
-    from suffixindex.removing import restore as restore_documents
+    from suffixindex.changing.removing import restore as restore_documents
 
     back = restore_documents(index)
     size = f"{plural(back.num_documents, 'document')}, {plural(back.num_tokens, 'token')} are back"

@@ -11,7 +11,7 @@ from typing import IO, Any, NoReturn
 import click
 
 from suffixindex.errors import SuffixIndexError
-from suffixindex.storage.exact import dumps
+from suffixindex.system.exact_json import dumps
 
 LISTED = 12
 """Entries of a list that a table shows whole; of a longer one it shows half as many, and says how many there are."""

@@ -13,7 +13,7 @@ import orjson
 
 from suffixindex.corpus.text import BYTE_ORDER_MARK, undecodable
 from suffixindex.remote.urls import is_url
-from suffixindex.storage import exact
+from suffixindex.system import exact_json
 
 STDIN = "-"
 HUGGING_FACE = "hf:"
@@ -228,13 +228,13 @@ def exact_fields(record: dict[str, Any], name: str, text: str) -> dict[str, Any]
         before, found, after = raw.partition(written)
         if found:
             try:
-                fields = exact.loads_as_written(before + b'""' + after)
+                fields = exact_json.loads_as_written(before + b'""' + after)
                 if take_text(fields, name) == "" and fields.keys() == record.keys():
                     return dict(fields)
             except (ValueError, RecursionError, BadRecordError):
                 pass
     try:
-        fields = exact.loads_as_written(raw)
+        fields = exact_json.loads_as_written(raw)
     except RecursionError as error:
         raise BadRecordError("nested too deeply", DEEPEST_SAID) from error
     take_text(fields, name)
@@ -338,7 +338,7 @@ def _has_float(values: Iterable[Any]) -> bool:
 def _parse_slowly(content: bytes) -> Any:
     decoded = decode(content.removeprefix(BYTE_ORDER_MARK))
     try:
-        record = exact.loads_as_written(decoded)  # takes what orjson does not: NaN, infinite numbers, deep nesting
+        record = exact_json.loads_as_written(decoded)  # takes what orjson does not: NaN, infinite numbers, deep nesting
     except ValueError as error:
         raise BadRecordError("malformed JSON", str(error)) from error
     except RecursionError as error:

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import FormatError
-from suffixindex.storage import exact, schema
+from suffixindex.storage import schema
 from suffixindex.storage.checks import REMEDY
 from suffixindex.storage.format import FIELD_CODES, FIELD_VALUES, FIELDS, TOKEN_TYPES, FileEntry
 from suffixindex.storage.identity import IndexFiles
 from suffixindex.storage.metadata import Record
 from suffixindex.storage.schema import SchemaError, number, strict_json, text
+from suffixindex.system import exact_json
 
 PATH = "path"
 """The field that is the file a document came from, whatever its metadata hold under that name."""
@@ -168,7 +169,7 @@ class FieldColumns:
             file.seek(entry.start)
             line = file.read(entry.stop - entry.start)
         try:
-            values = exact.loads(line)
+            values = exact_json.loads(line)
             if isinstance(values, list) and len(set(values)) == len(values) == entry.num_values:
                 return values
         except (ValueError, TypeError, RecursionError):  # no JSON, or a list or a record in it

@@ -11,8 +11,8 @@ import orjson
 from numpy.typing import NDArray
 
 from suffixindex.errors import FormatError
-from suffixindex.storage.exact import loads, may_round
 from suffixindex.storage.identity import IndexFiles
+from suffixindex.system.exact_json import loads, may_round
 
 RECORD_BYTES = 1 << 16  # parsed at a time: more than the processor's cache holds costs twice as much
 GAP = 1 << 13  # bytes between two lines that are read rather than passed over: a call of the system costs as much

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import suffixindex as si
 from suffixindex.corpus import json_values, lines
 from suffixindex.corpus.text import text_lines
-from suffixindex.storage import exact
+from suffixindex.system import exact_json
 from tests.helpers.reading import as_rows, jsonl, read
 from tests.helpers.shell import rows, run, sentence
 
@@ -101,7 +101,7 @@ def test_numbers_are_kept_as_written(tmp_path: Path, text: str, ascii_only: bool
     path.write_text("".join(f'{{"text": {written}, "n": {n}, "in": {{"a": [0.5, {n}]}}}}\n' for n in NUMBERS), encoding="utf-8")
     documents = read(path)
     assert documents.texts == [text] * len(NUMBERS)
-    kept = [exact.loads(line)["metadata"] for line in documents.metadata]
+    kept = [exact_json.loads(line)["metadata"] for line in documents.metadata]
     expected = [decimal.Decimal(n) for n in NUMBERS]
     found = [(record["n"], record["in"]["a"][1]) for record in kept]
     assert [tuple(decimal.Decimal(repr(n) if isinstance(n, float) else n) for n in pair) for pair in found] == [
@@ -141,7 +141,7 @@ scalars = st.one_of(st.integers(), st.floats(**finite), st.decimals(**finite), s
 
 @given(st.recursive(scalars, lambda inner: st.lists(inner, max_size=3)))
 def test_exact_json_goes_round(value: Any) -> None:
-    again = exact.loads(exact.dumps(value))
+    again = exact_json.loads(exact_json.dumps(value))
     assert in_decimals(again) == in_decimals(value)
 
 

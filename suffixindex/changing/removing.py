@@ -1,6 +1,6 @@
 """Remove documents from an index: who opens it from then on asks one in which they have never been.
 
-Each shard that holds some of them is written anew without them, in one pass (:mod:`suffixindex.building.filtered`), beside the one
+Each shard that holds some of them is written anew without them, in one pass (:mod:`suffixindex.changing.filtered`), beside the one
 that is there, and a manifest that lists the new ones takes the place of the old: until then the index is the old one, from then on
 the new one. Whoever has the old one open goes on with it. The old shards stay on the disk, so that :func:`restore` can undo the
 removal, until they are purged. Killed at any point, the same call goes on.
@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.building import removal
 from suffixindex.building.folder import appearing, locked, plain_errors
-from suffixindex.building.rest import write_rest
+from suffixindex.changing import removal
+from suffixindex.changing.rest import write_rest
 from suffixindex.errors import BuildError, QueryError
 from suffixindex.index import SuffixIndex
 from suffixindex.ngrams import Clause, aliases

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.building.filtered import blocks_of, filter_shard, kept_bytes
+from suffixindex.changing.filtered import blocks_of, filter_shard, kept_bytes
 from suffixindex.errors import BuildError
 from suffixindex.storage.files import fsync_folder, make_folder, remove, write_bytes
 from suffixindex.storage.format import (

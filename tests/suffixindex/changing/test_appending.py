@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import suffixindex as si
-from suffixindex import appending
+from suffixindex.changing import appending
 from suffixindex.queries import cooccurrence
 from suffixindex.storage import shard
 from suffixindex.storage.files import remove

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import suffixindex as si
 from suffixindex import lm
-from suffixindex.building import filtered, removal
 from suffixindex.building.folder import locked
+from suffixindex.changing import filtered, removal
 from suffixindex.queries import cooccurrence
 from suffixindex.storage import shard
 from suffixindex.storage.files import remove as remove_path
@@ -25,8 +25,8 @@ from tests.helpers import building, foreign_building, shell
 from tests.helpers.killing import killed_at
 from tests.helpers.questions import FIELD, Asked, asked, other_answers, records
 from tests.helpers.strategies import Corpus, corpora
+from tests.suffixindex.changing.test_appending import copy_by_links
 from tests.suffixindex.storage.test_format import GOLDEN
-from tests.suffixindex.test_appending import copy_by_links
 
 Folder = Callable[[], Path]
 FEWER = max(5, settings.default.max_examples // 4)

@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.building.budget import shard_capacity
-from suffixindex.building.removal import Removal
 from suffixindex.building.sort_shards import sort_shard
 from suffixindex.building.writer import ShardFiles, TokenWriter
+from suffixindex.changing.removal import Removal
 from suffixindex.errors import BuildError
 from suffixindex.opening import OpenedIndex
-from suffixindex.storage.exact import dumps
 from suffixindex.storage.files import copy_file, hash_file, make_folder, write_bytes
 from suffixindex.storage.format import SOURCES, FileEntry, Manifest, shard_folder
 from suffixindex.storage.layout import check_layout
 from suffixindex.storage.shard import Shard
+from suffixindex.system.exact_json import dumps
 from suffixindex.system.memory import MAX_TOKENS
 from suffixindex.system.progress import Bar
 from suffixindex.tokenizers.hub import TOKENIZER_FILE
