@@ -8,9 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from suffixindex.building.columns import write_columns
 from suffixindex.building.state import ShardSize
 from suffixindex.errors import FormatError
+from suffixindex.storage.fields.writing import write_columns
 from suffixindex.storage.files import IO_BYTES, hash_file, map_array, remove, write_array, write_blocks, write_bytes
 from suffixindex.storage.format import (
     DOCUMENT_OFFSETS,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from suffixindex.errors import FormatError
 from suffixindex.storage.checks import check_ascending
+from suffixindex.storage.fields.writing import write_columns
 from suffixindex.storage.files import IO_BYTES, hash_file, make_folder, map_array, remove, write_array, write_blocks, write_bytes
 from suffixindex.storage.format import (
     DOCUMENT_OFFSETS,
@@ -86,6 +87,8 @@ def filter_shard(
     written |= {name: write_array(folder / name, table) for name, table in tables.items()}
     order = [tokens_name, DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, SUFFIX_ARRAY, *tables]  # that of a build
     files = {name: FileEntry(*written[name]) for name in order if name in written}
+    if METADATA in files:
+        files |= write_columns(folder)
     entry = ShardEntry(int(kept.sum()), length, files)
     write_bytes(folder / SHARD_MARKER, json.dumps(entry.to_json(), indent=1).encode())
     return entry

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.errors import QueryError
-from suffixindex.storage.fields import field_value, field_values
+from suffixindex.storage.fields.columns import field_value, field_values
 from suffixindex.storage.shard import Shard
 from suffixindex.system.threads import ForkLock
 

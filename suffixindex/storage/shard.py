@@ -15,7 +15,7 @@ from suffixindex.errors import FormatError
 from suffixindex.kernels import DamageError
 from suffixindex.ngrams import NgramBatch
 from suffixindex.storage.checks import REMEDY, check_ascending, check_blocks, check_tree, damage_of
-from suffixindex.storage.fields import FieldColumns
+from suffixindex.storage.fields.columns import FieldColumns
 from suffixindex.storage.format import (
     DOCUMENT_BLOCKS,
     DOCUMENT_OFFSETS,
@@ -257,8 +257,7 @@ class Shard:
         if low == high:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         if isinstance(self.tokens, np.ndarray) and patient((high - low) * LOOK):
-            followers = self._tokens_at(self.positions_at(low, high).astype(np.int64) + length)
-            ids, counts = np.unique(followers, return_counts=True)
+            ids, counts = np.unique(self._tokens_at(self.positions_at(low, high).astype(np.int64) + length), return_counts=True)
             if ((ids >= self._vocabulary_size) & ((ids != self.separator) | (not length))).any():
                 raise self.damage()
             return ids, counts
@@ -341,8 +340,7 @@ class Shard:
         """The document of each position."""
         documents = np.empty(len(positions), np.int64)
         if few_enough(len(positions), FEW, LOOK):
-            # ascending ones are looked up five times as fast
-            order: Any = np.argsort(positions) if len(positions) > FEW else slice(None)
+            order: Any = np.argsort(positions) if len(positions) > FEW else slice(None)  # ascending, five times as fast
             documents[order] = np.searchsorted(self.document_offsets, positions[order].astype(np.uint64), side="right") - 1
             return documents
         from suffixindex.kernels.occurrences import documents_at

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import suffixindex as si
-from suffixindex.building.columns import write_columns
 from suffixindex.building.state import ShardSize, Written
 from suffixindex.building.writer import ShardFiles, TokenWriter
+from suffixindex.storage.fields.writing import write_columns
 from suffixindex.storage.files import hash_file, map_array, write_array, write_bytes
 from suffixindex.storage.format import (
     DOCUMENT_OFFSETS,

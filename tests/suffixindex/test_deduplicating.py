@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import suffixindex as si
-from suffixindex import deduplicating
+from suffixindex.deduplicating import passages as rounds
 from suffixindex.queries import duplicates
 from suffixindex.tokenizers.base import open_tokenizer
 from tests.helpers.building import write_jsonl, write_tokenizer
@@ -141,7 +141,7 @@ def test_passages_between_shards_and_many_threads(tmp_path: Path, monkeypatch: p
     passages = ["".join(generator.choice(list("abcdefgh "), 40)) for _ in range(5)]
     texts = ["".join(generator.choice([*passages, "x", "yz", *"abc"], 6)) for _ in range(40)]
     monkeypatch.setattr(duplicates, "MAX_BYTES", 64)
-    monkeypatch.setattr(deduplicating, "BLOCK_DOCUMENTS", 3)
+    monkeypatch.setattr(rounds, "BLOCK_DOCUMENTS", 3)
     found = []
     for shards, threads in ((1, 1), (4, 3)):
         index = build(tmp_path / f"{shards}", texts, "bytes", shards)

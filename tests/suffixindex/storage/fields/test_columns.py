@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import suffixindex as si
-from suffixindex.building import columns
 from suffixindex.storage import metadata as lines
+from suffixindex.storage.fields import writing as columns
 from suffixindex.storage.files import hash_file
 from suffixindex.storage.format import FIELD_CODES, FIELD_VALUES, FIELDS, SHARD_MARKER, FileEntry, Manifest
 from tests import oracle

@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from suffixindex.storage.fields import field_values
+from suffixindex.storage.fields.columns import field_values
 from suffixindex.storage.files import map_array, write_blocks, write_bytes
 from suffixindex.storage.format import FIELD_CODES, FIELD_VALUES, FIELDS, METADATA, METADATA_OFFSETS, FileEntry
 from suffixindex.storage.identity import IndexFiles

@@ -1,0 +1,168 @@
+"""What is left of documents of which something goes: of those that equal an earlier one nothing, of others what is no passage."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suffixindex.index import SuffixIndex
+from suffixindex.queries.duplicates import DocumentText, Later, find_later
+from suffixindex.storage.shard import Shard
+from suffixindex.tokenizers.encoders import stored_encoder
+
+BLOCK_TOKENS = 1 << 20  # of documents that are decoded at a time
+BLOCK_DOCUMENTS = 1 << 12
+
+Tokens = NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass
+class Rest:
+    """What is left of the documents of which something went."""
+
+    tokens: dict[int, Tokens] = field(default_factory=dict)
+    """By document; of one that is dropped nothing, and it is not written."""
+    moved: set[int] = field(default_factory=set)
+    """Documents with a passage that could not be cut whole, since it begins or ends inside a character."""
+    num_passages: int = 0
+    num_tokens: int = 0
+    rounds: int = 0
+
+
+# ---- equal documents -----------------------------------------------------------------------------------------------
+
+
+def equal_documents(shards: Sequence[Shard]) -> Rest:
+    """The documents whose tokens are those of an earlier one. 16 bytes and a microsecond a document."""
+    digests = b"".join(
+        hashlib.blake2b(document_tokens(shard, number).tobytes(), digest_size=16).digest()
+        for shard in shards
+        for number in range(shard.num_documents)
+    )
+    high, low = np.frombuffer(digests, "<u8").reshape(-1, 2).T
+    order = np.lexsort((low, high))  # equal ones stay in their order
+    again = (high[order][1:] == high[order][:-1]) & (low[order][1:] == low[order][:-1])
+    later = np.sort(order[1:][again])
+    offsets = np.concatenate([np.diff(shard.document_offsets.astype(np.int64)) - 1 for shard in shards])
+    nothing = shards[0].tokens[:0]
+    lost = int(offsets[later].sum())
+    return Rest(dict.fromkeys(later.tolist(), nothing), num_passages=len(later), num_tokens=lost, rounds=1)
+
+
+def document_tokens(shard: Shard, number: int) -> Tokens:
+    start, stop = shard.bounds(number)
+    return shard.tokens[start:stop]
+
+
+# ---- passages ------------------------------------------------------------------------------------------------------
+
+
+class _Changed(NamedTuple):
+    """A document that lost something in a round."""
+
+    tokens: Tokens
+    """What is left."""
+    joints: NDArray[np.int64] | None
+    """Places before which something was cut out, where only windows across them are new; None: any window may be."""
+
+
+def without_passages(index: SuffixIndex, min_length: int, threads: int) -> Rest:
+    rest = Rest()
+    inside = np.append(index.tokenizer.begins_inside(), False)
+    inside = np.append(inside, np.zeros(max(index.separator + 1 - len(inside), 0), bool))
+    shards = [_text_of(shard, first) for shard, first in zip(index.shards, index.local.first_documents, strict=False)]
+    texts = shards
+    while True:
+        rest.rounds += 1
+        later = find_later(texts, min_length, index.local.pool, threads, index.separator)
+        changed = _encoded_anew(index, dict(_cut(index, rest, later, inside)))
+        if not changed:
+            return rest
+        rest.tokens |= {document: one.tokens for document, one in changed.items()}
+        documents = np.array(sorted(rest.tokens), np.int64)
+        texts = [text._replace(stale=np.isin(text.documents, documents)) for text in shards]
+        texts.append(_joined(documents, rest.tokens, changed, min_length, index.separator))
+
+
+def _text_of(shard: Shard, first: int) -> DocumentText:
+    return DocumentText(shard.tokens, shard.document_offsets.astype(np.int64), np.arange(first, first + shard.num_documents))
+
+
+def _cut(index: SuffixIndex, rest: Rest, later: Later, inside: NDArray[np.bool_]) -> Iterator[tuple[int, _Changed]]:
+    """The documents that lose something; a passage begins and ends between two characters."""
+    of_each = np.flatnonzero(np.diff(later.documents, prepend=-1))
+    for first, last in pairwise([*of_each.tolist(), len(later.documents)]):
+        document = int(later.documents[first])
+        tokens = rest.tokens[document] if document in rest.tokens else index.document(document).token_ids
+        keep = np.ones(len(tokens), bool)
+        for start, stop in zip(later.starts[first:last].tolist(), later.stops[first:last].tolist(), strict=True):
+            begin, end = start, stop
+            while begin < stop and inside[tokens[begin]]:
+                begin += 1
+            while end > begin and end < len(tokens) and inside[tokens[end]]:
+                end -= 1
+            if (begin, end) != (start, stop):
+                rest.moved.add(document)
+            if begin < end:
+                keep[begin:end] = False
+                rest.num_passages += 1
+                rest.num_tokens += end - begin
+        if not keep.all():
+            # of a passage that was not cut whole, a window may go with one that a later round finds beside it
+            joints = None if document in rest.moved else np.flatnonzero(np.diff(np.flatnonzero(keep)) > 1) + 1
+            yield document, _Changed(tokens[keep], joints)
+
+
+def _encoded_anew(index: SuffixIndex, documents: dict[int, _Changed]) -> dict[int, _Changed]:
+    """The ids that a build gives to what is left of some documents."""
+    if index.manifest.tokenizer["kind"] != "huggingface" or not documents:
+        return documents
+    encoder = stored_encoder(index.manifest.tokenizer, index.path)
+    found: dict[int, _Changed] = {}
+    for block in blocks_of_documents(list(documents), [len(one.tokens) for one in documents.values()]):
+        encoded = encoder.encode(index.tokenizer.decode_batch([documents[number].tokens for number in block]))
+        ended, starts = encoded.tokens(encoder.number(encoded.unnumbered)), np.cumsum(np.append(0, encoded.lengths + 1))
+        for number, start, length in zip(block, starts.tolist(), encoded.lengths.tolist(), strict=False):
+            tokens = ended[start : start + length].astype(index.dtype)
+            before = documents[number]
+            found[number] = _Changed(tokens, before.joints if np.array_equal(tokens, before.tokens) else None)
+    return found
+
+
+def blocks_of_documents(items: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Items in order, as many at a time as have so many tokens."""
+    block: list[int] = []
+    total = 0
+    for item, size in zip(items, sizes, strict=True):
+        block.append(item)
+        total += size
+        if total >= BLOCK_TOKENS or len(block) >= BLOCK_DOCUMENTS:
+            yield block
+            block, total = [], 0
+    if block:
+        yield block
+
+
+def _joined(
+    documents: NDArray[np.int64], tokens: Mapping[int, Tokens], changed: Mapping[int, _Changed], min_length: int, separator: int
+) -> DocumentText:
+    """What is left of documents as one text, in which windows that are new are to be looked for."""
+    rows = [tokens[number] for number in documents.tolist()]
+    offsets = np.cumsum([0, *(len(row) + 1 for row in rows)])
+    end = np.array([separator], rows[0].dtype)
+    joined = np.concatenate([part for row in rows for part in (row, end)])
+    joined.flags.writeable = False  # as those that are mapped, for which kernels are compiled
+    fresh = np.zeros(len(joined), bool)
+    for number, start, stop in zip(documents.tolist(), offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+        if number not in changed:
+            continue
+        joints = changed[number].joints
+        for joint in joints.tolist() if joints is not None else ():
+            fresh[start + max(joint - min_length + 1, 0) : start + joint] = True
+        if joints is None:
+            fresh[start:stop] = True
+    return DocumentText(joined, offsets, documents, fresh)
