@@ -64,6 +64,7 @@ class Model:
 
     def __post_init__(self) -> None:
         for holds, name, expected in (
+            (bool(self.name), "name", "a folder, a name, a GGUF file or a server's address"),
             (self.timeout > 0, "timeout", "a number above 0"),
             (self.connections > 0, "connections", "1 or more"),
             (self.parameters >= 0, "parameters", "0 or more"),

@@ -112,6 +112,7 @@ def test_names_of_models() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
+        ('[[models]]\nname = ""', "model : name is ''; expected a folder, a name, a GGUF file or a server's address"),
         ("timeout = 0.0", "model ladder/14m: timeout is 0.0; expected a number above 0"),
         ("connections = 0", "connections is 0; expected 1 or more"),
         ('answers = {triviaqa = ["a.jsonl"]}', "parameters is 0; expected their number, which files do not say"),

@@ -23,7 +23,7 @@ from analysis.study.pipeline import Stage
 from analysis.study.plan.task_stages import TaskStages
 from analysis.study.resources import Resources, weights_of
 
-PLAIN = Model(name="")
+PLAIN = Model(name="plain")
 """All settings as they are by default: those are no part of what tables are made of, which stay what they were before there
 was a setting."""
 
