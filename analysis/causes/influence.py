@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from tqdm import tqdm
 
 import suffixindex as si
 from analysis.causes.passages import Passage, passage, sample_groups
@@ -226,7 +227,7 @@ def _at_checkpoint(
     chosen = chosen_parameters(model, parameters)
     cache = Cache(folder, "influence", model)
     found: list[list[float]] = []
-    for pair in compared:
+    for pair in tqdm(compared, desc=model.label, unit=" pairs", disable=None):
         (reading,) = read_texts(model, [pair.example])
         fitted = fit([narrow(reading, pair.start, pair.stop)], model, too_long)
         groups = [_read_passages(model, each, max_length) for each in pair.groups]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
+from tqdm import tqdm
 
 import suffixindex as si
 from analysis.causes.proposers import Goal, Proposer, Trial
@@ -91,7 +92,7 @@ def optimize(
     shown = [(task_examples["input"][place].as_py(), targets[place]) for place in drawn]
     accepted = [best]
     rows = [(best, True)]
-    for iteration in range(1, iterations + 1):
+    for iteration in tqdm(range(1, iterations + 1), desc=goal, unit=" prompts", disable=None):
         prompt = proposer.propose(accepted, shown, goal, iteration)
         trial = Trial(prompt, score(prompt))
         better = trial.score > accepted[-1].score if goal == "memorize" else trial.score < accepted[-1].score

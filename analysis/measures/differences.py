@@ -6,6 +6,7 @@ from math import nan
 from typing import Any
 
 import pyarrow as pa
+from tqdm import tqdm
 
 from analysis.errors import ConfigError
 from analysis.measures.chosen_pairs import LEAST_PAIRS, TASKGRAM, Gammas, comparison, read_by_all, select
@@ -60,7 +61,8 @@ def differences(
     of_pairs = arrays_of_pairs(pairs, counts, examples)
     models = arrays_of_model_scores(pairs, model_scores)
     rows: list[dict[str, Any]] = []
-    for selections in select(of_pairs, arrays_of_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset):
+    chosen = list(select(of_pairs, arrays_of_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset))
+    for selections in tqdm(chosen, desc="differences", disable=None):
         common = {selection.corpus_model: selection.of("common") for selection in selections}
         for model, against in product(models, [name for name in common if name != TASKGRAM]):
             first, second = (

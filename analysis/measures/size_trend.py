@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from analysis.errors import ConfigError, MeasureError
 from analysis.measures.chosen_pairs import LEAST_PAIRS, PAIR_SETS, Gammas, comparison, read_by_all, select
@@ -79,7 +80,8 @@ def size_trend(
         raise MeasureError(f"a trend needs models of at least {LEAST_MODELS} sizes at one revision: score more models")
     rows: list[dict[str, Any]] = []
     corpus = arrays_of_corpus_scores(pairs, corpus_scores)
-    for selection in chain.from_iterable(select(of_pairs, corpus, chosen_mode, gammas, by_subset)):
+    selections = list(chain.from_iterable(select(of_pairs, corpus, chosen_mode, gammas, by_subset)))
+    for selection in tqdm(selections, desc="trends over sizes", disable=None):
         for (revision, some), pair_set in product(ladders.items(), PAIR_SETS):
             sizes = np.log10([model.columns["num_parameters"] for model in some])
             of_all = read_by_all(selection.of(pair_set), some)

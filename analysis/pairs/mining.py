@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from analysis.errors import ConfigError, MeasureError
 from analysis.ngrams import Words, word_spans
@@ -119,7 +120,8 @@ def mine(
         grams = [Both(_grams(x, n, False, numbers), _grams(y, n, target == "whole", numbers)) for x, y in words]
         vocabulary = _vocabulary(list(numbers), grams, [languages(subset) for _, subset in groups], encoder, stop_words)
         chosen: list[Chosen] = []
-        for (task, subset), both in zip(groups, grams, strict=True):
+        examples_of_n = tqdm(zip(groups, grams, strict=True), desc=f"n = {n}", total=len(grams), unit=" examples", disable=None)
+        for (task, subset), both in examples_of_n:
             similarity, compared = _compared(both, languages(subset), vocabulary, keep_nested, drops, (task, subset, n))
             similarities.add(task, n, similarity[compared])
             chosen.append(_above(similarity, compared, gammas[n], drops, (task, subset, n)))

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 import suffixindex as si
 from analysis.errors import ConfigError, MeasureError, ModelError
@@ -171,7 +172,7 @@ def _of_model(
         readings.append(Reading(f"drawn document {number}", ids, places, nowhere, nowhere, len(first), len(first)))
     starts = np.cumsum([0, *(len(one.places) for one in drawn)])
     found = [np.empty(starts[-1]) for _ in by_n]
-    for numbers in batches(readings, batch_tokens, model.num_outputs):
+    for numbers in tqdm(batches(readings, batch_tokens, model.num_outputs), desc=model.label, unit=" batches", disable=None):
         with torch.inference_mode():
             log_probs = next_log_probs(model, [readings[number] for number in numbers]).cpu().numpy().astype(np.float64)
         of_batch = np.concatenate([np.arange(starts[number], starts[number + 1]) for number in numbers])
