@@ -14,9 +14,9 @@ from suffixindex.deduplicating.passages import Rest, blocks_of_documents, docume
 from suffixindex.errors import BuildError, SuffixIndexError
 from suffixindex.index import SuffixIndex
 from suffixindex.ngrams import check_positive
-from suffixindex.system.exact_json import dumps
 from suffixindex.storage.files import write_blocks
 from suffixindex.storage.shard import Shard
+from suffixindex.system.exact_json import dumps
 from suffixindex.system.memory import cpu_count
 from suffixindex.system.progress import Bar
 
