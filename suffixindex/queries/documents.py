@@ -92,7 +92,7 @@ def counts_by(shards: LocalShards, ngram: Checked, field: str, unit: Unit, mask:
         raise QueryError(f"unit is {unit!r}: expected 'occurrences' or 'documents'")
     groups = shards.groups.by(field)
     total = np.zeros(len(groups.values), np.int64)
-    for first, shard, low, high in shards.ranks(join([ngram]), mask):
+    for first, shard, low, high in shards.ranks(join([ngram]), mask, each=unit == "occurrences"):
         codes = groups.codes[first : first + shard.num_documents]
         shard.count_by((int(low[0]), int(high[0])), codes, unit == "documents", total)
     return groups.by_count(total)

@@ -87,17 +87,18 @@ class LocalShards:
                 high[place] = low[place]
             yield low, high
 
-    def ranks(self, ngrams: NgramBatch, mask: Mask | None) -> Iterator[ShardRanks]:
+    def ranks(self, ngrams: NgramBatch, mask: Mask | None, each: bool = False) -> Iterator[ShardRanks]:
         """Where n-grams stand in each shard; with a mask, in shards that hold their occurrences in its documents alone.
 
-        Patterns stand in shards that hold their occurrences, and those of the n-grams beside them, alone.
+        Patterns stand in shards that hold their occurrences, and those of the n-grams beside them, alone; those of one start
+        perhaps once, unless ``each`` is wanted.
         """
         for first, shard, part, (low, high) in zip(
             self.first_documents, self.shards, self._parts(mask), self.intervals(ngrams), strict=False
         ):
             there = (shard, low, high) if part is None else restrict(shard, low, high, part, self.pool, self.cores)
             if ngrams.patterns:
-                there = patterns.with_patterns(there[0], shard, ngrams, *there[1:], part, self.pool)
+                there = patterns.with_patterns(there[0], shard, ngrams, *there[1:], part, self.pool, each)
             yield ShardRanks(first, *there)
 
     def _parts(self, mask: Mask | None) -> Iterator[Mask | None]:

@@ -21,6 +21,8 @@ from suffixindex.storage.sparse import merge_counts
 
 BLOCK = 1 << 16
 """Occurrences of the pivot that a thread looks around at a time."""
+JOINED_AT_ONCE = 16
+"""One in so many of these are joined at a time, since each may be near many of another part."""
 READ, TRIED, SKIPPED, SORTED, JOINED = 10, 2, 3, 30, 60
 """What it costs, in ns: to read around an occurrence of the pivot, to try another start before it, to look past a token that a gap
 may skip, to sort an occurrence, and to look up which ones of another part are near it."""
@@ -120,14 +122,20 @@ def find(shard: Shard, pattern: CheckedPattern, mask: Mask | None, pool: Executo
     """All of them, in no order: 8 bytes each, or 12 in a shard of more than 2**32 tokens."""
     fill, blocks = _search(shard, pattern)
     found = list(pool.map(partial(_list, shard, fill), blocks))
-    starts = np.concatenate([np.empty(0, shard.position_type), *(starts for starts, _ in found)])
+    positions = np.concatenate([np.empty(0, shard.position_type), *(positions for positions, _ in found)])
     lengths = np.concatenate([np.empty(0, np.int32), *(lengths for _, lengths in found)])
-    if shard.mirrored:
-        starts = (starts + (lengths - 1).astype(shard.position_type)).astype(shard.position_type)
     if mask is None:
-        return Stretches(starts, lengths)
-    kept = mask[shard.documents_at(starts)]
-    return Stretches(starts[kept], lengths[kept])
+        return Stretches(positions, lengths)
+    kept = mask[shard.documents_at(positions)]
+    return Stretches(positions[kept], lengths[kept])
+
+
+def find_starts(shard: Shard, pattern: CheckedPattern, mask: Mask | None, pool: Executor) -> NDArray[np.unsignedinteger[Any]]:
+    """The positions alone, those of one start mostly once: which documents hold a pattern does not depend on how often."""
+    fill, blocks = _search(shard, pattern)
+    found = pool.map(lambda block: np.unique(_list(shard, fill, block).positions), blocks)
+    positions = np.concatenate([np.empty(0, shard.position_type), *found])
+    return positions if mask is None else positions[mask[shard.documents_at(positions)]]
 
 
 def find_ordered(
@@ -172,15 +180,20 @@ def with_patterns(
     high: NDArray[np.int64],
     mask: Mask | None,
     pool: Executor,
+    each: bool,
 ) -> tuple[Shard, NDArray[np.int64], NDArray[np.int64]]:
     """A shard of the occurrences of n-grams and patterns alone, and the ranks of each there: patterns are then as n-grams.
 
-    ``low`` and ``high`` are the ranks of the n-grams in ``ranked``; the patterns are looked for in the ``whole`` shard. 4 bytes an
-    occurrence, of n-grams too.
+    ``low`` and ``high`` are the ranks of the n-grams in ``ranked``; the patterns are looked for in the ``whole`` shard. Without
+    ``each``, occurrences of one start may be one. 4 bytes an occurrence, of n-grams too.
     """
     patterns = dict(queries.patterns)
+
+    def listed(pattern: CheckedPattern) -> NDArray[Any]:
+        return find(whole, pattern, mask, pool).positions if each else find_starts(whole, pattern, mask, pool)
+
     columns: list[NDArray[Any]] = [
-        find(whole, patterns[place], mask, pool).positions if place in patterns else ranked.positions_at(int(first), int(last))
+        listed(patterns[place]) if place in patterns else ranked.positions_at(int(first), int(last))
         for place, (first, last) in enumerate(zip(low, high, strict=True))
     ]
     ends = np.cumsum([0, *map(len, columns)])
@@ -323,7 +336,9 @@ def _join(shard: Shard, pattern: CheckedPattern) -> tuple[Fill, Iterator[Block]]
         nexts[: len(begins)] = _tokens_at(shard, followers)
         return len(begins)
 
-    edges = np.append(np.flatnonzero(np.diff(first.starts, prepend=-1))[::BLOCK], len(first.starts)).tolist()
+    edges = np.append(
+        np.flatnonzero(np.diff(first.starts, prepend=-1))[:: max(BLOCK // JOINED_AT_ONCE, 1)], len(first.starts)
+    ).tolist()
     return fill, (Block(None, low, high, -1) for low, high in pairwise(edges))
 
 
@@ -337,7 +352,10 @@ def _list(shard: Shard, fill: Fill, block: Block) -> Stretches:
         size = found
         starts, lengths = np.empty(size, shard.position_type), np.empty(size, np.int32)
         found = fill(block, starts, lengths, np.empty(0, shard.tokens.dtype))
-    return Stretches(starts[:found], lengths[:found])
+    starts, lengths = starts[:found], lengths[:found]
+    if shard.mirrored:
+        starts = (starts + (lengths - 1).astype(shard.position_type)).astype(shard.position_type)
+    return Stretches(starts, lengths)
 
 
 def _following(shard: Shard, fill: Fill, block: Block) -> tuple[NDArray[Any], NDArray[np.int64]]:
