@@ -3,6 +3,7 @@
 Lee et al. (arXiv 2107.06499) drop text that occurs twice in 50 tokens of a model or more, some 200 bytes. This marks, in every
 document, the tokens of such passages that an earlier document holds too (or an earlier place of the same one), lists the passages
 that cost most, and writes the documents of which at most half is marked: a corpus without copies, to build another index of.
+`suffixindex deduplicate` cuts the passages themselves out, at any size; this drops whole documents by a rule of your own.
 
     python deduplicate.py --index my-index --min-length 50 --most 0.5 --output kept.jsonl
 
