@@ -56,7 +56,7 @@ def settings_from(kind: type[Settings], table: Mapping[str, Any], where: str) ->
     fields = {field.name: field for field in dataclasses.fields(kind) if not field.metadata.get(NO_SETTING)}  # type: ignore[arg-type]
     for key in table:
         if key not in fields:
-            raise ConfigError(f"{where} has no setting {key!r}; {_nearest(key, list(fields))}")
+            raise ConfigError(f"{where or 'the file'} has no setting {key!r}; {_nearest(key, list(fields))}")
     values = {}
     for name, field in fields.items():
         if name in table:
@@ -71,7 +71,7 @@ def _meaning(field: "dataclasses.Field[Any]") -> str:
 
 
 def _nearest(key: str, known: list[str]) -> str:
-    close = get_close_matches(key, known, n=1, cutoff=0.5)
+    close = get_close_matches(key, known, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(name for name in known if name)}"
 
 

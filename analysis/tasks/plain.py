@@ -20,6 +20,7 @@ point leads into a record, or with a number to a place of a list.
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def plain(
             return None
         choices, labels = (_texts(record, names[part]) for part in ("choices", "labels"))
         target, *others = _answers(record, names["target"], choices, labels)
-        aliases = [text for text in dict.fromkeys([*others, *_texts(record, names["aliases"])]) if _is_other(text, target)]
+        others += _texts(record, names["aliases"], or_one=True)
+        aliases = [text for text in dict.fromkeys(others) if _is_other(text, target)]
         name = record.name(*names["id"], default=f"{record.stem}-{record.number}")
         return Example(name, subset, record.text(*names["input"]), target, aliases, choices)
 
@@ -99,20 +101,18 @@ def _at(value: Any, path: str) -> Any:
     return value
 
 
-def _texts(record: Record, names: Sequence[str]) -> list[str]:
-    """Texts: a list of them, one, or a list as JSON; none where the record has none. Labels may be numbers."""
+def _texts(record: Record, names: Sequence[str], or_one: bool = False) -> list[str]:
+    """Texts: a list of them, also as JSON, or one where it may be; none where the record has none. Whole numbers are texts."""
     held = next(((name, record.fields[name]) for name in names if record.fields.get(name) is not None), None)
     if held is None:
         return []
     name, value = held
     if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
+        with suppress(ValueError, RecursionError):
             value = json.loads(value)
-        except (ValueError, RecursionError):
-            value = [value]
-    elif isinstance(value, str):
+    if isinstance(value, str) and or_one:
         value = [value]
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         value = [str(each) if isinstance(each, int) and not isinstance(each, bool) else each for each in value]
     return record._replace(fields={name: value}).texts(name)
 
