@@ -93,7 +93,7 @@ def none(shard: Shard, vocabulary_size: int) -> Design:
     return (
         "none",
         0,
-        lambda batch, low, high: find_intervals(shard.tokens, shard.suffix_array, *tree, *batch, 0, len(batch), low, high),
+        lambda batch, low, high: find_intervals(shard.tokens, shard.suffix_array, *tree, *batch[:3], 0, len(batch), low, high),
     )
 
 
@@ -101,7 +101,7 @@ def tree(shard: Shard, vocabulary_size: int, spacing: int) -> Design:
     grown = grow_search_tree(shard.tokens, shard.suffix_array, vocabulary_size, spacing)
 
     def answer(batch: NgramBatch, low: NDArray[np.int64], high: NDArray[np.int64]) -> None:
-        find_intervals(shard.tokens, shard.suffix_array, *grown, *batch, 0, len(batch), low, high)
+        find_intervals(shard.tokens, shard.suffix_array, *grown, *batch[:3], 0, len(batch), low, high)
 
     return f"tree, spacing {spacing}", grown.keys.nbytes, answer
 

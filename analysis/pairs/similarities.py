@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.schemas import SIMILARITIES
 from analysis.tables import table_of
 
-EDGES: NDArray[np.float64] = np.linspace(-1, 1, 201)
+EDGES: NDArray[np.float64] = np.linspace(-1, 1, 201).round(2)
 """Values of γ: a cosine in steps of 0.01."""
 SHARES = (0.01, 0.05, 0.1)
 """Of the compared pairs, what a γ is asked to keep."""

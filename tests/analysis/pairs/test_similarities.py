@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from analysis.pairs.similarities import Similarities
 from analysis.schemas import SIMILARITIES
 
-COSINES = st.sampled_from([-1.0, -0.5, 0.0, 0.3, 0.31, 0.7, 1.0]) | st.floats(-1, 1, width=32)
+COSINES = st.sampled_from([-1.0, -0.5, 0.0, 0.18, 0.3, 0.31, 0.7, 1.0]) | st.floats(-1, 1, width=32)
 
 
 @given(st.lists(st.lists(COSINES, min_size=1, max_size=6), min_size=1, max_size=3))

@@ -69,7 +69,7 @@ def test_a_led_search_finds_what_a_plain_one_does(tmp_path: Path, token_type: st
     ngrams = asked(corpus, index.separator, 3)
     batch = index.checker.batch(ngrams)
     low, high = np.empty(len(batch), np.int64), np.empty(len(batch), np.int64)
-    find_intervals(part.tokens, part.suffix_array, *tree, *batch, 0, len(batch), low, high)
+    find_intervals(part.tokens, part.suffix_array, *tree, *batch[:3], 0, len(batch), low, high)
     for number, ngram in enumerate(ngrams):
         expected = plain_interval(part, ngram)
         assert part._interval_uncompiled(ngram) == expected
