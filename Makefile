@@ -26,10 +26,10 @@ lab: .venv/dev
 	$(BIN)/python -m analysis lab lab-run --seed 0
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n logical
+	$(BIN)/python -m pytest -n logical --dist loadgroup
 
 test-long: .venv/dev
-	$(BIN)/python -m pytest -n logical -m 'long or not long' --hypothesis-profile=long
+	$(BIN)/python -m pytest -n logical --dist loadgroup -m 'long or not long' --hypothesis-profile=long
 
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED))

@@ -20,6 +20,8 @@ from analysis.schemas import CORRELATIONS, DROPS
 from analysis.tables import table_of
 from tests.helpers.analysis_tables import MODELS, STATISTIC, TASKS, study_tables
 
+pytestmark = pytest.mark.xdist_group("report")  # one worker makes what all tests here look at
+
 STUDY = StudyChoices(
     "A <study> of nothing",
     tuple(TaskChoice(task, gamma, STATISTIC.get(task, "spearman")) for task, gamma in TASKS.items()),

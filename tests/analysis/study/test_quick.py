@@ -106,6 +106,7 @@ answers = {triviaqa = ["samples_*.jsonl"]}
     )
 
 
+@pytest.mark.long
 def test_a_first_study(folder: Path, server: CompletionsServer, caplog: pytest.LogCaptureFixture) -> None:
     path = folder / "quick.toml"
     path.write_text(quick(server.url))

@@ -14,6 +14,8 @@ from analysis.config import load_config
 from analysis.study.plan import plan
 from analysis.study.resources import Resources
 
+pytestmark = pytest.mark.xdist_group("study")  # one worker makes what all tests here look at
+
 REPLACED = {
     "resamples = 1000": "resamples = 40",
     "iterations = 40": "iterations = 5",
