@@ -60,15 +60,16 @@ def take_up(folder: Path, settings: Settings, largest_shard: int | None) -> Buil
     if largest_shard is not None and isinstance(capacity, int) and capacity <= largest_shard:
         settings = replace(settings, shard_capacity=capacity)
     other = {key for key, value in settings.to_json().items() if found.get(key) != value}
+    back = ", which brings back the documents that were removed from it" if finished and manifest.removed else ""
     if state is not None and not finished and other <= _free(state, settings):
         state.settings = settings
         state.write(folder)
         return state
     if other:
         what = f"{'an index' if finished else 'an unfinished build'} of other settings ({', '.join(sorted(other))} differ)"
-        raise BuildError(f"{folder} holds {what}: choose another folder, or throw it away with --restart")
+        raise BuildError(f"{folder} holds {what}: choose another folder, or throw it away with --restart{back}")
     if finished:
-        log.warning("%s is finished already: no input was read; --restart builds it anew", folder)
+        log.warning("%s is finished already: no input was read; --restart builds it anew%s", folder, back)
         remove(folder / BUILD_STATE)
         return None
     return state

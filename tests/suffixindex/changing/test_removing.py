@@ -324,6 +324,18 @@ def test_the_same_numbers_are_not_removed_twice(index: Path, caplog: pytest.LogC
     assert [si.open(index).text(number) for number in range(3)] == ["the cat sat", "", "a dog flew over the bird"]
 
 
+def test_who_builds_again_is_told_of_what_was_removed(index: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    corpus = tmp_path / "a.jsonl"
+    si.remove(index, holding=["jane roe"], **QUIET)
+    with pytest.raises(si.BuildError, match=r"or throw it away with --restart, which brings back the documents that were removed"):
+        si.build(corpus, index, tokenizer="words", **BUILD)
+    si.build(corpus, tmp_path / "bytes", tokenizer="bytes", **BUILD)
+    si.remove(tmp_path / "bytes", holding=["jane roe"], **QUIET)
+    si.build(corpus, tmp_path / "bytes", tokenizer="bytes", **BUILD)
+    assert "--restart builds it anew, which brings back the documents that were removed from it" in caplog.text
+    assert si.open(tmp_path / "bytes").count("jane") == 0
+
+
 def test_inputs_do_not_bring_back_what_was_removed(index: Path, caplog: pytest.LogCaptureFixture) -> None:
     si.remove(index, holding="jane", **QUIET)
     si.append(index, index.parent / "a.jsonl", **QUIET)
