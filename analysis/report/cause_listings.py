@@ -1,13 +1,13 @@
 """The report's tables of causes: planted doses, counterfactuals, influence, prompts."""
 
-import math
 from collections.abc import Sequence
 
 from analysis.report.causes import GROUPS
-from analysis.report.listings import EXAMPLES, MODEL, PAIRS, SIZE, TASK, Listing, estimate, listing, text_column
-from analysis.report.numbers import number, p_value
+from analysis.report.listings import EXAMPLES, METRIC, MODEL, PAIRS, SIZE, TASK, Listing, P, Q, estimate, listing, text_column
+from analysis.report.numbers import number
 from analysis.report.selection import METRICS, Row, model_label, named
 
+RESPONSE = text_column("response", lambda row: named(METRICS, row["response"]))
 DOSE = "planted documents"
 """In place of a model, where counterfactual memorization is held against the dose."""
 
@@ -21,7 +21,7 @@ def doses(rows: Sequence[Row]) -> Listing:
             MODEL,
             SIZE,
             text_column("planted documents", lambda row: f"{row['documents']:,}", True),
-            text_column("response", lambda row: named(METRICS, row["response"])),
+            RESPONSE,
             estimate("mean [interval]"),
             EXAMPLES,
         ],
@@ -38,10 +38,10 @@ def dose_trends(rows: Sequence[Row]) -> Listing:
             TASK,
             MODEL,
             SIZE,
-            text_column("response", lambda row: named(METRICS, row["response"])),
+            RESPONSE,
             estimate("Spearman ρ [interval]"),
-            text_column("p", lambda row: p_value(row["p_value"]), True),
-            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            P,
+            Q,
             text_column("rising", lambda row: number(row["isotonic_share"]), True),
             text_column("fall", lambda row: number(row["largest_fall"]), True),
             text_column("doses", lambda row: row["num_doses"], True),
@@ -93,7 +93,7 @@ def prompt_scores(rows: Sequence[Row]) -> Listing:
             MODEL,
             SIZE,
             text_column("prompt for", lambda row: row["goal"]),
-            text_column("metric", lambda row: named(METRICS, row["metric"])),
+            METRIC,
             estimate("score [interval]"),
             EXAMPLES,
         ],
@@ -112,8 +112,8 @@ def agreement(rows: Sequence[Row]) -> Listing:
             ),
             SIZE,
             estimate("Spearman ρ [interval]"),
-            text_column("p", lambda row: p_value(row["p_value"]), True),
-            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            P,
+            Q,
             PAIRS,
             EXAMPLES,
         ],

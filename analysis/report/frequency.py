@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.report.by_size import lines_by_size
-from analysis.report.listings import EXAMPLES, MODEL, SIZE, TASK, Listing, N, estimate, listing, text_column
-from analysis.report.numbers import p_value
+from analysis.report.listings import EXAMPLES, METRIC, MODEL, SIZE, TASK, Listing, N, P, Q, estimate, listing, text_column
 from analysis.report.selection import METRICS, Row, distinct, named, picked
 from analysis.report.style import MARKERS, PALETTE, legend_below, panels, shifts, size_axis, title
 
@@ -50,11 +49,11 @@ def thresholds(rows: Sequence[Row]) -> Listing:
             text_column("documents", lambda row: "planted" if row["frequency"] == "planted" else "with an example's pairs"),
             MODEL,
             SIZE,
-            text_column("metric", lambda row: named(METRICS, row["metric"])),
+            METRIC,
             text_column("quantity", lambda row: QUANTITIES[row["quantity"]]),
             estimate("estimate [interval]"),
-            text_column("p", lambda row: p_value(row["p_value"]), True),
-            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            P,
+            Q,
             text_column("right", lambda row: f"{row['num_right']:,}", True),
             EXAMPLES,
         ],
@@ -70,10 +69,10 @@ def threshold_trends(rows: Sequence[Row]) -> Listing:
             TASK,
             N,
             text_column("documents", lambda row: "planted" if row["frequency"] == "planted" else "with an example's pairs"),
-            text_column("metric", lambda row: named(METRICS, row["metric"])),
+            METRIC,
             estimate("slope [interval]"),
-            text_column("p", lambda row: p_value(row["p_value"]), True),
-            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            P,
+            Q,
             text_column("models", lambda row: row["num_models"], True),
             EXAMPLES,
         ],

@@ -46,6 +46,11 @@ MODEL = text_column("model", model_label)
 SIZE = text_column("parameters", lambda row: short(row["num_parameters"]) if row["num_parameters"] > 0 else "?", True)
 N = text_column("n", lambda row: row["n"] or "any", True)
 PAIRS = text_column("pairs", lambda row: f"{row['num_pairs']:,}", True)
+CORPUS_MODEL = text_column("corpus model", lambda row: named(CORPUS_MODELS, row["corpus_model"]))
+STATISTIC = text_column("statistic", lambda row: named(STATISTICS, row["statistic"]))
+METRIC = text_column("metric", lambda row: named(METRICS, row["metric"]))
+P = text_column("p", lambda row: p_value(row["p_value"]), True)
+Q = text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True)
 EXAMPLES = text_column("examples", lambda row: f"{row['num_examples']:,}", True)
 
 
@@ -81,14 +86,14 @@ def correlations(rows: Sequence[Row]) -> Listing:
             TASK,
             N,
             text_column("γ", lambda row: number(row["gamma"]), True),
-            text_column("corpus model", lambda row: named(CORPUS_MODELS, row["corpus_model"])),
+            CORPUS_MODEL,
             text_column("pairs of", lambda row: PAIR_SETS[row["pair_set"]]),
             MODEL,
             SIZE,
-            text_column("statistic", lambda row: named(STATISTICS, row["statistic"])),
+            STATISTIC,
             estimate("estimate [interval]"),
-            text_column("p", lambda row: p_value(row["p_value"]), True),
-            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            P,
+            Q,
             PAIRS,
             EXAMPLES,
         ],
@@ -106,7 +111,7 @@ def differences(rows: Sequence[Row]) -> Listing:
             text_column("less that of", lambda row: named(CORPUS_MODELS, row["against"])),
             MODEL,
             SIZE,
-            text_column("statistic", lambda row: named(STATISTICS, row["statistic"])),
+            STATISTIC,
             estimate("difference [interval]"),
             PAIRS,
             EXAMPLES,
@@ -123,11 +128,11 @@ def trends(rows: Sequence[Row]) -> Listing:
         [
             TASK,
             N,
-            text_column("corpus model", lambda row: named(CORPUS_MODELS, row["corpus_model"])),
-            text_column("statistic", lambda row: named(STATISTICS, row["statistic"])),
+            CORPUS_MODEL,
+            STATISTIC,
             estimate("slope [interval]"),
-            text_column("p", lambda row: p_value(row["p_value"]), True),
-            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            P,
+            Q,
             text_column("models", lambda row: row["num_models"], True),
             PAIRS,
             EXAMPLES,
@@ -146,10 +151,10 @@ def priors(rows: Sequence[Row]) -> Listing:
             MODEL,
             SIZE,
             text_column("of", lambda row: PRIORS[row["compared"]]),
-            text_column("statistic", lambda row: named(STATISTICS, row["statistic"])),
+            STATISTIC,
             estimate("estimate [interval]"),
-            text_column("p", lambda row: p_value(row["p_value"]), True),
-            text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True),
+            P,
+            Q,
             PAIRS,
             EXAMPLES,
         ],
@@ -165,7 +170,7 @@ def task_scores(rows: Sequence[Row]) -> Listing:
             TASK,
             MODEL,
             SIZE,
-            text_column("metric", lambda row: named(METRICS, row["metric"])),
+            METRIC,
             estimate("score [interval]"),
             EXAMPLES,
         ],
@@ -182,7 +187,7 @@ def performance(rows: Sequence[Row]) -> Listing:
             N,
             MODEL,
             SIZE,
-            text_column("metric", lambda row: named(METRICS, row["metric"])),
+            METRIC,
             text_column("documents", lambda row: f"[{edge(row['bin_low'])}, {edge(row['bin_high'])})", True),
             estimate("score [interval]"),
             EXAMPLES,

@@ -7,8 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,6 +23,7 @@ from suffixindex.corpus.sources import resolve
 from suffixindex.remote import http, problems, reading
 from tests.helpers.http_server import Server, serving
 from tests.helpers.reading import RECORDS, as_rows, jsonl, pack, read
+from tests.suffixindex.corpus.test_formats import tarred, zipped
 
 pytest.importorskip("fsspec", reason="the extra remote is not installed")
 pytest.importorskip("aiohttp", reason="the extra remote is not installed")
@@ -78,24 +77,6 @@ def arrow(records: list[Any]) -> bytes:
     rows = pyarrow.Table.from_pylist(records)
     with pyarrow.ipc.new_file(stream, rows.schema) as writer:
         writer.write_table(rows, 300)
-    return stream.getvalue()
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return stream.getvalue()
-
-
-def tarred(members: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
     return stream.getvalue()
 
 
