@@ -12,17 +12,29 @@ from suffixindex.kernels.jit import helper, kernel
 NEWLINE = 10
 ASCII_LIMIT = 0x80
 SPACE = 0xFFFFFFFF  # in the folding table: this character stands between words
+FOLDED_BYTES, SPARE = 2, 8  # of a pool: lower case is at most half as long again (U+023A), and a newline
 HASH_SEED = np.uint64(14695981039346656037)
 HASH_PRIME = np.uint64(1099511628211)
 
 
 @helper
+def _mixed(value, byte):
+    """FNV-1a."""
+    return (value ^ np.uint64(byte)) * HASH_PRIME
+
+
+@helper
+def _hashed(value):
+    """The high bits mixed into the low ones, which pick the slot."""
+    return value ^ (value >> np.uint64(29))
+
+
+@helper
 def _hash(pool, start, stop):
-    """FNV-1a of ``pool[start:stop]``, its high bits mixed into the low ones that pick the slot."""
     value = HASH_SEED
     for i in range(start, stop):
-        value = (value ^ np.uint64(pool[i])) * HASH_PRIME
-    return value ^ (value >> np.uint64(29))
+        value = _mixed(value, pool[i])
+    return _hashed(value)
 
 
 @helper
@@ -95,13 +107,6 @@ def intern_words(count, new_starts, new_hashes, new_pool, words, slots, hashes, 
 
 
 @helper
-def _copy(source, count, target):
-    """Not by slices, whose error messages are compiled too."""
-    for i in range(count):
-        target[i] = source[i]
-
-
-@helper
 def _decode(text, i):
     """(code point, bytes) of the valid UTF-8 sequence at ``i``."""
     byte = np.uint32(text[i])
@@ -139,69 +144,66 @@ def _append(pool, at, code):
 
 
 @kernel
-def split_words(text, document_offsets, folding, ids, lengths):
+def split_words(text, document_offsets, folding, state, slots, hashes, starts, pool, ids, ends):
     """Number the words of documents ``text[document_offsets[d] : document_offsets[d + 1]]``, valid UTF-8, by first occurrence.
 
-    ``folding`` maps a code point to its lower case, or to ``SPACE``; code points beyond it stand for themselves. Fills
-    ``ids`` (room for a word every second byte) and ``lengths`` (words of each document).
-    Returns (tokens, words, hashes, starts, pool), these three with room for more. O(bytes).
+    ``folding`` maps a code point to its lower case, or to ``SPACE``; code points beyond it stand for themselves. Fills a word
+    table, ``ids`` (room for a word every second byte) and ``ends`` (words up to the end of each document). ``state`` is (document,
+    byte, tokens, words), at first zeros. Returns whether all is done; if not, the table needs room to go on: for a word, and in its
+    pool ``FOLDED_BYTES`` for each byte of the rest of the document and ``SPARE``. O(bytes).
+
+    It takes no arrays but its arguments: those that it made would have their references counted, an atomic operation a word each.
     """
-    slots = np.empty(1 << 12, np.uint32)
-    slots[:] = 0
-    hashes = np.empty(1 << 11, np.uint64)
-    starts = np.empty((1 << 11) + 1, np.int64)
-    starts[0] = 0
-    pool = np.empty(len(text) // 4 + 64, np.uint8)
-    words = 0
-    tokens = 0
-    for document in range(len(document_offsets) - 1):
-        i = document_offsets[document]
+    document, i, tokens, words = state
+    limit = len(hashes)
+    while document < len(document_offsets) - 1:
         end = document_offsets[document + 1]
-        first = tokens
         while i < end:
-            # the word is written where it will stay if it is new; lower case is at most half as long again (U+023A)
+            # the word is written where it will stay if it is new
             at = starts[words]
-            if at + 2 * (end - i) + 8 > len(pool):
-                grown = np.empty(2 * len(pool) + 2 * (end - i) + 8, np.uint8)
-                _copy(pool, at, grown)
-                pool = grown
-            word_hash = HASH_SEED
+            if words == limit or at + FOLDED_BYTES * (end - i) + SPARE > len(pool):
+                state[0], state[1], state[2], state[3] = document, i, tokens, words
+                return False
             stop = at
+            value = HASH_SEED
             while i < end:
+                code = np.uint32(text[i])
+                if code < ASCII_LIMIT:
+                    i += 1
+                    code = folding[code]
+                    if code == SPACE:
+                        break
+                    pool[stop] = code
+                    stop += 1
+                    value = _mixed(value, code)
+                    continue
                 code, size = _decode(text, i)
                 i += size
                 if code < len(folding):
                     code = folding[code]
                     if code == SPACE:
                         break
+                written = stop
                 stop = _append(pool, stop, code)
+                for k in range(written, stop):
+                    value = _mixed(value, pool[k])
             if stop == at:
                 continue
             pool[stop] = NEWLINE
             stop += 1
-            word_hash = _hash(pool, at, stop)
+            word_hash = _hashed(_mixed(value, NEWLINE))
             slot = _find(word_hash, pool, at, stop, slots, hashes, starts, pool)
             if slots[slot] == 0:
                 slots[slot] = words + 1
                 hashes[words] = word_hash
                 words += 1
                 starts[words] = stop
-                if words == len(hashes):
-                    more_hashes = np.empty(2 * words, np.uint64)
-                    _copy(hashes, words, more_hashes)
-                    hashes = more_hashes
-                    more_starts = np.empty(2 * words + 1, np.int64)
-                    _copy(starts, words + 1, more_starts)
-                    starts = more_starts
-                    slots = np.empty(4 * words, np.uint32)
-                    slots[:] = 0
-                    _place(words, slots, hashes)
-                ids[tokens] = words - 1
-            else:
-                ids[tokens] = slots[slot] - 1
+            ids[tokens] = slots[slot] - 1
             tokens += 1
-        lengths[document] = tokens - first
-    return tokens, words, hashes, starts, pool
+        ends[document] = tokens
+        document += 1
+    state[0], state[1], state[2], state[3] = document, i, tokens, words
+    return True
 
 
 @kernel

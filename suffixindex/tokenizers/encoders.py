@@ -23,8 +23,9 @@ from suffixindex.tokenizers.hub import TOKENIZER_FILE
 from suffixindex.tokenizers.words import VOCABULARY, VOCABULARY_FILES
 
 if TYPE_CHECKING:
-    from suffixindex.tokenizers.splitting import SplitWords, WordList
+    from suffixindex.tokenizers.splitting import SplitWords
     from suffixindex.tokenizers.vocabulary import KnownWords
+    from suffixindex.tokenizers.word_table import WordList
 
 log = logging.getLogger(__name__)
 
@@ -321,7 +322,7 @@ class WordEncoder:
             content = path.read_bytes()[:checkpoint] if path.exists() else b""
             if len(content) < checkpoint or not content.endswith(b"\n"):
                 raise FormatError(f"{path} is shorter than when the build was interrupted: start anew with --restart")
-        self._words = VocabularyBuilder.restore(content)
+        self._words = VocabularyBuilder(content)
 
     def encode(self, texts: list[str]) -> InWords:
         from suffixindex.tokenizers.splitting import split_batch

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.tokenizers.word_table import WordList, WordTable
+
 FOLDING_LIMIT = 0x20000  # beyond lie only ideographs, tags and private use: no case, no punctuation
 CONTEXTUAL_CASE = "\u03a3\u0130"  # lower case depends on the neighbours (final sigma), or is two characters
 
@@ -32,14 +34,6 @@ def _folding() -> NDArray[np.uint32]:
     return table
 
 
-class WordList(NamedTuple):
-    """Distinct words: word i is ``pool[starts[i] : starts[i + 1]]``, its newline included."""
-
-    hashes: NDArray[np.uint64]
-    starts: NDArray[np.int64]
-    pool: NDArray[np.uint8]
-
-
 class SplitWords(NamedTuple):
     """A batch of documents in numbers of its own, and the words that these mean."""
 
@@ -50,19 +44,24 @@ class SplitWords(NamedTuple):
 
 def split_batch(texts: Sequence[str]) -> SplitWords:
     """Split texts into words, numbered by first occurrence within the batch. Any thread; O(bytes)."""
-    from suffixindex.kernels.words import split_words
+    from suffixindex.kernels.words import FOLDED_BYTES, SPARE, split_words
 
     encoded = [_encode(text) for text in texts]
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum([len(content) for content in encoded], out=offsets[1:])
     text = np.frombuffer(b"".join(encoded), np.uint8)
     ids = np.empty(len(text) // 2 + len(texts) + 1, np.uint32)
-    lengths = np.empty(len(texts), np.int64)
+    ends = np.empty(len(texts), np.int64)
+    table = WordTable(len(text) // 4)
+    state = np.zeros(4, np.int64)
     with np.errstate(over="ignore"):  # hashes wrap around; without the JIT that would be a warning
-        tokens, words, hashes, starts, pool = split_words(text, offsets, _folding(), ids, lengths)
-    return SplitWords(
-        ids[:tokens], lengths, WordList(hashes[:words].copy(), starts[: words + 1].copy(), pool[: starts[words]].copy())
-    )
+        while not split_words(text, offsets, _folding(), state, *table.arrays, ids, ends):
+            document, place, _, table.num_words = state.tolist()
+            rest = int(offsets[document + 1]) - place
+            table.reserve(table.num_words + 1, table.num_bytes + FOLDED_BYTES * rest + SPARE)
+    table.num_words = int(state[3])
+    hashes, starts, pool = table.words
+    return SplitWords(ids[: state[2]], np.diff(ends, prepend=0), WordList(hashes.copy(), starts.copy(), pool.copy()))
 
 
 def _encode(text: str) -> bytes:

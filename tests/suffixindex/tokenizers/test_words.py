@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 import suffixindex as si
 from suffixindex.tokenizers import splitting
-from suffixindex.tokenizers.splitting import FOLDING_LIMIT, WordList, normalize, split_batch
+from suffixindex.tokenizers.splitting import FOLDING_LIMIT, normalize, split_batch
 from suffixindex.tokenizers.vocabulary import KnownWords, VocabularyBuilder
+from suffixindex.tokenizers.word_table import WordList
 from suffixindex.tokenizers.words import VOCABULARY, Words
 from tests import oracle
 from tests.helpers import building
@@ -161,7 +162,7 @@ def test_a_restored_builder_goes_on_as_if_never_stopped(before: list[str], after
     builder = VocabularyBuilder()
     number([before], builder)
     saved = builder.num_bytes
-    restored = VocabularyBuilder.restore(bytes(builder.pool()))
+    restored = VocabularyBuilder(bytes(builder.pool()))
     assert restored.num_words == builder.num_words
     assert number([after], restored) == number([after], builder)
     assert bytes(restored.pool()) == bytes(builder.pool())
@@ -182,7 +183,7 @@ def test_tables_grow(batch_size: int, tmp_path: Path) -> None:
     place = {word: i + 1 for i, word in enumerate([*words, "new"])}
     assert [i for document in number(batches, builder) for i in document] == [place[word] for word in text]
     assert lines(builder) == ["", *words, "new"]
-    restored = VocabularyBuilder.restore(bytes(builder.pool()))
+    restored = VocabularyBuilder(bytes(builder.pool()))
     assert number([[f"{words[-1]} {words[0]} newer"]], restored) == [[len(words), 1, len(words) + 2]]
     (tmp_path / VOCABULARY).write_bytes(restored.pool())
     restored.write_lookup(tmp_path)

@@ -1,0 +1,76 @@
+"""Distinct words and the table that finds them: what ``kernels.words`` fills, in arrays that grow here."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SLOTS = 1 << 12
+
+
+class WordList(NamedTuple):
+    """Distinct words: word i is ``pool[starts[i] : starts[i + 1]]``, its newline included."""
+
+    hashes: NDArray[np.uint64]
+    starts: NDArray[np.int64]
+    pool: NDArray[np.uint8]
+
+
+class WordTable:
+    """Words in the order in which they were entered. Memory: some 24 bytes a word beside its own."""
+
+    def __init__(self, num_bytes: int) -> None:
+        """Empty, with room for so many bytes of words."""
+        self.num_words = 0
+        self._slots = np.zeros(SLOTS, np.uint32)
+        self._hashes = np.empty(SLOTS // 2, np.uint64)
+        self._starts = np.zeros(SLOTS // 2 + 1, np.int64)
+        self._pool = np.empty(num_bytes, np.uint8)
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint8]]:
+        """Slots, hashes, starts and pool, as the kernels take them; others after :meth:`reserve`."""
+        return self._slots, self._hashes, self._starts, self._pool
+
+    @property
+    def num_bytes(self) -> int:
+        return int(self._starts[self.num_words])
+
+    @property
+    def words(self) -> WordList:
+        """The words so far, in this table's own arrays."""
+        return WordList(self._hashes[: self.num_words], self._starts[: self.num_words + 1], self._pool[: self.num_bytes])
+
+    def reserve(self, words: int, num_bytes: int) -> None:
+        """Make room for so many words in all, of so many bytes; at least twice what there was, where that is not enough."""
+        self._pool = grown(self._pool, num_bytes)
+        self._hashes = grown(self._hashes, words)
+        self._starts = grown(self._starts, len(self._hashes) + 1)
+        if 2 * words > len(self._slots):
+            from suffixindex.kernels.words import place_words
+
+            self._slots = np.zeros(1 << (2 * words - 1).bit_length(), np.uint32)
+            place_words(self.num_words, self._slots, self._hashes)
+
+    def load(self, words: WordList) -> None:
+        """Hold these words instead."""
+        self.num_words = 0
+        self._slots[:] = 0
+        count = len(words.hashes)
+        self.reserve(count, len(words.pool))
+        self._pool[: len(words.pool)] = words.pool
+        self._starts[: count + 1] = words.starts
+        self._hashes[:count] = words.hashes
+        self.num_words = count
+        from suffixindex.kernels.words import place_words
+
+        place_words(count, self._slots, self._hashes)
+
+
+def grown(array: NDArray[Any], length: int) -> NDArray[Any]:
+    """An array of at least a length, with the elements of another."""
+    if length <= len(array):
+        return array
+    longer = np.empty(max(length, 2 * len(array)), array.dtype)
+    longer[: len(array)] = array
+    return longer
