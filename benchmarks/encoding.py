@@ -2,9 +2,10 @@
 
     python -m benchmarks.encoding [--tokenizer FILE] [--megabytes 32] [--processes 1,2,4] [--kinds books,code,…] [--keep]
 
-Texts are made of what every machine has, this Python's own standard library and its tables of characters. Read, parsed,
-encoded and written as a build does it. Any number of processes must give the same ids. With a tokenizer of the
-GPT-2 or GPT-NeoX kind, a second one is made of it that splits as Llama 3's does.
+Texts are made of what every machine has: this Python's own standard library and, for other scripts, made-up words of their
+letters, as often as Zipf's law has them, without spaces. Read, parsed, encoded and written as a build does it, by N processes on N
+cores; the start of processes, up to the first megabyte, is no part of it. Any number of processes must give the same ids. With a
+tokenizer of the GPT-2 or GPT-NeoX kind, a second one is made of it that splits as Llama 3's does.
 """
 
 import argparse
@@ -12,11 +13,13 @@ import json
 import os
 import random
 import resource
+import string
 import sysconfig
 import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +34,8 @@ from suffixindex.corpus.sources import resolve
 from suffixindex.storage.format import shard_folder
 from suffixindex.tokenizers.encoders import choose_encoder
 
+FIRST_BYTES = team_settings.LARGE_BATCH_BYTES
+"""A batch here: rates are of what comes after the first."""
 LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -57,13 +62,21 @@ def source_text(size: int) -> str:
     return (text * (size // max(len(text), 1) + 1))[:size]
 
 
-def drawn(first: int, last: int, marks: str, size: int) -> str:
-    """Characters of a script, some much commoner than others, with its marks."""
+def drawn(characters: str, size: int) -> str:
+    """Characters in no order."""
+    return "".join(random.Random(0).choices(characters, k=size))
+
+
+def written(first: int, last: int, longest: int, marks: str, size: int) -> str:
+    """Words of a script of up to ``longest`` characters, one after the other, and a mark at every tenth."""
     generator = random.Random(0)
     characters = [chr(code) for code in range(first, last)]
     generator.shuffle(characters)
     weights = [1 / (place + 3) for place in range(len(characters))]
-    return "".join(generator.choices([*characters, *marks], [*weights, *[0.2] * len(marks)], k=size // 3))
+    words = ["".join(generator.choices(characters, weights, k=generator.randint(1, longest))) for _ in range(20_000)]
+    often = list(accumulate(1 / (place + 3) for place in range(len(words))))
+    drawn_words = generator.choices(words, cum_weights=often, k=2 * size // (3 * (longest + 1)))
+    return "".join(word + generator.choice(marks) if place % 10 == 9 else word for place, word in enumerate(drawn_words))
 
 
 def chat(text: str) -> str:
@@ -74,18 +87,19 @@ def cut(text: str, size: int) -> list[str]:
     return [text[start : start + size] for start in range(0, len(text), size)]
 
 
+CORES = sorted(os.sched_getaffinity(0))
 KINDS: dict[str, Callable[[int], list[str]]] = {
     "short pages": lambda size: cut(" ".join(source_text(size).split()), 4000),
     "books": lambda size: cut(" ".join(source_text(size).split()), 800_000),
     "chat logs": lambda size: cut(chat(source_text(size)), 100_000),
     "code": lambda size: cut(source_text(size), 20_000),
     "old German print": lambda size: cut(" ".join(source_text(size).split()).replace("s", "ſ"), 800_000),
-    "Chinese": lambda size: cut(drawn(0x4E00, 0x5E00, "，。\n", size), 100_000),
-    "Japanese": lambda size: cut(drawn(0x3041, 0x3097, "、。漢字\n", size), 100_000),
-    "Thai": lambda size: cut(drawn(0x0E01, 0x0E3B, " \n", size), 100_000),
+    "Chinese": lambda size: cut(written(0x4E00, 0x5E00, 3, "，。\n", size), 100_000),
+    "Japanese": lambda size: cut(written(0x3041, 0x3097, 5, "、。漢字\n", size), 100_000),
+    "Thai": lambda size: cut(written(0x0E01, 0x0E3B, 6, " \n", size), 100_000),
     "minified": lambda size: cut("".join(source_text(size).split()), 400_000),
-    "base64": lambda size: cut(drawn(0x41, 0x7B, "0123456789+/", 3 * size).replace("[", "A"), 100_000),
-    "one line": lambda size: [" ".join(source_text(size).split())],
+    "base64": lambda size: cut(drawn(string.ascii_letters + string.digits + "+/", size), 100_000),
+    "one line": lambda size: [source_text(2 * FIRST_BYTES), " ".join(source_text(size).split())],
 }
 
 
@@ -102,7 +116,8 @@ def llama_like(tokenizer: str, folder: Path) -> str:
 
 
 def measure(corpus: Path, tokenizer: str, processes: int) -> Rate:
-    """Encode a corpus once, with as many processes, or threads alone if one."""
+    """Encode a corpus once, with as many processes on as many cores; with one, by threads alone."""
+    os.sched_setaffinity(0, CORES[:processes])
     sources = resolve(corpus)
     encoder = choose_encoder(tokenizer)
     with tempfile.TemporaryDirectory() as name:
@@ -132,13 +147,13 @@ def measure(corpus: Path, tokenizer: str, processes: int) -> Rate:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokenizer", help="a tokenizer.json")
-    parser.add_argument("--megabytes", type=float, default=32.0)
-    parser.add_argument("--processes", default="1,2" if (os.cpu_count() or 1) < 4 else "1,2,4")
+    parser.add_argument("--megabytes", type=float, default=64.0)
+    parser.add_argument("--processes", default=",".join(str(1 << power) for power in range(len(CORES).bit_length())))
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--keep", action="store_true", help="put the figures into README.md and results/")
     arguments = parser.parse_args()
     team_settings.MUCH_BYTES = 0  # processes for little text too
-    team_settings.LARGE_BATCH_BYTES = team_settings.BATCH_BYTES  # many batches of little text
+    team_settings.BATCH_BYTES = FIRST_BYTES  # what processes take
     numbers = [int(number) for number in arguments.processes.split(",")]
     rows: list[list[Any]] = []
     with tempfile.TemporaryDirectory() as name:
@@ -162,7 +177,7 @@ def main() -> None:
                 print(*rows[-1], sep="  ", flush=True)
     if arguments.keep:
         save("encoding", {"megabytes": arguments.megabytes, "processes": numbers, "rows": rows})
-        header = ["corpus", "tokenizer", *("threads alone" if number == 1 else f"{number} processes" for number in numbers)]
+        header = ["corpus", "tokenizer", *("one core" if number == 1 else f"{number} cores" for number in numbers)]
         insert(ROOT / "benchmarks" / "README.md", "encoding", markdown(header, rows))
 
 

@@ -1,5 +1,6 @@
 """Text cut into words: the definition of a word, and many texts at a time in compiled code."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
@@ -12,6 +13,7 @@ from suffixindex.tokenizers.word_table import WordList, WordTable
 
 FOLDING_LIMIT = 0x20000  # beyond lie only ideographs, tags and private use: no case, no punctuation
 CONTEXTUAL_CASE = "\u03a3\u0130"  # lower case depends on the neighbours (final sigma), or is two characters
+_CONTEXTUAL_CASE, _SPACE = re.compile(f"[{CONTEXTUAL_CASE}]"), re.compile(r"\s")
 
 
 def normalize(text: str) -> str:
@@ -66,5 +68,21 @@ def split_batch(texts: Sequence[str]) -> SplitWords:
 
 def _encode(text: str) -> bytes:
     if not text.isascii() and any(character in text for character in CONTEXTUAL_CASE):
-        text = normalize(text)
+        text = _without_contextual_case(text)
     return text.encode()
+
+
+def _without_contextual_case(text: str) -> str:
+    """The text, normalized between the spaces around each character of contextual case: no context goes beyond a space."""
+    parts: list[str] = []
+    done = 0
+    for match in _CONTEXTUAL_CASE.finditer(text):
+        if (start := match.start()) < done:
+            continue
+        space = _SPACE.search(text, start)
+        stop = space.start() if space else len(text)
+        while start > done and not text[start - 1].isspace():
+            start -= 1
+        parts += text[done:start], normalize(text[start:stop])
+        done = stop
+    return "".join([*parts, text[done:]])

@@ -142,6 +142,18 @@ def test_only_the_characters_named_so_have_a_lower_case_that_a_table_cannot_hold
                 assert character in splitting.CONTEXTUAL_CASE, hex(code)
 
 
+def test_no_case_depends_on_what_is_beyond_a_space() -> None:
+    for space in filter(str.isspace, map(chr, range(sys.maxunicode + 1))):
+        for text in ("AΣ", "Σ", "İ", "AΣ.", "A.Σ"):
+            assert normalize(f"{text}{space}{text}{space}A") == f"{normalize(text)}{space}{normalize(text)}{space}a"
+
+
+@given(st.text("aAΣİσ.\u0301\u00ad\u200b \n\x1f", max_size=30))
+def test_stretches_of_contextual_case(text: str) -> None:
+    assert split_batch([text]).lengths.tolist() == [len(normalize(text).split())]
+    assert text_of(split_batch([text]).words) == list(dict.fromkeys(normalize(text).split()))
+
+
 # ---- the growing vocabulary --------------------------------------------------------------------------------------
 
 
