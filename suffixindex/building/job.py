@@ -1,7 +1,8 @@
 """A build under way, and how one machine does it: encode the corpus into shards, then sort them one after the other."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,13 @@ from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import STDIN, Source
 from suffixindex.errors import BuildError, CorpusError
 from suffixindex.gpu_sort.device import shards_at_once
-from suffixindex.storage.format import SHARD_MARKER, WORK, ShardEntry, shard_folder, token_type
+from suffixindex.storage.format import SHARD_MARKER, TOKEN_TYPES, WORK, ShardEntry, separator_of, shard_folder, token_type
 from suffixindex.system.memory import peak_memory
 from suffixindex.system.parallel import in_order
 from suffixindex.system.progress import Bar
 from suffixindex.tokenizers.encoders import Encoder
+
+LITTLE_BYTES = 1 << 20
 
 
 @dataclass
@@ -112,7 +115,7 @@ def _encode(job: Job, checkpoint_seconds: float) -> None:
     capacity, kept = state.settings.shard_capacity, job.options.keep_metadata
     writer = TokenWriter(job.folder, encoder.token_type, capacity, kept, written)
     team = Team(job.threads, Spread(job.processes, job.folder, job.engine))
-    with encoding_bar(job.sources, counts, job.show_progress) as bar:
+    with _sort_loading(job), encoding_bar(job.sources, counts, job.show_progress) as bar:
         counts = encode_corpus(
             job.sources,
             encoder,
@@ -130,6 +133,22 @@ def _encode(job: Job, checkpoint_seconds: float) -> None:
     job.encoded(shards, counts)
     clock.lap()
     state.write(job.folder)
+
+
+@contextmanager
+def _sort_loading(job: Job) -> Iterator[None]:
+    """Load the sort meanwhile, unless there is little to sort, or its type is not known yet."""
+    encoder = job.encoder
+    if sum(source.bytes or LITTLE_BYTES for source in job.sources) < LITTLE_BYTES or encoder.entry["kind"] == "words":
+        yield
+        return
+    from suffixindex.suffix_sort.devices import load
+
+    dtype, separator = TOKEN_TYPES[encoder.token_type], separator_of(encoder.token_type)
+    with ThreadPoolExecutor(1, "load") as pool:
+        loading = pool.submit(load, dtype, encoder.vocabulary_size, separator)
+        yield
+        loading.result()
 
 
 def _sort(job: Job) -> list[ShardEntry]:

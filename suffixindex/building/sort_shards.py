@@ -4,9 +4,6 @@ import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from suffixindex.building.state import ShardSize
 from suffixindex.errors import FormatError
@@ -56,14 +53,13 @@ def sort_shard(
     names = [tokens_path.name, DOCUMENT_OFFSETS]
     if (folder / METADATA).exists():
         names += [METADATA, METADATA_OFFSETS]
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(1 + threads) as pool:  # one waits for the disk
+        writing = pool.submit(write_array, folder / SUFFIX_ARRAY, array)
         columns = pool.submit(write_columns, folder) if METADATA in names else None
         hashes = {name: pool.submit(hash_file, folder / name) for name in names if name not in files}
-        arrays: dict[str, NDArray[Any]] = {
-            SUFFIX_ARRAY: array,
-            **lookup_tables(tokens, array, map_array(folder / DOCUMENT_OFFSETS, "<u8"), vocabulary_size),
-        }
-        written = {name: FileEntry(*write_array(folder / name, content)) for name, content in arrays.items()}
+        tables = lookup_tables(tokens, array, map_array(folder / DOCUMENT_OFFSETS, "<u8"), vocabulary_size)
+        written = {SUFFIX_ARRAY: FileEntry(*writing.result())}
+        written |= {name: FileEntry(*write_array(folder / name, content)) for name, content in tables.items()}
         files |= {name: FileEntry(*future.result()) for name, future in hashes.items()}
         written |= columns.result() if columns is not None else {}
     entry = ShardEntry(size.documents, size.length, {**{name: files[name] for name in names}, **written})

@@ -6,13 +6,13 @@ doubtful in a text goes to the reference, with as much around it as must (``cuts
 build (``guard``).
 """
 
-import json
 import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from suffixindex.errors import TokenizerError
@@ -178,7 +178,7 @@ class BatchTokenizer(HuggingFaceTokenizer):
         except ImportError:
             return None, f"{REFERENCE} is used: {FAST} is not installed (pip install 'suffixindex[hf]')"
         content = self.reference.to_str()  # what the reference understood, not what a lenient file says
-        pipeline = json.loads(content)
+        pipeline = orjson.loads(content)
         reason = unsupported(pipeline)
         if reason is None:
             try:

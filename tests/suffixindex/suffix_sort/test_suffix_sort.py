@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from suffixindex.kernels import jit
 from suffixindex.suffix_sort import devices, doubling
 from suffixindex.suffix_sort.check import check_suffix_array
 from suffixindex.suffix_sort.divsufsort import divsufsort_suffix_array
@@ -303,3 +304,19 @@ def test_what_is_compiled_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sort.is_compiled(tokens, 255)
     monkeypatch.setattr(ties, "refine_ties", numba.njit(lambda text: text))
     assert not sort.is_compiled(tokens, 255)
+
+
+@needs_jit
+@pytest.mark.parametrize(("dtype", "vocabulary_size"), [(np.uint8, 256), (np.uint16, 1000), (np.uint32, 100_000)])
+def test_what_is_loaded_beforehand_is_what_a_corpus_takes(
+    monkeypatch: pytest.MonkeyPatch, dtype: type[np.unsignedinteger], vocabulary_size: int
+) -> None:
+    separator = int(np.iinfo(dtype).max)
+    once = np.arange(min(vocabulary_size, separator), dtype=dtype)
+    tokens = np.concatenate([once, np.random.default_rng(0).integers(0, 200, 1 << 16, dtype), once])
+    suffix_array(tokens, separator=separator)
+    compiled: list[bool] = []
+    monkeypatch.setattr(jit, "COMPILING", [compiled.append])
+    devices.load(np.dtype(dtype), vocabulary_size, separator)
+    suffix_array(tokens, separator=separator)
+    assert compiled == []
