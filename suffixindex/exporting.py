@@ -18,7 +18,7 @@ from suffixindex.errors import BuildError, SuffixIndexError
 from suffixindex.index import SuffixIndex
 from suffixindex.storage.files import IO_BYTES, make_folder, move_folder, remove, write_blocks
 from suffixindex.storage.shard import Shard
-from suffixindex.suffix_sort.sort import suffix_array
+from suffixindex.suffix_sort.devices import suffix_array
 from suffixindex.system.exact_json import dumps
 from suffixindex.system.memory import cpu_count
 

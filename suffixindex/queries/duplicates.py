@@ -92,7 +92,7 @@ def find_duplicates(local: LocalShards, min_length: int, limit: int | None, orde
     if not len(stretches.tokens):
         return Duplicates([], 0, 0)
     from suffixindex.kernels.duplicates import count_repeated, find_repeats, permuted_lcp
-    from suffixindex.suffix_sort.sort import suffix_array
+    from suffixindex.suffix_sort.devices import suffix_array
     from suffixindex.system.memory import MAX_TOKENS
 
     if len(stretches.tokens) > MAX_TOKENS:
@@ -328,7 +328,7 @@ def _like_fresh(
 def _covered(tokens: NDArray[np.unsignedinteger[Any]], length: int, separator: int, threads: int) -> NDArray[np.bool_]:
     """Whether each token lies in a window that occurs further to the left, and beyond its first occurrence."""
     from suffixindex.kernels.duplicates import permuted_lcp
-    from suffixindex.suffix_sort.sort import suffix_array
+    from suffixindex.suffix_sort.devices import suffix_array
     from suffixindex.system.memory import MAX_TOKENS
 
     if len(tokens) > MAX_TOKENS:
