@@ -262,8 +262,8 @@ def test_text_is_encoded_for_every_question(haiku: tuple[si.SuffixIndex, si.Suff
     assert [match.metadata for match in words.documents("silence")] == [{"verse": 3}]
     assert [match.line for match in characters.sample_documents("pond", 5, seed=0)] == [1, 2]
     assert words.document(1).path.endswith("haiku.jsonl")
-    line = words.concordance("jumps into", width=2)[0]
-    assert [words.decode(part) for part in line[2:]] == ["a frog", "jumps into", "the pond"]
+    _, _, *parts = words.concordance("jumps into", width=2)[0]
+    assert [words.decode(part) for part in parts] == ["a frog", "jumps into", "the pond"]
 
 
 def test_text_and_ids_mix_in_a_batch(haiku: tuple[si.SuffixIndex, si.SuffixIndex]) -> None:

@@ -71,7 +71,7 @@ def opened(folder: Path, corpus: Corpus) -> si.SuffixIndex:
     """An index of infini-gram, of version 4 or 5."""
     parts = cut(corpus.documents, corpus.shards)
     other.write_infinigram(folder, parts, corpus.token_type, mirrored=corpus.mirrored, pointer_bytes=corpus.pointer_bytes)
-    return si.open(folder, reversed=corpus.mirrored, token_dtype=corpus.token_type)
+    return si.open(folder, reversed=corpus.mirrored, token_type=corpus.token_type)
 
 
 @st.composite
@@ -129,8 +129,8 @@ def test_occurrences(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]]) 
             ]
             for ngram in ngrams:
                 found = [
-                    (line.document_id, line.offset, *(part.tolist() for part in line[2:]))
-                    for line in index.concordance(ngram, 2, None)
+                    (document, offset, *(part.tolist() for part in parts))
+                    for document, offset, *parts in index.concordance(ngram, 2, None)
                 ]
                 lines = oracle.concordance(documents, ngram, 2, separator)
                 assert found == lines
@@ -162,7 +162,7 @@ def test_together(new_folder: Folder, drawn: Corpus, data: st.DataObject) -> Non
     ngram = pair[0][0]
     lines = [(2 * line[0], line[1], *line[2:]) for line in oracle.concordance(some, ngram, 2, drawn.separator)]
     found = index.concordance(ngram, 2, None, where=kept)
-    assert [(line[0], line[1], *(part.tolist() for part in line[2:])) for line in found] == lines
+    assert [(document, offset, *(part.tolist() for part in parts)) for document, offset, *parts in found] == lines
     assert index.count(ngram, where=kept) == oracle.count(some, ngram, drawn.separator)
     if ngram[-1:] != [drawn.separator]:
         following = index.next_distribution(ngram, where=kept)
@@ -182,8 +182,10 @@ def test_texts_and_the_whole_corpus(new_folder: Folder, drawn: Corpus, data: st.
         assert list(zip(found.lengths.tolist(), found.counts.tolist(), strict=True)) == oracle.longest_matches(documents, ids)
     for scores, ids in zip(index.scores(texts), texts, strict=True):
         expected = [oracle.infgram(documents, ids[:i], token, separator) for i, token in enumerate(ids)]
-        assert list(zip(*(part.tolist() for part in scores[-3:]), strict=True)) == expected
-    assert index.infgram(text, text[0])[1:] == oracle.infgram(documents, text, text[0], separator)
+        parts = scores.suffix_lengths, scores.context_counts, scores.ngram_counts
+        assert list(zip(*(part.tolist() for part in parts), strict=True)) == expected
+    _, *infgram = index.infgram(text, text[0])
+    assert tuple(infgram) == oracle.infgram(documents, text, text[0], separator)
     assert [(span.start, span.stop) for span in index.spans(text)] == oracle.maximal_spans(documents, text)
     for n in (1, 2, 3):
         assert index.top_ngrams(n, 4) == oracle.top_ngrams(documents, n, 4)
@@ -210,7 +212,7 @@ def test_language_models(new_folder: Folder, drawn: Corpus, data: st.DataObject)
     small = [[[drawn.alphabet.index(token) for token in document] for document in part] for part in parts]
     documents = [document for part in small for document in part]
     other.write_infinigram(folder, small, drawn.token_type, mirrored=drawn.mirrored)
-    index = si.open(folder, reversed=drawn.mirrored, token_dtype=drawn.token_type, vocabulary_size=4)
+    index = si.open(folder, reversed=drawn.mirrored, token_type=drawn.token_type, vocabulary_size=4)
     text = data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=4))
     backoff = StupidBackoff(index, 3).score(text)[-1]
     assert backoff == pytest.approx(oracle.stupid_backoff(documents, 3, 0.4, index.separator, text[:-1], text[-1]))
@@ -350,9 +352,9 @@ def test_a_width_that_files_leave_open_is_asked_for(tmp_path: Path) -> None:
     other.write_infinigram(folder, [[[], [], [], []]], "u16", pointer_bytes=2)
     with pytest.raises(si.FormatError, match=r"u8 or u16.*--token-dtype"):
         si.open(folder)
-    assert si.open(folder, token_dtype="u16").num_documents == 4
+    assert si.open(folder, token_type="u16").num_documents == 4
     with pytest.raises(si.FormatError, match="do not fit u32"):
-        si.open(folder, token_dtype="u32")
+        si.open(folder, token_type="u32")
 
 
 def test_answers_go_to_the_cache_where_an_index_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
