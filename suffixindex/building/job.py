@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from suffixindex.building.encode import encode_corpus, encoding_bar
-from suffixindex.building.linked import is_laid_out, link_tokens
 from suffixindex.building.sort_shards import sort_shard
 from suffixindex.building.state import BuildState, Checkpoint, Clock, Counts, DocumentRange, Encoded, EncodedParts, ShardSize
 from suffixindex.building.team import Spread, Team
+from suffixindex.building.token_file import is_laid_out, link_tokens
 from suffixindex.building.writer import TokenWriter
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import STDIN, Source

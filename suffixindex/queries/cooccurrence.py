@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from suffixindex.errors import QueryError
 from suffixindex.ngrams import Checked, Clause, NgramBatch, Query, aliases, join
 from suffixindex.patterns import CheckedPattern
-from suffixindex.queries.stamps import Stamps
+from suffixindex.queries.document_marks import Stamps
 from suffixindex.query_checker import QueryChecker
 from suffixindex.storage.shard import FEW, Interval, Shard
 from suffixindex.system.parallel import in_pieces

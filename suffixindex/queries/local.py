@@ -12,11 +12,11 @@ from suffixindex.ngrams import Checked, NgramBatch, join
 from suffixindex.patterns import CheckedPattern
 from suffixindex.queries import patterns
 from suffixindex.queries.cooccurrence import Questions, count_one, count_together, count_within, documents_of_all, documents_within
+from suffixindex.queries.document_marks import Stamps
 from suffixindex.queries.groups import DocumentGroups
 from suffixindex.queries.masked import count_kept, restrict
 from suffixindex.queries.matching import Matches
 from suffixindex.queries.shard_set import Clauses, Mask
-from suffixindex.queries.stamps import Stamps
 from suffixindex.results import NextTokens
 from suffixindex.storage.matches import Texts
 from suffixindex.storage.shard import Interval, Shard

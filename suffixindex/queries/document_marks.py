@@ -1,4 +1,4 @@
-"""Stamps: an array that kernels mark documents in without ever clearing it."""
+"""Documents that a question has seen: an array that kernels put stamps in, and never clear."""
 
 import threading
 
