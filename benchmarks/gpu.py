@@ -307,6 +307,34 @@ si.suffix_array(tokens, separator=2**{1} - 1, threads=2)
     return [subprocess.Popen([sys.executable, "-c", code.format(*one)], stderr=subprocess.DEVNULL, cwd=ROOT) for one in types]
 
 
+def start_seconds(device: torch.device) -> float:
+    """What a process's first sort takes beyond its second: importing torch, starting the device, loading its code."""
+    code = f"""
+import time
+started = time.perf_counter()
+import numpy as np, torch
+from suffixindex.gpu_sort.sort import sort_on_device
+tokens = (np.arange(100_000) % 251).astype(np.uint16)
+def sort():
+    sort_on_device(tokens, 2**16 - 1, torch.device({str(device)!r}), lambda: None)
+    return time.perf_counter()
+first = sort()
+print(first - started - (sort() - first))
+"""
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT).stdout)
+
+
+def break_even(results: dict[str, Any]) -> float | None:
+    """Tokens from which a GPU is faster, its start included: by the longest natural text that the CPU sorted too."""
+    rows = [row for row in results["rows"] if row["cpu_seconds"] and row["kind"] in ("natural", "spliced")]
+    start = results["machine"].get("start_seconds")
+    if not rows or start is None:
+        return None
+    row = max(rows, key=lambda row: row["tokens"])
+    saved = (row["cpu_seconds"] - row["wall_seconds"]) / row["tokens"]
+    return start / saved if saved > 0 else None
+
+
 def copy_bandwidth(device: torch.device) -> float:
     """Bytes read and written a second, of a large copy on the device."""
     source = torch.empty(1 << 31, dtype=torch.uint8, device=device).random_()
@@ -322,7 +350,7 @@ def copy_bandwidth(device: torch.device) -> float:
 
 def on_machine(device: torch.device) -> dict[str, Any]:
     resident = psutil.Process().memory_info().rss
-    facts: dict[str, Any] = {**machine(), "torch": torch.__version__, "device": str(device)}
+    facts: dict[str, Any] = {**machine(), "torch": torch.__version__, "device": str(device), "start_seconds": start_seconds(device)}
     if device.type == "cuda":
         torch.cuda.init()
         torch.zeros(1, device=device)
@@ -369,6 +397,8 @@ def publish(path: Path) -> None:
     save("gpu", {"measured_on": here, **results})
     cpu = f"{results['threads']} threads of {here['processor']}"
     note = f"One {here['device']}, torch {here['torch']}; the CPU's seconds are those of {cpu} in the same run."
+    if worth := break_even({"machine": here, **results}):
+        note += f" Started in {here['start_seconds']:.1f} s: worth it from {worth / 1e6:,.0f} M tokens on."
     insert(ROOT / "benchmarks" / "README.md", "gpu", f"{table(results['rows'])}\n\n{note}")
 
 
@@ -422,6 +452,8 @@ def main() -> None:
     if options.long and time.perf_counter() - started < options.limit:
         one("long u8", lambda: long_text(raw, options.long, device), {"repeats": 1})
     print(table(results["rows"]))
+    if worth := break_even(results):
+        print(f"worth its start of {results['machine']['start_seconds']:.1f} s from {worth / 1e6:,.1f} M tokens on")
     return None
 
 
