@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from suffixindex.kernels.sort import codes as sort_codes
 from suffixindex.kernels.sort import induce as sort_induce
-from suffixindex.kernels.sort.codes import RankedText
+from suffixindex.suffix_sort.text import RankedText
 from suffixindex.system.parallel import Workers
 
 MAX_GROUPS = 254
@@ -107,7 +107,7 @@ class _Scan:
 
         def list_preceding(block: int, bounds: tuple[int, int]) -> int:
             work = self.suffix_array[lo:hi], self.positions[block], self.firsts[block], self.counts[block]
-            return int(sort_induce.list_preceding(self.text, *bounds, turn, self.turns, *work))
+            return int(sort_induce.list_preceding(self.text.ranks, *bounds, turn, self.turns, *work))
 
         taken = self.workers.run(list_preceding, enumerate(self.workers.blocks(hi - lo)))
         ends = cursors + np.cumsum(self.counts, axis=0, dtype=np.uint32)

@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.kernels.jit import is_ready
 from suffixindex.kernels.sort import codes as sort_codes
 from suffixindex.kernels.sort import cover as sort_cover
 from suffixindex.kernels.sort import partitions as sort_partitions
 from suffixindex.kernels.sort import ties as sort_ties
-from suffixindex.kernels.sort.codes import RankedText
 from suffixindex.suffix_sort.checked import check_out, checked_tokens
 from suffixindex.suffix_sort.induce import induce, plan_induction
-from suffixindex.suffix_sort.text import is_ready_for, rank_text
+from suffixindex.suffix_sort.text import RankedText, is_ready_for, rank_text
 from suffixindex.system.memory import cpu_count
 from suffixindex.system.parallel import Ranges, Workers
 
@@ -153,7 +153,8 @@ def suffix_array(
 
 def is_compiled(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None) -> bool:
     """Whether these tokens are sorted without compiling for a minute first. O(tokens log tokens)."""
-    return is_ready_for(tokens, separator, sort_ties.refine_ties)
+    refined = is_ready(sort_ties.refine_ties, np.empty(0, np.uint8))
+    return refined and is_ready_for(tokens, separator, sort_codes.scatter_records)
 
 
 class _Sort(NamedTuple):
@@ -167,11 +168,13 @@ class _Sort(NamedTuple):
     workers: Workers
     config: SortConfig
 
-    def refine(self, first: int, last: int, bits: int) -> int:
-        """Tell the ties of the partitions ``[first, last)`` apart, equal in ``bits`` code bits; returns how many stay."""
+    def refine(self, first: int, last: int) -> int:
+        """Tell the ties of the partitions ``[first, last)`` apart; returns how many stay."""
         lo, hi = self.partitions.offsets[[first, last]].tolist()
-        depth, block = sort_cover.MODULUS, self.config.block
-        return int(sort_ties.refine_ties(self.text, bits, depth, block, lo, hi, self.suffix_array, self.tied))
+        lanes, block = self.text.lanes, self.config.block
+        space = np.empty(block, np.uint64), np.empty(block, np.uint32), np.empty((block // 2 + sort_ties.SPLITS, 3), np.int64)
+        text, depth = self.text.ranks.view(np.uint8), sort_cover.MODULUS << lanes.shift
+        return int(sort_ties.refine_ties(text, lanes, depth, lo, hi, self.suffix_array, self.tied, *space))
 
 
 def _sort_by_depth(
@@ -201,12 +204,12 @@ def _sort_in_rounds(sort: _Sort, pieces: Ranges) -> int:
 
         def scatter(block: int, bounds: tuple[int, int], first: int = first, last: int = last, base: int = base) -> None:
             cursors = partitions.ends[block] - base
-            sort_codes.scatter_records(text, *bounds, partitions.bits, partitions.key_bits, first, last, cursors, records)
+            sort_codes.scatter_records(*text.coded, *bounds, partitions.bits, partitions.key_bits, first, last, cursors, records)
 
         def sort_unit(lo: int, hi: int, base: int = base) -> int:
             unit = records[partitions.offsets[lo] - base : partitions.offsets[hi] - base]
             sort_partitions.sort_partitions(partitions.offsets, lo, hi, unit, partitions.key_bits, sort.suffix_array, sort.tied)
-            return sort.refine(lo, hi, partitions.bits + partitions.key_bits)
+            return sort.refine(lo, hi)
 
         workers.run(scatter, enumerate(sort.blocks))
         units = _cut(partitions, first, last, share)
@@ -227,13 +230,13 @@ def _sort_in_place(sort: _Sort, large: Sequence[int]) -> int:
     def collect(block: int, bounds: tuple[int, int]) -> None:
         for partition in large:
             end = int(partitions.ends[block, partition])
-            sort_codes.collect_partition(text, *bounds, partitions.bits, partition, end, sort.suffix_array)
+            sort_codes.collect_partition(*text.coded, *bounds, partitions.bits, partition, end, sort.suffix_array)
 
     def refine(partition: int) -> int:
         lo, hi = partitions.offsets[[partition, partition + 1]].tolist()
         sort.tied[lo:hi] = 1
         sort.tied[lo] = 0
-        return sort.refine(partition, partition + 1, partitions.bits)
+        return sort.refine(partition, partition + 1)
 
     workers.run(collect, enumerate(sort.blocks))
     return sum(workers.run(refine, ((partition,) for partition in large)))
@@ -244,7 +247,7 @@ def _count_partitions(text: RankedText, size: int, listed: int, blocks: Ranges, 
     bits = min(max(1, (listed // config.partition_size).bit_length()), config.max_partition_bits)
     key_bits = min(config.max_key_bits, 64 - (size - 1).bit_length(), sort_codes.CODE_BITS - bits)
     counts = np.zeros((len(blocks), 1 << bits), np.uint32)
-    workers.run(lambda block, bounds: sort_codes.count_partitions(text, *bounds, bits, counts[block]), enumerate(blocks))
+    workers.run(lambda block, bounds: sort_codes.count_partitions(*text.coded, *bounds, bits, counts[block]), enumerate(blocks))
     offsets = np.zeros(counts.shape[1] + 1, np.int64)
     np.cumsum(counts.sum(axis=0, dtype=np.int64), out=offsets[1:])
     return Partitions(bits, key_bits, offsets, offsets[:-1] + np.cumsum(counts, axis=0, dtype=np.int64))
@@ -280,11 +283,17 @@ def _sort_by_cover(
         kept = sort_cover.tied_sample(suffix_array, tied, lo, hi, sample, starts)
         return sample[:kept].copy(), starts[:kept].copy()
 
+    def half(size: int) -> NDArray[np.uint32]:
+        return np.empty(size // 2 + 1, np.uint32)
+
     samples = workers.run(tied_sample, units)
     shift = sort_cover.MODULUS
     while samples:
-        workers.run(lambda sample, starts, shift=shift: sort_cover.sort_sample(sample, starts, shift, sample_ranks), samples)
+        workers.run(
+            lambda sample, starts, shift=shift: sort_cover.sort_sample(sample, starts, shift, sample_ranks, half(len(sample))),
+            samples,
+        )
         kept = workers.run(lambda sample, starts: int(sort_cover.update_sample(sample, starts, sample_ranks)), samples)
         samples = [(sample[:k], starts[:k]) for (sample, starts), k in zip(samples, kept, strict=True) if k]
         shift *= 2
-    workers.run(lambda lo, hi: sort_cover.sort_tied(suffix_array, tied, lo, hi, sample_ranks), units)
+    workers.run(lambda lo, hi: sort_cover.sort_tied(suffix_array, tied, lo, hi, sample_ranks, half(hi - lo)), units)

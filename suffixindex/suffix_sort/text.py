@@ -1,13 +1,14 @@
 """Make a token array ready for the suffix sort: dense ranks and their prefix code."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.kernels.jit import is_ready
 from suffixindex.kernels.sort import codes as sort_codes
-from suffixindex.kernels.sort.codes import END_PADDING, RankedText
+from suffixindex.kernels.sort.codes import END_PADDING
+from suffixindex.kernels.sort.ties import Lanes
 from suffixindex.system.parallel import Ranges, Workers
 
 NO_SEPARATOR = -1
@@ -15,8 +16,41 @@ TABLE_IDS = 1 << 16
 """Ids that a rank table may always cover; above, only as many as there are tokens."""
 MAX_BUCKET_BITS = 20
 """The code table has about 2**20 entries at most, 8 MiB: of a larger vocabulary, ranks next to each other share one."""
-LANES = ((8, 8, np.uint8), (16, 4, np.uint16), (21, 3, np.uint32), (32, 2, np.uint32))
-"""Bits of a rank, ranks in a 64-bit key, type of a rank."""
+RANK_TYPES = (np.uint8, np.uint16, np.uint32)
+
+
+class RankedText(NamedTuple):
+    """A token array made dense, with an order-preserving prefix code of its ranks.
+
+    Rank 0 is the end of the text, the ordinary ids follow in their order, the separator has the largest rank. Reading
+    stays on a separator once it is there: a suffix reads as its tokens up to its first separator and then as
+    separators for ever. So two suffixes that are equal through their separator are equal, and stay in the order of
+    their positions.
+    """
+
+    ranks: NDArray[np.unsignedinteger[Any]]  # of length n + END_PADDING
+    separator: int  # its rank, even where it does not occur
+    counts: NDArray[np.int64]  # of rank >> bucket_bits
+    codes: NDArray[np.uint64]  # of rank >> bucket_bits: the codeword, the turn (see sort_induce), the length of a rank's code
+    bucket_bits: int  # the low bits of a rank, which follow the codeword of its bucket as they are
+
+    @property
+    def coded(self) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint64], int]:
+        """What kernels need that read codes."""
+        return self.ranks, self.codes, self.bucket_bits
+
+    @property
+    def lanes(self) -> Lanes:
+        """How the ranks lie in a word of their memory."""
+        bits = 8 * self.ranks.itemsize
+        ones = sum(1 << lane for lane in range(0, 64, bits))
+        return Lanes(
+            shift=self.ranks.itemsize.bit_length() - 1,
+            bits=np.uint64(bits),
+            separators=np.uint64(ones * self.separator),
+            tops=np.uint64(ones << (bits - 1)),
+            lows=np.uint64(ones * ((1 << (bits - 1)) - 1)),
+        )
 
 
 def rank_text(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, workers: Workers) -> RankedText:
@@ -44,41 +78,29 @@ def rank_text(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, w
         top = int(rank_of[-1]) if largest >= 0 else 0
     bucket_bits = max(0, top.bit_length() - min(size.bit_length() + 1, MAX_BUCKET_BITS))
     separator_rank = ((top >> bucket_bits) + 1) << bucket_bits  # in a bucket of its own
-    if separator_rank.bit_length() > LANES[-1][0]:
+    if separator_rank.bit_length() > 32:
         ids = np.unique(tokens)  # no room for the end of the text: make the ids dense, slowly; no tokenizer has such
         ids = ids[ids != stop]
         dense = np.searchsorted(ids, tokens).astype(np.uint32)  # a separator, larger than all, becomes len(ids)
         return rank_text(dense, len(ids), workers)
-    lane_bits, lanes, dtype = next(lane for lane in LANES if separator_rank.bit_length() <= lane[0])
-    ranks: NDArray[np.unsignedinteger[Any]] = np.empty(size + END_PADDING, dtype)
+    ranks: NDArray[np.unsignedinteger[Any]] = np.empty(size + END_PADDING, _rank_type(separator_rank))
     ranks[size:] = 0
     if rank_of is not None:
         workers.run(lambda lo, hi: sort_codes.rank_by_table(tokens, lo, hi, stop, separator_rank, rank_of, ranks), blocks)
     else:
         workers.run(lambda lo, hi: sort_codes.rank_by_id(tokens, lo, hi, stop, separator_rank, ranks), blocks)
-    ones = sum(1 << (lane_bits * lane) for lane in range(lanes))
     counts = _bucket_counts(ranks, blocks, separator_rank, bucket_bits, workers)
-    return RankedText(
-        ranks=ranks,
-        separator=separator_rank,
-        lanes=lanes,
-        lane_bits=lane_bits,
-        separator_lanes=np.uint64(ones * separator_rank),
-        lane_tops=np.uint64(ones << (lane_bits - 1)),
-        lane_lows=np.uint64(ones * ((1 << (lane_bits - 1)) - 1)),
-        counts=counts,
-        codes=_codes(counts, bucket_bits),
-        bucket_bits=bucket_bits,
-    )
+    return RankedText(ranks, separator_rank, counts, _codes(counts, bucket_bits), bucket_bits)
 
 
-def is_ready_for(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, refine: Any) -> bool:
-    """Whether the kernel ``refine`` is compiled for the ranks that these tokens get. O(tokens)."""
+def _rank_type(largest: int) -> type[np.unsignedinteger[Any]]:
+    return next(dtype for dtype in RANK_TYPES if largest <= np.iinfo(dtype).max)
+
+
+def is_ready_for(tokens: NDArray[np.unsignedinteger[Any]], separator: int | None, kernel: Any) -> bool:
+    """Whether a kernel that takes ranks first is compiled for the ranks that these tokens get. O(tokens log tokens)."""
     kinds = len(np.unique(tokens)) + (separator is not None)
-    dtype = next(dtype for bits, _, dtype in LANES if kinds.bit_length() <= bits)
-    number = np.uint64(0)
-    text = RankedText(np.empty(0, dtype), 0, 0, 0, number, number, number, np.empty(0, np.int64), np.empty(0, np.uint64), 0)
-    return is_ready(refine, text)
+    return is_ready(kernel, np.empty(0, _rank_type(kinds)))
 
 
 def _bucket_counts(

@@ -6,10 +6,7 @@ code of every suffix; the top ones number its partition, so partitions come out 
 Zipf-distributed.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from suffixindex.kernels.jit import helper, kernel
 from suffixindex.kernels.sort.cover import COVER, MODULUS
@@ -28,27 +25,6 @@ END_PADDING = 64
 SEPARATOR_CODE = CODEWORD_MASK | np.uint64(63)
 """The largest codeword, for ever: what follows a separator is shifted out."""
 BLOCK = 1024
-
-
-class RankedText(NamedTuple):
-    """A token array made dense, with an order-preserving prefix code of its ranks.
-
-    Rank 0 is the end of the text, the ordinary ids follow in their order, the separator has the largest rank. Reading
-    stays on a separator once it is there: a suffix reads as its tokens up to its first separator and then as
-    separators for ever. So two suffixes that are equal through their separator are equal, and stay in the order of
-    their positions.
-    """
-
-    ranks: NDArray[np.unsignedinteger]  # of length n + END_PADDING
-    separator: int  # its rank, even where it does not occur
-    lanes: int  # ranks in one 64-bit key
-    lane_bits: int
-    separator_lanes: np.uint64  # the separator in every lane
-    lane_tops: np.uint64  # the highest bit of every lane
-    lane_lows: np.uint64  # the other bits of every lane
-    counts: NDArray[np.int64]  # of rank >> bucket_bits
-    codes: NDArray[np.uint64]  # of rank >> bucket_bits: the codeword, the turn (see sort_induce), the length of a rank's code
-    bucket_bits: int  # the low bits of a rank, which follow the codeword of its bucket as they are
 
 
 @kernel
@@ -128,27 +104,27 @@ def alphabetic_code(weights, bucket_bits, codes):
 
 
 @helper
-def prepend(code, rank, text):
+def prepend(code, rank, codes, bucket_bits):
     """The code of a suffix, given its first rank and the code of the suffix after it."""
-    entry = text.codes[rank >> text.bucket_bits]
+    entry = codes[rank >> bucket_bits]
     length = entry & LENGTH_MASK
-    low_bits = np.uint64(rank & ((1 << text.bucket_bits) - 1)) << (np.uint64(64) - length)
+    low_bits = np.uint64(rank & ((1 << bucket_bits) - 1)) << (np.uint64(64) - length)
     return (entry & CODEWORD_MASK) | low_bits | (code >> length)
 
 
 @helper
-def code_at(end, text):
+def code_at(end, ranks, codes, bucket_bits):
     """The code of the suffix at ``end``."""
     code = np.uint64(0)
     for i in range(end + WARM_UP - 1, end - 1, -1):
-        code = prepend(code, np.int64(text.ranks[i]), text)
+        code = prepend(code, np.int64(ranks[i]), codes, bucket_bits)
     return code
 
 
 @helper
-def turn_at(position, text):
+def turn_at(position, ranks, codes, bucket_bits):
     """The turn of the token at ``position``, in place in the entry of its code."""
-    return text.codes[np.int64(text.ranks[position]) >> text.bucket_bits] & TURN_MASK
+    return codes[np.int64(ranks[position]) >> bucket_bits] & TURN_MASK
 
 
 @helper
@@ -158,20 +134,20 @@ def is_sorted(position, turn, next_turn):
 
 
 @kernel
-def count_partitions(text, begin, end, partition_bits, counts):
+def count_partitions(ranks, codes, bucket_bits, begin, end, partition_bits, counts):
     """Count the sorted suffixes of ``[begin, end)`` in each of the ``2**partition_bits`` partitions. About 1.5 ns a suffix."""
     shift = np.uint64(64 - partition_bits)
-    code = code_at(end, text)
-    next_turn = turn_at(end, text)
+    code = code_at(end, ranks, codes, bucket_bits)
+    next_turn = turn_at(end, ranks, codes, bucket_bits)
     for i in range(end - 1, begin - 1, -1):
-        code = prepend(code, np.int64(text.ranks[i]), text)
-        turn = turn_at(i, text)
+        code = prepend(code, np.int64(ranks[i]), codes, bucket_bits)
+        turn = turn_at(i, ranks, codes, bucket_bits)
         counts[code >> shift] += np.uint32(is_sorted(i, turn, next_turn))
         next_turn = turn
 
 
 @kernel
-def scatter_records(text, begin, end, partition_bits, key_bits, first, last, cursors, records):
+def scatter_records(ranks, codes, bucket_bits, begin, end, partition_bits, key_bits, first, last, cursors, records):
     """Write a record for each sorted suffix of ``[begin, end)`` whose partition lies in ``[first, last)``.
 
     A record holds the ``key_bits`` code bits after the partition's at the top and the position below. ``cursors``
@@ -185,16 +161,16 @@ def scatter_records(text, begin, end, partition_bits, key_bits, first, last, cur
     lo, hi = np.uint64(first), np.uint64(last)
     taken_codes = np.empty(BLOCK, np.uint64)
     taken_positions = np.empty(BLOCK, np.uint32)
-    code = code_at(end, text)
-    next_turn = turn_at(end, text)
+    code = code_at(end, ranks, codes, bucket_bits)
+    next_turn = turn_at(end, ranks, codes, bucket_bits)
     for block_end in range(end, begin, -BLOCK):
         taken = 0
         for i in range(block_end - 1, max(block_end - BLOCK, begin) - 1, -1):
-            code = prepend(code, np.int64(text.ranks[i]), text)
+            code = prepend(code, np.int64(ranks[i]), codes, bucket_bits)
             taken_codes[taken] = code
             taken_positions[taken] = i
             partition = code >> partition_shift
-            turn = turn_at(i, text)
+            turn = turn_at(i, ranks, codes, bucket_bits)
             taken += np.int64((partition >= lo) & (partition < hi) & is_sorted(i, turn, next_turn))
             next_turn = turn
         for k in range(taken):
@@ -205,14 +181,14 @@ def scatter_records(text, begin, end, partition_bits, key_bits, first, last, cur
 
 
 @kernel
-def collect_partition(text, begin, end, partition_bits, partition, cursor, positions):
+def collect_partition(ranks, codes, bucket_bits, begin, end, partition_bits, partition, cursor, positions):
     """Write the sorted positions in ``[begin, end)`` of one partition, ascending, so that they end before ``cursor``."""
     shift = np.uint64(64 - partition_bits)
-    code = code_at(end, text)
-    next_turn = turn_at(end, text)
+    code = code_at(end, ranks, codes, bucket_bits)
+    next_turn = turn_at(end, ranks, codes, bucket_bits)
     for i in range(end - 1, begin - 1, -1):
-        code = prepend(code, np.int64(text.ranks[i]), text)
-        turn = turn_at(i, text)
+        code = prepend(code, np.int64(ranks[i]), codes, bucket_bits)
+        turn = turn_at(i, ranks, codes, bucket_bits)
         if code >> shift == np.uint64(partition) and is_sorted(i, turn, next_turn):
             cursor -= 1
             positions[cursor] = i

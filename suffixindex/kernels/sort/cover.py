@@ -8,10 +8,11 @@ h a multiple of 64, are ordered by the ranks h further on, which are cover posit
 
 import numpy as np
 
-from suffixindex.kernels.jit import helper, kernel, prefetch
+from suffixindex.kernels.jit import inner, kernel, part, prefetch
 
 MODULUS = 64
 """A modulus of 32, with 7 residues, takes 1.02 times as long on natural text, 1.3 times on a Fibonacci word."""
+MODULUS_BITS, RESIDUE = MODULUS.bit_length() - 1, MODULUS - 1
 COVER = (0, 1, 2, 5, 14, 16, 34, 42, 59)
 COVER_SIZE = len(COVER)
 NOT_COVERED = COVER_SIZE
@@ -26,25 +27,27 @@ COVER_SHIFT = np.array(
 )
 """``COVER_SHIFT[r, s]``: the smallest shift that brings the residues r and s into the cover."""
 SHORT_RUN = 12
+RUNS = 64
+"""Sorted runs that wait to be merged at most: each is more than twice as long as the next but one."""
 LOOKAHEAD = 64
 """Suffixes of the sample between asking for a rank and reading it."""
 BLOCK = 4096
 """Ranks whose groups are fetched together before they are ordered."""
 
 
-@helper
+@inner
 def rank_slot(position):
     """Where ``sample_ranks`` holds the rank of a cover position."""
-    return (position // MODULUS) * COVER_SIZE + np.int64(COVER_INDEX[position % MODULUS])
+    return (position >> MODULUS_BITS) * COVER_SIZE + np.int64(COVER_INDEX[position & RESIDUE])
 
 
-@helper
+@inner
 def rank_after(p, q, shift, sample_ranks):
     """Ranks of the suffixes ``shift`` after p and q, or, where it is 0, after the shift of the cover."""
     p = np.int64(p)
     q = np.int64(q)
     if shift == 0:
-        shift = np.int64(COVER_SHIFT[p % MODULUS, q % MODULUS])
+        shift = np.int64(COVER_SHIFT[p & RESIDUE, q & RESIDUE])
     return sample_ranks[rank_slot(p + shift)], sample_ranks[rank_slot(q + shift)]
 
 
@@ -64,7 +67,7 @@ def rank_sample(suffix_array, tied, lo, hi, sample_ranks):
         if not tied[rank]:
             head = rank
         position = np.int64(suffix_array[rank])
-        if COVER_INDEX[position % MODULUS] != NOT_COVERED:
+        if COVER_INDEX[position & RESIDUE] != NOT_COVERED:
             sample_ranks[rank_slot(position)] = head + 1
 
 
@@ -84,7 +87,7 @@ def tied_sample(suffix_array, tied, lo, hi, sample, starts):
             if rank + 1 == hi or not tied[rank + 1]:
                 continue
         position = suffix_array[rank]
-        if COVER_INDEX[np.int64(position) % MODULUS] != NOT_COVERED:
+        if COVER_INDEX[np.int64(position) & RESIDUE] != NOT_COVERED:
             sample[count] = position
             starts[count] = count == group
             count += 1
@@ -92,14 +95,13 @@ def tied_sample(suffix_array, tied, lo, hi, sample, starts):
 
 
 @kernel
-def sort_sample(sample, starts, shift, sample_ranks):
+def sort_sample(sample, starts, shift, sample_ranks, spare):
     """Order each group of the sample by the ranks ``shift`` further on.
 
-    ``starts`` becomes 2 where a run of equal ranks begins inside a group.
+    ``starts`` becomes 2 where a run of equal ranks begins inside a group. ``spare`` has room for half of the sample.
     """
     size = len(sample)
-    spare = np.empty(size // 2 + 1, np.uint32)
-    runs = np.empty(64, np.int64)
+    runs = np.empty(RUNS, np.int64)
     fetched = 0
     lo = 0
     while lo < size:
@@ -109,7 +111,7 @@ def sort_sample(sample, starts, shift, sample_ranks):
         while fetched < min(hi + LOOKAHEAD, size):
             prefetch(sample_ranks, rank_slot(np.int64(sample[fetched]) + shift))
             fetched += 1
-        sort_group(sample[lo:hi], shift, sample_ranks, spare, runs)
+        sort_group(sample, lo, hi, shift, sample_ranks, spare, runs)
         for i in range(lo + 1, hi):
             before, after = rank_after(sample[i - 1], sample[i], shift, sample_ranks)
             if before != after:
@@ -147,14 +149,14 @@ def update_sample(sample, starts, sample_ranks):
     return kept
 
 
-@helper
+@inner
 def precedes(p, q, shift, sample_ranks):
     """Whether suffix p comes before suffix q."""
     rank_p, rank_q = rank_after(p, q, shift, sample_ranks)
     return rank_p < rank_q
 
 
-@kernel
+@part
 def list_tied(tied, lo, hi, bounds):
     """List the tied groups of the ranks ``[lo, hi)``, which start and end between groups; returns their number.
 
@@ -172,58 +174,44 @@ def list_tied(tied, lo, hi, bounds):
 
 
 @kernel
-def sort_tied(suffix_array, tied, lo, hi, sample_ranks):
-    """Order each tied group of the ranks ``[lo, hi)`` by the final ranks of the sample."""
+def sort_tied(suffix_array, tied, lo, hi, sample_ranks, spare):
+    """Order each tied group of the ranks ``[lo, hi)`` by the final ranks of the sample. ``spare`` has room for half of them."""
     bounds = np.empty(BLOCK + 2, np.int64)
-    spare = np.empty(BLOCK, np.uint32)
-    runs = np.empty(64, np.int64)
+    runs = np.empty(RUNS, np.int64)
     while lo < hi:
         block_end = min(next_head(tied, lo + BLOCK), hi)
         groups = list_tied(tied, lo, block_end, bounds)
         for k in range(groups):
             first = bounds[2 * k]
             p, q = np.int64(suffix_array[first]), np.int64(suffix_array[first + 1])
-            shift = np.int64(COVER_SHIFT[p % MODULUS, q % MODULUS])
+            shift = np.int64(COVER_SHIFT[p & RESIDUE, q & RESIDUE])
             prefetch(sample_ranks, rank_slot(p + shift))
             prefetch(sample_ranks, rank_slot(q + shift))
         for k in range(groups):
-            first = bounds[2 * k]
-            size = bounds[2 * k + 1] - first
-            if size == 2:
-                p, q = suffix_array[first], suffix_array[first + 1]
-                swap = precedes(q, p, 0, sample_ranks)
-                suffix_array[first] = q if swap else p
-                suffix_array[first + 1] = p if swap else q
-            else:
-                if size > 2 * len(spare):
-                    spare = np.empty(size // 2 + 1, np.uint32)
-                sort_group(suffix_array[first : first + size], 0, sample_ranks, spare, runs)
+            sort_group(suffix_array, bounds[2 * k], bounds[2 * k + 1], 0, sample_ranks, spare, runs)
         lo = block_end
 
 
-@kernel
-def sort_group(group, shift, sample_ranks, spare, runs):
-    """Sort the positions of a group: natural merge sort.
+@part
+def sort_group(group, lo, hi, shift, sample_ranks, spare, runs):
+    """Sort the positions ``group[lo:hi]``: natural merge sort.
 
     Long repeats of a short period come as ascending or descending runs, which cost one comparison a suffix.
     """
-    size = len(group)
     count = 0
-    lo = 0
-    while lo < size:
-        hi = next_run(group, lo, shift, sample_ranks)
+    while lo < hi:
+        end = next_run(group, lo, hi, shift, sample_ranks)
         runs[count] = lo
         count += 1
-        while count > 1 and (hi == size or runs[count - 1] - runs[count - 2] <= 2 * (hi - runs[count - 1])):
-            merge(group, runs[count - 2], runs[count - 1], hi, shift, sample_ranks, spare)
+        while count > 1 and (end == hi or runs[count - 1] - runs[count - 2] <= 2 * (end - runs[count - 1])):
+            merge(group, runs[count - 2], runs[count - 1], end, shift, sample_ranks, spare)
             count -= 1
-        lo = hi
+        lo = end
 
 
-@kernel
-def next_run(group, lo, shift, sample_ranks):
-    """Find the sorted run that starts at ``lo``, or make one of SHORT_RUN by insertion; returns its end."""
-    size = len(group)
+@part
+def next_run(group, lo, size, shift, sample_ranks):
+    """Find the sorted run that starts at ``lo``, or make one of SHORT_RUN by insertion; returns its end, at most ``size``."""
     hi = lo + 1
     descends = False
     while hi < size:
@@ -247,14 +235,15 @@ def next_run(group, lo, shift, sample_ranks):
     return max(hi, end)
 
 
-@kernel
+@part
 def merge(group, lo, middle, hi, shift, sample_ranks, spare):
     """Merge ``group[lo:middle]`` and ``group[middle:hi]``; the shorter is put aside."""
     if not precedes(group[middle], group[middle - 1], shift, sample_ranks):
         return
     if middle - lo <= hi - middle:
         left = middle - lo
-        spare[:left] = group[lo:middle]
+        for i in range(left):
+            spare[i] = group[lo + i]
         i = 0
         j = middle
         for k in range(lo, hi):
@@ -268,7 +257,8 @@ def merge(group, lo, middle, hi, shift, sample_ranks, spare):
                 i += 1
     else:
         right = hi - middle
-        spare[:right] = group[middle:hi]
+        for i in range(right):
+            spare[i] = group[middle + i]
         i = middle - 1
         j = right - 1
         for k in range(hi - 1, lo - 1, -1):

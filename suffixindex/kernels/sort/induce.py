@@ -84,7 +84,7 @@ def spread_sorted(listed, starts, turns, group_turns, suffix_array, source):
 
 
 @kernel
-def list_preceding(text, lo, hi, turn, turns, suffix_array, positions, firsts, counts):
+def list_preceding(ranks, lo, hi, turn, turns, suffix_array, positions, firsts, counts):
     """List the suffixes one token before those of the ranks ``[lo, hi)``, if their first token's turn is after ``turn``.
 
     Fills ``positions`` and the first ranks of tokens ``firsts``, and adds to ``counts`` of each. Returns how many.
@@ -93,9 +93,9 @@ def list_preceding(text, lo, hi, turn, turns, suffix_array, positions, firsts, c
     """
     taken = 0
     for k in range(lo, hi):
-        prefetch(text.ranks, np.int64(suffix_array[min(k + LOOKAHEAD, hi - 1)]) - 1)
+        prefetch(ranks, np.int64(suffix_array[min(k + LOOKAHEAD, hi - 1)]) - 1)
         position = np.int64(suffix_array[k]) - 1
-        first = text.ranks[position]
+        first = ranks[position]
         positions[taken] = max(position, 0)
         firsts[taken] = first
         taken += np.int64(turns[first] > turn)
