@@ -160,7 +160,7 @@ def _check_tables(shard: Shard, entry: ShardEntry, vocabulary_size: int) -> None
     if not {SEARCH_TREE, DOCUMENT_BLOCKS} <= entry.files.keys():
         return
     expected = lookup_tables(shard.tokens, shard.suffix_array, shard.document_offsets, vocabulary_size)
-    found: dict[str, NDArray[Any]] = {SEARCH_TREE: shard.search_tree.keys, DOCUMENT_BLOCKS: shard.postings.blocks}
+    found: dict[str, NDArray[Any]] = {SEARCH_TREE: shard.search_tree.keys, DOCUMENT_BLOCKS: shard.document_blocks}
     for name, array in expected.items():
         if not np.array_equal(found[name], array):
             raise FormatError(f"{shard.folder / name} does not fit the other arrays; build again")

@@ -14,6 +14,8 @@ FANOUT = 16
 """Keys of a node of the search tree: two cache lines, which the processor fetches together."""
 BLOCK_SHIFT = 7
 """Binary logarithm of the tokens for which ``document_blocks`` has one entry."""
+MARKS_SHIFT = 5
+"""Binary logarithm of the tokens for which ``document_marks`` has two entries: there is a bit for each in one of them."""
 
 
 class DamageError(Exception):

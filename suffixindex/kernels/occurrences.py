@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.kernels import BLOCK_SHIFT
+from suffixindex.kernels import BLOCK_SHIFT, MARKS_SHIFT
 from suffixindex.kernels.guarded import BLOCK, check_block, position_at
 from suffixindex.kernels.jit import helper, kernel, prefetch
 
@@ -19,7 +19,11 @@ AHEAD = 32
 
 
 class Postings(NamedTuple):
-    """What leads from a rank to its document."""
+    """What leads from a rank to its document.
+
+    ``blocks`` are document blocks, and ``offsets`` those of all documents; or, where documents are short, ``blocks`` are document
+    marks, and ``offsets`` holds the number of tokens alone.
+    """
 
     suffix_array: NDArray[np.uint32]
     blocks: NDArray[np.uint32]
@@ -44,8 +48,16 @@ class Lists(NamedTuple):
 
 @helper
 def _document(position, blocks, offsets):
-    """The document that holds a position, which is one: O(documents that begin in its block)."""
+    """The document that holds a position, which is one: O(documents that begin in its block), or O(1) by marks."""
     at = np.uint64(position)
+    if len(offsets) == 1:
+        word = at >> np.uint64(MARKS_SHIFT) << np.uint64(1)
+        marks = np.uint64(blocks[word]) & (np.uint64(2) << (at & np.uint64(31))) - np.uint64(1)
+        marks -= marks >> np.uint64(1) & np.uint64(0x55555555)  # of each two bits, how many are set, then of each four and eight
+        marks = (marks & np.uint64(0x33333333)) + (marks >> np.uint64(2) & np.uint64(0x33333333))
+        marks = marks + (marks >> np.uint64(4)) & np.uint64(0x0F0F0F0F)
+        begun = marks * np.uint64(0x01010101) >> np.uint64(24) & np.uint64(63)
+        return np.uint64(blocks[word + np.uint64(1)]) + begun - np.uint64(1)
     document = np.uint64(blocks[at >> np.uint64(BLOCK_SHIFT)])
     while offsets[document + np.uint64(1)] <= at:
         document += np.uint64(1)
@@ -53,9 +65,10 @@ def _document(position, blocks, offsets):
 
 
 @helper
-def _look_ahead(suffix_array, blocks, rank):
+def _look_ahead(suffix_array, blocks, offsets, rank):
     """Ask for the block that a later occurrence lies in."""
-    prefetch(blocks, np.int64(suffix_array[np.uint64(min(rank + AHEAD, len(suffix_array) - 1))]) >> BLOCK_SHIFT)
+    position = np.int64(suffix_array[np.uint64(min(rank + AHEAD, len(suffix_array) - 1))])
+    prefetch(blocks, position >> MARKS_SHIFT << 1 if len(offsets) == 1 else position >> BLOCK_SHIFT)
 
 
 @kernel
@@ -71,6 +84,7 @@ def mark_documents(postings, low, high, marks):
     suffix_array, blocks, offsets = postings
     size = np.int64(offsets[len(offsets) - 1])
     for rank in range(low, high):
+        _look_ahead(suffix_array, blocks, offsets, rank)
         marks[_document(position_at(suffix_array, rank, size), blocks, offsets)] = True
 
 
@@ -83,7 +97,7 @@ def count_documents(postings, low, high, first, last, stamps, stamp, counts):
         met = np.int32(stamp + q - first)
         found = np.int64(0)
         for rank in range(low[q], high[q]):
-            _look_ahead(suffix_array, blocks, rank)
+            _look_ahead(suffix_array, blocks, offsets, rank)
             document = _document(position_at(suffix_array, rank, size), blocks, offsets)
             found += np.int64(stamps[document] != met)
             stamps[document] = met
@@ -105,6 +119,7 @@ def list_documents(postings, clauses, wanted, first, last, stamps, stamp, lists)
         end = starts[i]
         for interval in range(of_clauses[wanted[i]], of_clauses[wanted[i] + 1]):
             for rank in range(lows[interval], highs[interval]):
+                _look_ahead(suffix_array, blocks, offsets, rank)
                 document = _document(position_at(suffix_array, rank, size), blocks, offsets)
                 if stamps[document] != met:
                     stamps[document] = met
@@ -125,7 +140,7 @@ def count_holding_all(suffix_array, blocks, offsets, intervals, clauses, stamps,
     left = np.int64(0)
     for interval in range(clauses[0], clauses[1]):
         for rank in range(intervals[interval, 0], intervals[interval, 1]):
-            _look_ahead(suffix_array, blocks, rank)
+            _look_ahead(suffix_array, blocks, offsets, rank)
             document = _document(position_at(suffix_array, rank, size), blocks, offsets)
             left += np.int64(stamps[document] != stamp)
             stamps[document] = stamp
@@ -134,7 +149,7 @@ def count_holding_all(suffix_array, blocks, offsets, intervals, clauses, stamps,
         found = np.int64(0)
         for interval in range(clauses[clause], clauses[clause + 1]):
             for rank in range(intervals[interval, 0], intervals[interval, 1]):
-                _look_ahead(suffix_array, blocks, rank)
+                _look_ahead(suffix_array, blocks, offsets, rank)
                 document = _document(position_at(suffix_array, rank, size), blocks, offsets)
                 held = np.int32(stamps[document] == before)
                 stamps[document] += held  # the next stamp
@@ -205,11 +220,23 @@ def count_reading(tokens, document_offsets, documents, ids, starts, stops, claus
 
 @kernel
 def count_by_group(postings, low, high, groups, counts):
-    """Add one to ``counts[groups[document]]`` for every occurrence."""
+    """Add one to ``counts[groups[document]]`` for every occurrence. 4 to 5 ns each."""
     suffix_array, blocks, offsets = postings
     size = np.int64(offsets[len(offsets) - 1])
-    for rank in range(low, high):
-        counts[groups[_document(position_at(suffix_array, rank, size), blocks, offsets)]] += 1
+    documents = np.empty(BLOCK, np.uint32)
+    for first in range(low, high, BLOCK):
+        end = check_block(suffix_array, first, high, size)
+        if len(offsets) > 1:  # few documents, whose groups are near
+            for rank in range(first, end):
+                counts[groups[_document(suffix_array[np.uint64(rank)], blocks, offsets)]] += 1
+            continue
+        for rank in range(first, end):
+            _look_ahead(suffix_array, blocks, offsets, rank)
+            document = _document(suffix_array[np.uint64(rank)], blocks, offsets)
+            documents[rank - first] = document
+            prefetch(groups, np.int64(document))
+        for i in range(end - first):
+            counts[groups[documents[i]]] += 1
 
 
 @kernel
@@ -220,6 +247,7 @@ def count_kept(postings, low, high, first, last, mask, counts):
     for q in range(first, last):
         found = np.int64(0)
         for rank in range(low[q], high[q]):
+            _look_ahead(suffix_array, blocks, offsets, rank)
             found += np.int64(mask[_document(position_at(suffix_array, rank, size), blocks, offsets)])
         counts[q] = found
 
@@ -235,6 +263,7 @@ def keep(postings, low, high, first, last, mask, starts, ends, out):
     for q in range(first, last):
         end = starts[q]
         for rank in range(low[q], high[q]):
+            _look_ahead(suffix_array, blocks, offsets, rank)
             position = position_at(suffix_array, rank, size)
             if mask[_document(position, blocks, offsets)]:
                 out[end] = position
@@ -252,7 +281,7 @@ def keep_moved(postings, low, high, shifts, out):
     size = np.int64(offsets[len(offsets) - 1])
     end = np.int64(0)
     for rank in range(low, high):
-        _look_ahead(suffix_array, blocks, rank)
+        _look_ahead(suffix_array, blocks, offsets, rank)
         position = position_at(suffix_array, rank, size)
         shift = shifts[_document(position, blocks, offsets)]
         out[end] = position - shift

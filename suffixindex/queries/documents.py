@@ -2,7 +2,8 @@
 
 from bisect import bisect_right
 from collections import Counter
-from typing import Literal
+from concurrent.futures import Executor
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,10 @@ from suffixindex.queries.groups import Value
 from suffixindex.queries.local import LocalShards
 from suffixindex.queries.shard_set import Mask, ShardSet
 from suffixindex.results import Document, DocumentMatch
+from suffixindex.storage.shard import FEW, LOOK, Interval, Shard
 from suffixindex.system.memory import no_garbage
+from suffixindex.system.parallel import SMALL, split_range
+from suffixindex.system.patience import few_enough
 
 Unit = Literal["occurrences", "documents"]
 
@@ -94,5 +98,29 @@ def counts_by(shards: LocalShards, ngram: Checked, field: str, unit: Unit, mask:
     total = np.zeros(len(groups.values), np.int64)
     for first, shard, low, high in shards.ranks(join([ngram]), mask, each=unit == "occurrences"):
         codes = groups.codes[first : first + shard.num_documents]
-        shard.count_by((int(low[0]), int(high[0])), codes, unit == "documents", total)
+        interval = int(low[0]), int(high[0])
+        if unit == "documents":
+            np.add.at(total, codes[shard.documents([interval])], 1)
+        else:
+            total += _occurrences_by(shard, interval, codes, len(total), shards.pool, shards.cores)
     return groups.by_count(total)
+
+
+def _occurrences_by(
+    shard: Shard, interval: Interval, codes: NDArray[Any], size: int, pool: Executor, threads: int
+) -> NDArray[np.int64]:
+    """Occurrences for each of ``size`` codes; ``codes[document]`` is a document's. 5 ns an occurrence on one core."""
+    low, high = interval
+    if few_enough(high - low, FEW, LOOK):
+        return np.bincount(codes[shard.documents_at(shard.positions_at(low, high))], minlength=size)
+    from suffixindex.kernels.occurrences import count_by_group
+
+    def count(first: int, last: int) -> NDArray[np.int64]:
+        counts = np.zeros(size, np.int64)
+        shard.run(count_by_group, shard.postings, low + first, low + last, codes, counts)
+        return counts
+
+    parts = split_range(high - low, max(min(threads, (high - low) // (SMALL + size)), 1))
+    if len(parts) == 1:
+        return count(*parts[0])
+    return sum(pool.map(count, *zip(*parts, strict=True)), np.zeros(size, np.int64))

@@ -29,10 +29,10 @@ FIRST = 10
 
 
 class Groups(NamedTuple):
-    """The documents by their value in one field: 4 bytes a document, and the values."""
+    """The documents by their value in one field: 1 to 4 bytes a document, and the values."""
 
-    codes: NDArray[np.int32]
-    """``values[codes[document]]`` is the document's value."""
+    codes: NDArray[np.integer[Any]]
+    """``values[codes[document]]`` is the document's value. Of the narrowest of three types: what is looked up at random is near."""
     values: list[Value]
     """Distinct values in the order of their first documents."""
 
@@ -86,9 +86,15 @@ def named_groups(shards: Sequence[Shard], names: Sequence[str]) -> Groups:
     """The documents by their shard's name; reads nothing."""
     numbers: dict[Value, int] = {}
     of_shards = [numbers.setdefault(name, len(numbers)) for name in names]
-    codes = np.repeat(np.array(of_shards, np.int32), [shard.num_documents for shard in shards])
-    codes.flags.writeable = False
-    return Groups(codes, list(numbers))
+    return _groups(np.repeat(np.array(of_shards, np.int32), [shard.num_documents for shard in shards]), list(numbers))
+
+
+def _groups(codes: NDArray[np.int32], values: list[Value]) -> Groups:
+    narrow: NDArray[np.integer[Any]] = codes
+    if len(values) <= 1 << 16:
+        narrow = codes.astype(np.uint8 if len(values) <= 1 << 8 else np.uint16)
+    narrow.flags.writeable = False
+    return Groups(narrow, values)
 
 
 def read_groups(shards: Sequence[Shard], field: str) -> Groups:
@@ -115,8 +121,7 @@ def read_groups(shards: Sequence[Shard], field: str) -> Groups:
         first += shard.num_documents
     if set(numbers) <= {None}:
         raise QueryError(f"no document has a value in the field {field!r}; documents have {', '.join(field_names(shards))}")
-    codes.flags.writeable = False
-    return Groups(codes, list(numbers))
+    return _groups(codes, list(numbers))
 
 
 def _read_lines(shard: Shard, field: str, first: int, numbers: dict[Value, int], codes: NDArray[np.int32]) -> None:

@@ -31,7 +31,7 @@ from suffixindex.storage.identity import IndexFiles
 from suffixindex.storage.matches import LongestMatches, ShardMatches, Texts
 from suffixindex.storage.metadata import MetadataLines, our_record
 from suffixindex.storage.sparse import merge_counts
-from suffixindex.storage.tables import SearchTree, document_blocks, search_tree
+from suffixindex.storage.tables import SHORT_DOCUMENTS, SearchTree, document_blocks, document_marks, search_tree
 from suffixindex.system.parallel import split_range
 from suffixindex.system.patience import can_wait, few_enough, patient
 
@@ -103,12 +103,19 @@ class Shard:
         """What kernels need to go from ranks to documents."""
         from suffixindex.kernels.occurrences import Postings
 
+        offsets = self.document_offsets
+        if self.length < SHORT_DOCUMENTS * self.num_documents:
+            return Postings(self.suffix_array, document_marks(offsets), offsets[-1:])
+        return Postings(self.suffix_array, self.document_blocks, offsets)
+
+    @cached_property
+    def document_blocks(self) -> NDArray[np.uint32]:
         if DOCUMENT_BLOCKS not in self.files:
-            return Postings(self.suffix_array, document_blocks(self.document_offsets), self.document_offsets)
+            return document_blocks(self.document_offsets)
         path = self.folder / DOCUMENT_BLOCKS
         blocks = self._index_files.map(path, "<u4")
         check_blocks(path, blocks, self.document_offsets)
-        return Postings(self.suffix_array, blocks, self.document_offsets)
+        return blocks
 
     def over(self, suffix_array: NDArray[np.uint32]) -> "Shard":
         """The same tokens and documents with some of the suffixes alone, of which the caller knows the ranks."""
@@ -359,17 +366,6 @@ class Shard:
         for low, high in intervals:
             self.run(mark_documents, self.postings, low, high, marks)
         return np.flatnonzero(marks)
-
-    def count_by(self, interval: Interval, codes: NDArray[np.int32], documents: bool, counts: NDArray[np.int64]) -> None:
-        """Add to ``counts[codes[document]]`` the occurrences in each document, or one if it holds any."""
-        low, high = interval
-        if documents or few_enough(high - low, FEW, LOOK):
-            found = self.documents([interval]) if documents else self.documents_at(self.positions_at(low, high))
-            np.add.at(counts, codes[found], 1)
-            return
-        from suffixindex.kernels.occurrences import count_by_group
-
-        self.run(count_by_group, self.postings, low, high, codes, counts)
 
     def bounds(self, document: int) -> tuple[int, int]:
         """First position of a document, and that of its separator."""

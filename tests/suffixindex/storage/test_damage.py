@@ -119,7 +119,10 @@ def test_the_last_token_is_a_separator(written: Path) -> None:
 
 
 @pytest.mark.parametrize(("place", "value"), [(0, 2**31), (1, 2**31), (1, 0), (2, 159)])
-def test_document_blocks_are_checked_when_they_are_mapped(written: Path, place: int, value: int) -> None:
+def test_document_blocks_are_checked_when_they_are_mapped(
+    written: Path, place: int, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suffixindex.storage.shard.SHORT_DOCUMENTS", 0)  # that they are used
     assert np.fromfile(shard_folder(written, 0) / "document_blocks.u32", "<u4")[place] != value
     patch(written, "document_blocks.u32", "<u4", place, value)
     with si.open(written) as index:

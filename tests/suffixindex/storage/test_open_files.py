@@ -152,8 +152,9 @@ MAPPED = ["tokens.u16", "suffix_array.u32", "search_tree.u64", "document_offsets
 
 
 @pytest.mark.parametrize("name", MAPPED)
-def test_what_is_written_into_a_mapped_file_is_said(tmp_path: Path, name: str) -> None:
+def test_what_is_written_into_a_mapped_file_is_said(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copied over, into the same file: every kind of question refuses, from the next look at the files on."""
+    monkeypatch.setattr("suffixindex.storage.shard.SHORT_DOCUMENTS", 0)  # that document blocks are used
     records: list[dict[str, object]] = [{"path": "a", "line": i, "metadata": {"set": i % 2}} for i in range(len(DOCUMENTS) * 100)]
     path = building.write_index(tmp_path / "index", DOCUMENTS * 100, "u16", shards=2, metadata=records).path
     with si.open(path) as index:

@@ -1,5 +1,6 @@
 """Lookup tables: a search that they lead ends where one over everything does, whatever their spacing."""
 
+from collections.abc import Callable
 from itertools import chain, pairwise
 from pathlib import Path
 from unittest import mock
@@ -11,14 +12,18 @@ from hypothesis import strategies as st
 
 import suffixindex as si
 from suffixindex.kernels.next_tokens import halve_runs, scan_runs
+from suffixindex.kernels.occurrences import documents_at
 from suffixindex.kernels.search import find_interval, find_intervals
-from suffixindex.queries import cooccurrence
+from suffixindex.queries import cooccurrence, masked
+from suffixindex.queries import documents as documents_queries
 from suffixindex.storage import shard, tables
 from suffixindex.storage.checks import check_tree
 from suffixindex.storage.shard import Shard
 from suffixindex.system import parallel
-from tests.helpers import building
+from tests.helpers import building, questions
+from tests.helpers.strategies import corpora
 
+FEWER = max(4, settings.default.max_examples // 12)
 WIDTHS = {"u8": 255, "u16": 50_000, "u32": 180_000}
 
 
@@ -92,6 +97,31 @@ def test_an_index_without_tables_answers_the_same(tmp_path: Path) -> None:
     assert si.verify(without.path, full=True).full
 
 
+@settings(max_examples=FEWER)
+@given(data=st.data())
+def test_documents_that_marks_lead_to_answer_as_those_of_blocks(
+    new_folder: Callable[[], Path], no_fsync: None, data: st.DataObject
+) -> None:
+    corpus = data.draw(corpora())
+    about = data.draw(questions.asked(corpus))
+    size = corpus.vocabulary_size
+    kept = questions.records(len(corpus.documents))
+    path = building.write_index(
+        new_folder(), corpus.documents, corpus.token_type, vocabulary_size=size, metadata=kept, shards=2
+    ).path
+    with (
+        mock.patch.object(shard, "FEW", 0),
+        mock.patch.object(documents_queries, "FEW", 0),
+        mock.patch.object(masked, "FEW", 0),
+        si.open(path) as by_marks,
+        si.open(path) as by_blocks,
+    ):
+        assert {len(part.postings.offsets) for part in by_marks.shards} == {1}
+        with mock.patch.object(shard, "SHORT_DOCUMENTS", 0):
+            assert all(len(part.postings.offsets) == part.num_documents + 1 for part in by_blocks.shards)
+        assert questions.other_answers(by_marks, by_blocks, about) == []
+
+
 def test_the_tables_take_the_bytes_that_they_promise() -> None:
     keys = 8 * int(tables.level_offsets(10**8)[-1])
     blocks = 4 * len(tables.document_blocks(np.array([0, 10**8], np.uint64)))
@@ -105,6 +135,30 @@ def test_every_position_has_its_document(lengths: list[int], scale: int) -> None
     blocks = tables.document_blocks(offsets)
     for start, document in zip(range(0, int(offsets[-1]), 128), blocks.tolist(), strict=True):
         assert offsets[document] <= start < offsets[document + 1]
+
+
+@given(st.lists(st.integers(0, 70), min_size=1, max_size=40), st.sampled_from([1, 3, 1 << 20]))
+def test_marks_say_where_documents_begin(lengths: list[int], at_a_time: int) -> None:
+    offsets = np.cumsum([0, *[length + 1 for length in lengths]]).astype(np.uint64)
+    with mock.patch.object(tables, "MARKED", at_a_time):
+        marks = tables.document_marks(offsets).reshape(-1, 2).tolist()
+    starts = offsets[:-1].tolist()
+    assert len(marks) == -(-int(offsets[-1]) // 32)
+    for word, (bits, before) in enumerate(marks):
+        assert bits == sum(1 << start % 32 for start in starts if start // 32 == word)
+        assert before == sum(start < 32 * word for start in starts)
+
+
+@given(lengths=st.lists(st.integers(0, 300), min_size=1, max_size=40))
+@settings(deadline=None)
+def test_marks_lead_to_the_documents_that_blocks_lead_to(lengths: list[int]) -> None:
+    offsets = np.cumsum([0, *[length + 1 for length in lengths]]).astype(np.uint64)
+    positions = np.arange(int(offsets[-1]), dtype=np.uint32)
+    expected = np.repeat(np.arange(len(lengths)), np.diff(offsets.astype(np.int64)))
+    for led_by in ((tables.document_blocks(offsets), offsets), (tables.document_marks(offsets), offsets[-1:])):
+        found = np.empty(len(positions), np.int64)
+        documents_at(positions, *led_by, found)
+        assert found.tolist() == expected.tolist()
 
 
 @given(
