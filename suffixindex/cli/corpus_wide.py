@@ -95,6 +95,7 @@ def duplicates(
 @click.option("--min-length", type=NUMBER, default=50, show_default=True, help="Tokens of the shortest passages.")
 @click.option("--documents", is_flag=True, help="Drop documents that equal an earlier one instead.")
 @click.option("--text-field", help="Field to write the text to.  [default: that which INDEX was built from]")
+@click.option("--report", type=click.Path(), help="File to write a line to for everything that went: .jsonl.zst or .jsonl.")
 @click.option("--threads", type=THREADS, help="Cores to use.  [default: all]")
 @click.option("--progress/--no-progress", default=None, help="Show a bar.  [default: on a terminal]")
 @output_options
@@ -104,6 +105,7 @@ def deduplicate(
     min_length: int,
     documents: bool,
     text_field: str | None,
+    report: str | None,
     threads: int | None,
     progress: bool | None,
     style: str | None,
@@ -120,6 +122,6 @@ def deduplicate(
         raise click.UsageError("--documents compares whole documents: leave out --min-length")
     from suffixindex.deduplicating import deduplicate as write
 
-    options = {"min_length": min_length, "documents": documents, "text_field": text_field}
-    report = write(index, output, **options, threads=threads, progress=progress)  # type: ignore[arg-type]
-    emit([{**report._asdict(), "path": str(report.path)}], style)
+    options = {"min_length": min_length, "documents": documents, "text_field": text_field, "report": report}
+    done = write(index, output, **options, threads=threads, progress=progress)  # type: ignore[arg-type]
+    emit([{**done._asdict(), "path": str(done.path)}], style)

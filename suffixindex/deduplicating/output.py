@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,14 @@ import numpy as np
 import orjson
 import zstandard
 
-from suffixindex.deduplicating.passages import Rest, blocks_of_documents, document_tokens, equal_documents, without_passages
+from suffixindex.deduplicating.passages import (
+    Passage,
+    Rest,
+    blocks_of_documents,
+    document_tokens,
+    equal_documents,
+    without_passages,
+)
 from suffixindex.errors import BuildError, SuffixIndexError
 from suffixindex.index import SuffixIndex
 from suffixindex.ngrams import check_positive
@@ -50,6 +57,7 @@ def deduplicate(
     min_length: int = 50,
     documents: bool = False,
     text_field: str | None = None,
+    report: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     progress: bool | None = None,
 ) -> Deduplicated:
@@ -70,6 +78,10 @@ def deduplicate(
         Instead, drop every document whose tokens are those of an earlier one.
     text_field
         Field to write the text to; by default that which the index was built from.
+    report
+        Another file to make, of a line for everything that went: ``document``, ``round``, ``start`` and ``stop`` in tokens of what
+        the rounds before had left of the document, ``first_document`` and ``first_start``, where its beginning occurred first, and
+        its ``text``. The first round's are places in the documents of the index.
     threads
         Cores to use; all by default. Nothing that is written depends on it, nor on the number of shards.
     progress
@@ -78,7 +90,7 @@ def deduplicate(
     Raises
     ------
     BuildError
-        The index has no text or is another engine's, there is something at ``output``, or it cannot be written.
+        The index has no text or is another engine's, there is something at ``output`` or ``report``, or it cannot be written.
     QueryError
         More than 2**32 - 2 tokens seem to repeat.
 
@@ -88,38 +100,70 @@ def deduplicate(
     ``words``. Documents that are cut are encoded anew after each round, so that deduplicating an index of the output leaves it as
     it is, with a tokenizer that gives a decoded text the same ids, as those three do. A passage inside a character may stay.
 
-    The first round costs 45 ns a token on one core, see :func:`suffixindex.queries.duplicates.find_duplicates`, each other one 10
-    ns, the writing 30 ns a byte. In memory are 1 byte a token and the tokens of the documents that are cut.
+    The first round costs 30 ns a token on one core, see :func:`suffixindex.queries.duplicates.find_duplicates`, each other one 8
+    ns, the writing 15 ns a byte. In memory are 1 byte a token and the tokens of the documents that are cut; with a report some 300
+    bytes for everything that went.
     """
-    target = Path(output)
+    target, told = Path(output), None if report is None else Path(report)
     check_positive(min_length=min_length)
-    if not target.name.endswith(ENDINGS):
-        raise BuildError(f"{target} is no name of a file of JSON lines: expected one that ends with {' or '.join(ENDINGS)}")
-    if target.exists():
-        raise BuildError(f"{target} is there already: choose another name, or remove it")
+    _check_name(target)
+    if told is not None:
+        _check_name(told)
+        if told.absolute() == target.absolute():
+            raise BuildError(f"{target} is to hold the corpus, and the report too: choose another name for one of them")
     with SuffixIndex(index, threads=threads) as opened:
         if opened.kind != "suffixindex":
             raise BuildError(f"{index} is an index of {opened.kind}: only ours are deduplicated; build one of its corpus")
         if opened.manifest.tokenizer["kind"] == "none":
             raise BuildError(f"{index} was made of ids without a tokenizer, which have no text to write: build it with theirs")
-        rest = equal_documents(opened.shards) if documents else without_passages(opened, min_length, threads or cpu_count())
+        cores = threads or cpu_count()
+        if documents:
+            rest = equal_documents(opened.local, told is not None)
+        else:
+            rest = without_passages(opened, min_length, cores, told is not None)
         name = text_field or str(opened.manifest.settings.get("text_field") or "text")
         written = _Written(opened, rest, name)
-        try:
-            with Bar("write", opened.num_tokens, "token", progress) as bar:
-                lines = written.lines(bar)
-                write_blocks(target, _compressed(lines, threads or cpu_count()) if target.name.endswith(".zst") else lines)
-        except OSError as error:
-            if isinstance(error, SuffixIndexError):
+        with Bar("write", opened.num_tokens, "token", progress) as bar:
+            if told is not None:
+                _write(told, _told(opened, rest.passages or []), cores)
+            try:
+                _write(target, written.lines(bar), cores)
+            except BaseException:
+                if told is not None:
+                    told.unlink(missing_ok=True)
                 raise
-            why = "no space is left" if error.errno == errno.ENOSPC else error.strerror
-            raise BuildError(f"{target} cannot be written: {why}; nothing of it is left, deduplicate again") from error
     cut = sum(len(tokens) > 0 for tokens in rest.tokens.values())
     counts = written.num_documents, len(rest.tokens) - cut, cut, rest.num_passages, rest.num_tokens
     return Deduplicated(target, *counts, written.text_bytes, rest.rounds)
 
 
 # ---- writing -------------------------------------------------------------------------------------------------------
+
+
+def _check_name(target: Path) -> None:
+    if not target.name.endswith(ENDINGS):
+        raise BuildError(f"{target} is no name of a file of JSON lines: expected one that ends with {' or '.join(ENDINGS)}")
+    if target.exists():
+        raise BuildError(f"{target} is there already: choose another name, or remove it")
+
+
+def _write(target: Path, lines: Iterator[bytes], threads: int) -> None:
+    try:
+        write_blocks(target, _compressed(lines, threads) if target.name.endswith(".zst") else lines)
+    except OSError as error:
+        if isinstance(error, SuffixIndexError):
+            raise
+        why = "no space is left" if error.errno == errno.ENOSPC else error.strerror
+        raise BuildError(f"{target} cannot be written: {why}; nothing of it is left, deduplicate again") from error
+
+
+def _told(index: SuffixIndex, passages: Sequence[Passage]) -> Iterator[bytes]:
+    """A line for everything that went, in the order of rounds, documents and places; some lines at a time."""
+    for block in blocks_of_documents(range(len(passages)), [len(passage.tokens) for passage in passages]):
+        some = [passages[number] for number in block]
+        texts = index.tokenizer.decode_batch([passage.tokens for passage in some])
+        records = [{**passage._asdict(), "text": text} for passage, text in zip(some, texts, strict=True)]
+        yield b"".join(orjson.dumps({key: record[key] for key in record if key != "tokens"}) + b"\n" for record in records)
 
 
 class _Written:

@@ -1,16 +1,18 @@
 """What is left of documents of which something goes: of those that equal an earlier one nothing, of others what is no passage."""
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.deduplicating.later import DocumentText, Later, find_later
 from suffixindex.index import SuffixIndex
-from suffixindex.queries.duplicates import DocumentText, Later, find_later
+from suffixindex.queries.local import LocalShards
 from suffixindex.storage.shard import Shard
 from suffixindex.tokenizers.encoders import stored_encoder
 
@@ -18,6 +20,19 @@ BLOCK_TOKENS = 1 << 20  # of documents that are decoded at a time
 BLOCK_DOCUMENTS = 1 << 12
 
 Tokens = NDArray[np.unsignedinteger[Any]]
+
+
+class Passage(NamedTuple):
+    """A stretch of text that was cut out, in tokens from the start of what the rounds before had left of its document."""
+
+    document: int
+    round: int
+    start: int
+    stop: int
+    first_document: int
+    """Which holds the first occurrence of what the passage begins with, and where."""
+    first_start: int
+    tokens: Tokens
 
 
 @dataclass
@@ -31,26 +46,43 @@ class Rest:
     num_passages: int = 0
     num_tokens: int = 0
     rounds: int = 0
+    passages: list[Passage] | None = None
+    """All that was cut out, if it is to be told: some 300 bytes each."""
+
+    def note(self, passage: Passage) -> None:
+        """Count what was cut out."""
+        self.num_passages += 1
+        self.num_tokens += passage.stop - passage.start
+        if self.passages is not None:
+            self.passages.append(passage)
 
 
 # ---- equal documents -----------------------------------------------------------------------------------------------
 
 
-def equal_documents(shards: Sequence[Shard]) -> Rest:
-    """The documents whose tokens are those of an earlier one. 16 bytes and a microsecond a document."""
+def equal_documents(local: LocalShards, told: bool) -> Rest:
+    """The documents whose tokens are those of an earlier one; ``told``: with a list. 16 bytes and a microsecond a document."""
     digests = b"".join(
         hashlib.blake2b(document_tokens(shard, number).tobytes(), digest_size=16).digest()
-        for shard in shards
+        for shard in local.shards
         for number in range(shard.num_documents)
     )
     high, low = np.frombuffer(digests, "<u8").reshape(-1, 2).T
     order = np.lexsort((low, high))  # equal ones stay in their order
-    again = (high[order][1:] == high[order][:-1]) & (low[order][1:] == low[order][:-1])
-    later = np.sort(order[1:][again])
-    offsets = np.concatenate([np.diff(shard.document_offsets.astype(np.int64)) - 1 for shard in shards])
-    nothing = shards[0].tokens[:0]
-    lost = int(offsets[later].sum())
-    return Rest(dict.fromkeys(later.tolist(), nothing), num_passages=len(later), num_tokens=lost, rounds=1)
+    again = np.append(False, (high[order][1:] == high[order][:-1]) & (low[order][1:] == low[order][:-1]))
+    firsts = order[np.maximum.accumulate(np.where(again, 0, np.arange(len(order))))]
+    rest = Rest(rounds=1, passages=[] if told else None)
+    for later, first in sorted(zip(order[again].tolist(), firsts[again].tolist(), strict=True)):
+        tokens = tokens_of(local, later)
+        rest.tokens[later] = tokens[:0]
+        rest.note(Passage(later, 1, 0, len(tokens), first, 0, tokens))
+    return rest
+
+
+def tokens_of(local: LocalShards, document: int) -> Tokens:
+    """The tokens of a document of the index."""
+    number = bisect_right(local.first_documents, document) - 1
+    return document_tokens(local.shards[number], document - local.first_documents[number])
 
 
 def document_tokens(shard: Shard, number: int) -> Tokens:
@@ -70,10 +102,10 @@ class _Changed(NamedTuple):
     """Places before which something was cut out, where only windows across them are new; None: any window may be."""
 
 
-def without_passages(index: SuffixIndex, min_length: int, threads: int) -> Rest:
-    rest = Rest()
-    inside = np.append(index.tokenizer.begins_inside(), False)
-    inside = np.append(inside, np.zeros(max(index.separator + 1 - len(inside), 0), bool))
+def without_passages(index: SuffixIndex, min_length: int, threads: int, told: bool) -> Rest:
+    """What no window of ``min_length`` tokens lies in that occurs earlier; ``told``: with a list of what went."""
+    rest = Rest(passages=[] if told else None)
+    inside = index.tokenizer.begins_inside()
     shards = [_text_of(shard, first) for shard, first in zip(index.shards, index.local.first_documents, strict=False)]
     texts = shards
     while True:
@@ -89,17 +121,21 @@ def without_passages(index: SuffixIndex, min_length: int, threads: int) -> Rest:
 
 
 def _text_of(shard: Shard, first: int) -> DocumentText:
-    return DocumentText(shard.tokens, shard.document_offsets.astype(np.int64), np.arange(first, first + shard.num_documents))
+    documents = np.arange(first, first + shard.num_documents)
+    return DocumentText(shard.tokens, shard.document_offsets.astype(np.int64), documents, shard=shard)
 
 
 def _cut(index: SuffixIndex, rest: Rest, later: Later, inside: NDArray[np.bool_]) -> Iterator[tuple[int, _Changed]]:
     """The documents that lose something; a passage begins and ends between two characters."""
     of_each = np.flatnonzero(np.diff(later.documents, prepend=-1))
+    stretches = zip(*(column.tolist() for column in later[1:]), strict=True)
     for first, last in pairwise([*of_each.tolist(), len(later.documents)]):
         document = int(later.documents[first])
-        tokens = rest.tokens[document] if document in rest.tokens else index.document(document).token_ids
+        tokens = rest.tokens[document] if document in rest.tokens else tokens_of(index.local, document)
         keep = np.ones(len(tokens), bool)
-        for start, stop in zip(later.starts[first:last].tolist(), later.stops[first:last].tolist(), strict=True):
+        joints: set[int] = set()
+        gone = 0
+        for start, stop, first_document, first_start in islice(stretches, last - first):
             begin, end = start, stop
             while begin < stop and inside[tokens[begin]]:
                 begin += 1
@@ -109,12 +145,14 @@ def _cut(index: SuffixIndex, rest: Rest, later: Later, inside: NDArray[np.bool_]
                 rest.moved.add(document)
             if begin < end:
                 keep[begin:end] = False
-                rest.num_passages += 1
-                rest.num_tokens += end - begin
-        if not keep.all():
+                joints.add(begin - gone)
+                gone += end - begin
+                source = first_document, first_start + begin - start
+                rest.note(Passage(document, rest.rounds, begin, end, *source, tokens[begin:end]))
+        if gone:
             # of a passage that was not cut whole, a window may go with one that a later round finds beside it
-            joints = None if document in rest.moved else np.flatnonzero(np.diff(np.flatnonzero(keep)) > 1) + 1
-            yield document, _Changed(tokens[keep], joints)
+            inner = None if document in rest.moved else np.array(sorted(joints - {0, len(tokens) - gone}), np.int64)
+            yield document, _Changed(tokens[keep], inner)
 
 
 def _encoded_anew(index: SuffixIndex, documents: dict[int, _Changed]) -> dict[int, _Changed]:

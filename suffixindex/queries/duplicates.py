@@ -1,14 +1,14 @@
 """Passages that a corpus repeats, over all shards.
 
-A sieve of hashes finds, without comparing text, a superset of the windows of ``min_length`` tokens that occur twice. Only
-the stretches that they cover are put together, suffix-sorted and searched for maximal repeats. That loses nothing: the
-token before or after a stretch belongs to no window that occurs twice, so no other occurrence of the passage has it there,
-and the stretch's end stands for it as a neighbour like no other.
+A sieve of hashes finds, without comparing text, a superset of the windows of ``min_length`` tokens that occur twice; where
+windows are long it looks first for a part of each that occurs twice, one that neighbouring windows mostly have in common. Only
+the stretches that they cover are put together, suffix-sorted and searched for maximal repeats. That loses nothing: the token
+before or after a stretch belongs to no window that occurs twice, so no other occurrence of the passage has it there, and the
+stretch's end stands for it as a neighbour like no other.
 """
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -20,7 +20,7 @@ from suffixindex.ngrams import check_limits, check_positive
 from suffixindex.queries.local import LocalShards
 from suffixindex.results import Duplicate, Duplicates
 from suffixindex.storage.shard import Shard
-from suffixindex.system.parallel import in_pieces
+from suffixindex.system.parallel import split_range
 
 Order = Literal["saved", "length"]
 
@@ -28,8 +28,9 @@ BASES = (0xD1342543DE82EF95, 0xAF251AF3B0F025B5, 0xB564EF22EC7AECE5)
 """Of the hashes of each round of the sieve. The first leaves some 10% of the windows that occur once, the third about none."""
 
 SLOTS = 8  # a token, of two bits each
-SPARSE = 32  # a window that is looked for
 MAX_BYTES = 1 << 28  # of a thread's slots; a larger corpus is sieved in more parts
+SAMPLED = 16  # tokens of windows that are sieved by samples first
+ONCE, AT_ONCE = np.uint8(0b01010101), 1 << 20  # of slots that were taken; bytes of two tables that are put together at a time
 
 
 class Sieved(Protocol):
@@ -75,8 +76,8 @@ def find_duplicates(local: LocalShards, min_length: int, limit: int | None, orde
 
     Notes
     -----
-    O(tokens) for a sieve of hashes: 45 ns a token on one core, of which each of several cores takes 15; 1 byte a token, and 2 to 4
-    a token but at most 256 MiB a thread for its slots. Then O(r log r) for the r tokens of windows that occur twice, however often
+    O(tokens) for a sieve of hashes: 20 to 40 ns a token on one core; 1 byte a token, and 2 to 4 a token but at most 256 MiB a
+    thread for its slots. Then O(r log r) for the r tokens of windows that occur twice, however often
     they do: 100 ns and 10 to 20 bytes each, 24 more for each passage that is found, and 24 for each level of passages that begin
     alike, r of both at worst. r is the whole corpus if everything repeats, or if ``min_length`` is a few tokens. O(count log
     count) for each passage that is listed.
@@ -86,7 +87,7 @@ def find_duplicates(local: LocalShards, min_length: int, limit: int | None, orde
     if order not in ("saved", "length"):
         raise QueryError(f"order is {order!r}: expected 'saved' or 'length'")
     shards, separator, pool, threads = local.shards, local.separator, local.pool, local.cores
-    candidates = _sieve(shards, min_length, pool, threads, separator)
+    candidates = sieve_windows(shards, min_length, pool, threads, separator)
     stretches = _gather(shards, candidates, min_length, separator)
     del candidates
     if not len(stretches.tokens):
@@ -96,7 +97,7 @@ def find_duplicates(local: LocalShards, min_length: int, limit: int | None, orde
     from suffixindex.system.memory import MAX_TOKENS
 
     if len(stretches.tokens) > MAX_TOKENS:
-        raise _too_much(min_length, len(stretches.tokens))
+        raise too_much(min_length, len(stretches.tokens))
     ranked = suffix_array(stretches.tokens, separator=separator, threads=threads)
     plcp = np.zeros(len(ranked), np.uint32)
     longest = int(permuted_lcp(stretches.tokens, ranked, separator, plcp))
@@ -123,36 +124,91 @@ def find_duplicates(local: LocalShards, min_length: int, limit: int | None, orde
     return Duplicates([passage(number) for number in chosen.tolist()], num_passages, num_tokens)
 
 
-def _sieve(texts: Sequence[Sieved], length: int, pool: Executor, threads: int, separator: int) -> list[NDArray[np.bool_]]:
+def sieve_windows(texts: Sequence[Sieved], length: int, pool: Executor, threads: int, separator: int) -> list[NDArray[np.bool_]]:
     """Marks of the positions whose window may occur again, by text; none that does is missing."""
     from suffixindex.kernels.duplicates import sieve
 
     candidates = [np.zeros(text.length, bool) for text in texts]
-    wanted = SLOTS * sum(text.length for text in texts) // 4
-    parts = max(threads, -(-wanted // MAX_BYTES))
-    size = 1 << max(wanted // parts - 1, 0).bit_length()
-    for number, base in enumerate(BASES):
-        hashed = _hashed(base, length)
+    sampled = length >= SAMPLED
+    if sampled:
+        _sieve_samples(texts, length, pool, threads, separator, candidates)
+    for number, base in enumerate(BASES[1:] if sampled else BASES):
+        everywhere = number == 0 and not sampled
+        marked = [*zip(texts, candidates, strict=True)]
+        num_windows = sum(text.length if everywhere else int(np.count_nonzero(marks)) for text, marks in marked)
+        parts, size = _slots(4 * num_windows if sampled else num_windows, threads)
+        looked_at = [_whole(text) if everywhere else stretches_of(marks, length) for text, marks in marked]
 
-        def work(part: int, first: bool = number == 0, hashed: tuple[np.uint64, np.uint64] = hashed) -> None:
+        asked = size, parts, hash_bases(base, length), looked_at, everywhere
+
+        def work(part: int, asked: Any = asked) -> None:
+            size, parts, hashed, looked_at, everywhere = asked
             seen = np.zeros(size, np.uint8)
             with np.errstate(over="ignore"):  # the hash wraps, of which uncompiled kernels would warn
                 for keep in (False, True):
-                    for text, marks in zip(texts, candidates, strict=True):
-                        sieve(text.tokens, separator, length, *hashed, part, parts, first, keep, seen, marks)
+                    for text, marks, (lo, hi) in zip(texts, candidates, looked_at, strict=True):
+                        windows = (lo, hi, everywhere, keep)
+                        sieve(text.tokens, separator, length, *hashed, part, parts, *windows, seen, marks)
 
         list(pool.map(work, range(parts)))
     return candidates
 
 
-def _hashed(base: int, length: int) -> tuple[np.uint64, np.uint64]:
+def _sieve_samples(
+    texts: Sequence[Sieved], length: int, pool: Executor, threads: int, separator: int, candidates: Sequence[NDArray[np.bool_]]
+) -> None:
+    """Mark the windows whose sample may occur again: a part of the text, which costs a random access for one in ten tokens."""
+    from suffixindex.kernels.duplicates import sieve_samples
+
+    hashed = sample_bases(length)
+    width = hashed[0]
+    parts, size = _slots(2 * sum(text.length for text in texts) // (length - width + 2), 1)
+    for part in range(parts):
+
+        def work(thread: int, keep: bool, seen: NDArray[np.uint8], part: int = part) -> NDArray[np.uint8]:
+            with np.errstate(over="ignore"):
+                for text, marks in zip(texts, candidates, strict=True):
+                    lo, hi = np.array([split_range(text.length, threads)[thread]]).T.copy()
+                    sieve_samples(text.tokens, lo, hi, separator, length, *hashed, part, parts, keep, seen, marks)
+            return seen
+
+        tables = list(pool.map(lambda thread, work=work: work(thread, False, np.zeros(size, np.uint8)), range(threads)))
+        seen = tables.pop()
+        for other in tables:
+            for first in range(0, size, AT_ONCE):
+                mine, theirs = seen[first : first + AT_ONCE], other[first : first + AT_ONCE]
+                once_in_both = mine & theirs & ONCE
+                mine |= theirs
+                mine |= once_in_both << 1
+        list(pool.map(lambda thread, work=work, seen=seen: work(thread, True, seen), range(threads)))
+
+
+def sample_bases(length: int) -> tuple[int, np.uint64, np.uint64]:
+    """The tokens of a sample of windows, and what the sieve needs of its hash."""
+    width = length * 2 // 3
+    return width, *hash_bases(BASES[0], width)
+
+
+def _slots(num_windows: int, threads: int) -> tuple[int, int]:
+    """In how many parts so many windows are sieved, and bytes of the slots of each."""
+    wanted = SLOTS * num_windows // 4
+    parts = max(threads, -(-wanted // MAX_BYTES))
+    return parts, 1 << max(wanted // parts - 1, 0).bit_length()
+
+
+def _whole(text: Sieved) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A text as one stretch."""
+    return np.zeros(1, np.int64), np.array([text.length])
+
+
+def hash_bases(base: int, length: int) -> tuple[np.uint64, np.uint64]:
     """What the sieve needs of a hash."""
     return np.uint64(base), np.uint64(-pow(base, length, 2**64) % 2**64)
 
 
 def _gather(shards: Sequence[Shard], candidates: list[NDArray[np.bool_]], length: int, separator: int) -> Stretches:
     """The text that windows of candidates cover, which is a small part of a corpus that does not repeat itself."""
-    bounds = [_stretches(marks, length) for marks in candidates]
+    bounds = [stretches_of(marks, length) for marks in candidates]
     starts = np.concatenate([[0], *(hi - lo + 1 for lo, hi in bounds)]).cumsum()
     tokens = np.empty(int(starts[-1]), shards[0].tokens.dtype)
     documents = np.empty(len(starts) - 1, np.int64)
@@ -165,7 +221,7 @@ def _gather(shards: Sequence[Shard], candidates: list[NDArray[np.bool_]], length
     return Stretches(tokens, starts[:-1], documents)
 
 
-def _too_much(length: int, num_tokens: int) -> QueryError:
+def too_much(length: int, num_tokens: int) -> QueryError:
     from suffixindex.system.memory import MAX_TOKENS
 
     return QueryError(
@@ -174,177 +230,13 @@ def _too_much(length: int, num_tokens: int) -> QueryError:
     )
 
 
-def _stretches(marks: NDArray[np.bool_], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def stretches_of(marks: NDArray[np.bool_], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """``[lo, hi)`` of the text that windows of candidates cover."""
     from suffixindex.kernels.duplicates import find_stretches
 
+    asked = marks, marks[: len(marks) // 8 * 8].view(np.uint64), length
     nowhere = np.empty(0, np.int64)
-    room = int(find_stretches(marks, length, nowhere, nowhere))
+    room = int(find_stretches(*asked, nowhere, nowhere))
     lo, hi = np.empty(room, np.int64), np.empty(room, np.int64)
-    find_stretches(marks, length, lo, hi)
+    find_stretches(*asked, lo, hi)
     return lo, hi
-
-
-# ---- later occurrences ---------------------------------------------------------------------------------------------
-
-
-class DocumentText(NamedTuple):
-    """Some documents one after the other, each followed by a separator."""
-
-    tokens: NDArray[np.unsignedinteger[Any]]
-    offsets: NDArray[np.int64]
-    """The first token of each, then the length."""
-    documents: NDArray[np.int64]
-    """Which they are, ascending."""
-    fresh: NDArray[np.bool_] | None = None
-    """Positions whose window is to be looked for; None in all texts: every one."""
-    stale: NDArray[np.bool_] | None = None
-    """By document: those that another text has in their place."""
-
-    @property
-    def length(self) -> int:
-        return len(self.tokens)
-
-
-class Later(NamedTuple):
-    """Parts of documents, ascending, in tokens from the document's start."""
-
-    documents: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    stops: NDArray[np.int64]
-
-
-def find_later(texts: Sequence[DocumentText], length: int, pool: Executor, threads: int, separator: int) -> Later:
-    """What lies in windows of ``length`` tokens that occur earlier: in an earlier document, or further to the left in the same one.
-
-    Where a window overlaps its first occurrence, only what lies beyond that. Costs what :func:`find_duplicates` costs; where only
-    some windows are looked for, 10 ns a token on one core.
-
-    Raises
-    ------
-    QueryError
-        More than 2**32 - 2 tokens seem to repeat.
-    """
-    if all(text.fresh is None for text in texts):
-        found = _gather_documents(texts, _sieve(texts, length, pool, threads, separator), length, separator)
-    else:
-        like_fresh = _gather_documents(texts, _like_fresh(texts, length, pool, threads, separator), length, separator)
-        (marks,) = _sieve([like_fresh], length, pool, threads, separator)
-        found = like_fresh.part(*_stretches(marks, length), separator)
-    if not found.length:
-        return Later(*(np.empty(0, np.int64) for _ in range(3)))
-    covered = _covered(found.tokens, length, separator, threads)
-    edges = np.flatnonzero(covered[1:] != covered[:-1]) + 1  # the first token and the last separator are not covered
-    begins, ends = edges[::2], edges[1::2]
-    documents, within = found.origin(begins)
-    return Later(documents, within, within + ends - begins)
-
-
-class _Passages(NamedTuple):
-    """Stretches of documents, each followed by a separator, in the order of the documents and of their places in these."""
-
-    tokens: NDArray[np.unsignedinteger[Any]]
-    starts: NDArray[np.int64]
-    documents: NDArray[np.int64]
-    within: NDArray[np.int64]
-    """Where each begins in its document."""
-
-    @property
-    def length(self) -> int:
-        return len(self.tokens)
-
-    def origin(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The documents of positions, and where they lie in these."""
-        stretch = np.searchsorted(self.starts, positions, side="right") - 1
-        return self.documents[stretch], self.within[stretch] + positions - self.starts[stretch]
-
-    def part(self, lo: NDArray[np.int64], hi: NDArray[np.int64], separator: int) -> "_Passages":
-        """Stretches of these stretches."""
-        return _copied([(self.tokens, lo, hi, *self.origin(lo))], separator)
-
-
-def _copied(
-    parts: Sequence[tuple[Any, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]], separator: int
-) -> _Passages:
-    """Stretches ``[lo, hi)`` of several texts, of which documents and places are given, in order."""
-    from suffixindex.kernels.duplicates import copy_stretches
-
-    sources = np.repeat(np.arange(len(parts)), [len(lo) for _, lo, *_ in parts])
-    lo, hi, documents, within = (np.concatenate([part[column] for part in parts]) for column in range(1, 5))
-    order = np.lexsort((within, documents))
-    sources, lo, hi = sources[order], lo[order], hi[order]
-    starts = np.cumsum(np.append(0, hi - lo + 1))
-    tokens = np.empty(int(starts[-1]), parts[0][0].dtype)
-    for number, (source, *_) in enumerate(parts):
-        here = sources == number
-        copy_stretches(source, lo[here], hi[here], separator, starts[:-1][here], tokens)
-    tokens.flags.writeable = False  # as those that are mapped, for which the sieve is compiled
-    return _Passages(tokens, starts[:-1], documents[order], within[order])
-
-
-def _gather_documents(
-    texts: Sequence[DocumentText], candidates: Sequence[NDArray[np.bool_]], length: int, separator: int
-) -> _Passages:
-    """The text that windows of candidates cover."""
-    parts = []
-    for text, marks in zip(texts, candidates, strict=True):
-        lo, hi = _stretches(marks, length)
-        place = np.searchsorted(text.offsets, lo, side="right") - 1
-        parts.append((text.tokens, lo, hi, text.documents[place], lo - text.offsets[place]))
-    return _copied(parts, separator)
-
-
-def _like_fresh(
-    texts: Sequence[DocumentText], length: int, pool: Executor, threads: int, separator: int
-) -> list[NDArray[np.bool_]]:
-    """Marks of the windows that may be equal to a fresh one, itself among them; of the others, one in a thousand. None is stale."""
-    from suffixindex.kernels.duplicates import sieve
-
-    candidates = [np.zeros(text.length, bool) for text in texts]
-    fresh = [(text.tokens, text.fresh) for text in texts if text.fresh is not None]
-    num_fresh = sum(int(np.count_nonzero(marks)) for _, marks in fresh)
-    for number, base in enumerate(BASES[:2]):
-        seen = np.zeros(1 << max(SPARSE * num_fresh // 4 - 1, 0).bit_length(), np.uint8)
-        asked = separator, length, *_hashed(base, length), 0, 1
-        with np.errstate(over="ignore"):
-            for tokens, marks in 2 * fresh:  # noted twice, a window is as one that occurs again
-                sieve(tokens, *asked, False, False, seen, marks)
-
-        def look_up(
-            text: DocumentText, marks: NDArray[np.bool_], first: int, last: int, everywhere: bool, asked: Any, seen: Any
-        ) -> None:
-            start, stop = text.offsets[first], text.offsets[last]
-            with np.errstate(over="ignore"):
-                sieve(text.tokens[start:stop], *asked, everywhere, True, seen, marks[start:stop])
-            for document in first + np.flatnonzero(text.stale[first:last]) if text.stale is not None else ():
-                marks[text.offsets[document] : text.offsets[document + 1]] = False
-
-        for text, marks in zip(texts, candidates, strict=True):
-            work = partial(look_up, text, marks, everywhere=number == 0, asked=asked, seen=seen)
-            in_pieces(work, np.diff(text.offsets), pool, threads)
-    return candidates
-
-
-def _covered(tokens: NDArray[np.unsignedinteger[Any]], length: int, separator: int, threads: int) -> NDArray[np.bool_]:
-    """Whether each token lies in a window that occurs further to the left, and beyond its first occurrence."""
-    from suffixindex.kernels.duplicates import permuted_lcp
-    from suffixindex.suffix_sort.devices import suffix_array
-    from suffixindex.system.memory import MAX_TOKENS
-
-    if len(tokens) > MAX_TOKENS:
-        raise _too_much(length, len(tokens))
-    ranked = suffix_array(tokens, separator=separator, threads=threads)
-    plcp = np.zeros(len(ranked), np.uint32)
-    permuted_lcp(tokens, ranked, separator, plcp)
-    same = np.append(plcp[ranked] >= length, False)  # as the rank before
-    same[0] = False
-    members = same[1:] | same[:-1]
-    positions = ranked[members].astype(np.int64)
-    groups = np.flatnonzero(~same[:-1][members])
-    beyond = np.zeros(len(tokens) + 1, np.int32)
-    if len(groups):
-        first = np.repeat(np.minimum.reduceat(positions, groups), np.diff(np.append(groups, len(positions))))
-        later = positions != first
-        np.add.at(beyond, np.maximum(positions, first + length)[later], 1)
-        np.add.at(beyond, positions[later] + length, -1)
-    return np.cumsum(beyond[:-1]) > 0

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import suffixindex as si
+from suffixindex.deduplicating import later
 from suffixindex.deduplicating import passages as rounds
 from suffixindex.queries import duplicates
 from suffixindex.tokenizers.base import open_tokenizer
@@ -82,10 +84,21 @@ TEXTS = st.lists(
 
 
 @pytest.mark.usefixtures("no_fsync")
-@given(texts=TEXTS, length=st.integers(1, 5), shards=st.sampled_from([1, 3]))
-@example(texts=["aaaaaaaa"], length=3, shards=1)
-@example(texts=["bbbb", "aaaa", "abbbba", "aaaab", "abab" * 3], length=2, shards=1)
-def test_passages_of_bytes(new_folder: Folder, texts: list[str], length: int, shards: int) -> None:
+@given(texts=TEXTS, length=st.integers(1, 5), shards=st.sampled_from([1, 3]), fast=st.booleans())
+@example(texts=["aaaaaaaa"], length=3, shards=1, fast=True)
+@example(texts=["bbbb", "aaaa", "abbbba", "aaaab", "abab" * 3], length=2, shards=1, fast=False)
+@example(texts=["abcd", "ab", "cd", "abcdabcd"], length=2, shards=1, fast=True)
+def test_passages_of_bytes(new_folder: Folder, texts: list[str], length: int, shards: int, fast: bool) -> None:
+    """And what is faster for long texts: samples of windows, and searches for those that are new."""
+    shortest = 2 if fast else 16
+    with (
+        mock.patch.multiple(later, SAMPLED=shortest, SEARCH=0 if fast else 128),
+        mock.patch.object(duplicates, "SAMPLED", shortest),
+    ):
+        passages_of_bytes(new_folder, texts, length, shards)
+
+
+def passages_of_bytes(new_folder: Folder, texts: list[str], length: int, shards: int) -> None:
     index = build(new_folder(), texts, "bytes", shards)
     output = new_folder().with_suffix(".jsonl")
     report = si.deduplicate(index, output, min_length=length, progress=False)
@@ -150,6 +163,65 @@ def test_passages_between_shards_and_many_threads(tmp_path: Path, monkeypatch: p
     assert found[0] == found[1] and found[0][1][3] > 40
     left = without_passages([list(text.encode()) for text in texts], 10)
     assert texts_of(tmp_path / "1.out.jsonl") == [bytes(document).decode() for document in left if document is not None]
+
+
+def replayed(texts: list[str], told: list[dict[str, Any]], length: int) -> list[str]:
+    """What is left of texts of one byte a character when what a report tells is cut out, round by round."""
+    left = list(texts)
+    for number in sorted({line["round"] for line in told}):
+        before = list(left)
+        lines = [line for line in told if line["round"] == number]
+        assert lines == sorted(lines, key=lambda line: (line["document"], line["start"]))
+        for line in reversed(lines):
+            document, start, stop = line["document"], line["start"], line["stop"]
+            assert line["text"] == before[document][start:stop]
+            first, at = line["first_document"], line["first_start"]
+            assert (first, at) < (document, start) and before[first][at] == line["text"][0]
+            window = before[document][start : start + length]
+            places = [(i, j) for i, text in enumerate(before) for j in range(len(text)) if text[j : j + length] == window]
+            if (
+                len(window) == length
+                and places[0] < (document, start)
+                and (places[0][0] < document or places[0][1] + length <= start)
+            ):
+                assert (first, at) == places[0]
+            left[document] = left[document][:start] + left[document][stop:]
+    return left
+
+
+@pytest.mark.usefixtures("no_fsync")
+@given(texts=TEXTS, length=st.integers(1, 5), shards=st.sampled_from([1, 3]), documents=st.booleans())
+@example(texts=["aaaaaaaa", "aaaa"], length=3, shards=1, documents=False)
+def test_a_report_tells_what_went(new_folder: Folder, texts: list[str], length: int, shards: int, documents: bool) -> None:
+    index = build(new_folder(), texts, "bytes", shards)
+    output, report = new_folder().with_suffix(".jsonl"), new_folder().with_suffix(".jsonl.zst")
+    done = si.deduplicate(index, output, min_length=length, documents=documents, report=report, progress=False)
+    told = lines_of(report)
+    assert len(told) == done.num_passages and sum(line["stop"] - line["start"] for line in told) == done.num_tokens
+    if documents:
+        assert [(line["document"], line["first_document"]) for line in told] == [
+            (number, texts.index(text)) for number, text in enumerate(texts) if texts.index(text) < number
+        ]
+        assert all((line["start"], line["first_start"], line["round"]) == (0, 0, 1) for line in told)
+        assert [line["text"] for line in told] == [texts[line["document"]] for line in told]
+        return
+    left = replayed(texts, told, length)
+    dropped = {number for number, text in enumerate(left) if not text and texts[number]}
+    assert [text for number, text in enumerate(left) if number not in dropped] == texts_of(output)
+
+
+def test_a_report_is_there_with_the_corpus_or_not_at_all(tmp_path: Path, letters: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(said: str, output: str, report: str) -> None:
+        with pytest.raises(si.BuildError, match=said):
+            si.deduplicate(letters, tmp_path / output, report=tmp_path / report, progress=False)
+
+    refused("is to hold the corpus, and the report too: choose another name", "a.jsonl", "a.jsonl")
+    refused("no name of a file of JSON lines", "a.jsonl", "a.csv")
+    refused("cannot be written: No such file or directory", "a.jsonl", "no/report.jsonl")
+    refused("cannot be written: No such file or directory", "no/a.jsonl", "report.jsonl")
+    (tmp_path / "there.jsonl").touch()
+    refused("is there already", "a.jsonl", "there.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["there.jsonl"]
 
 
 # ---- documents -----------------------------------------------------------------------------------------------------
@@ -227,6 +299,17 @@ def test_from_the_shell(tmp_path: Path) -> None:
     assert texts_of(tmp_path / "a.jsonl.zst") == ["a b ", "c"]
     run("deduplicate", str(tmp_path / "index"), "-o", str(tmp_path / "b.jsonl"), "--documents")
     assert texts_of(tmp_path / "b.jsonl") == ["a b a b", "c"]
+    run(
+        "deduplicate",
+        str(tmp_path / "index"),
+        "-o",
+        str(tmp_path / "d.jsonl"),
+        "--documents",
+        "--report",
+        str(tmp_path / "r.jsonl"),
+    )
+    gone = {"document": 2, "round": 1, "start": 0, "stop": 7, "first_document": 0, "first_start": 0, "text": "a b a b"}
+    assert lines_of(tmp_path / "r.jsonl") == [gone]
     said = sentence("deduplicate", str(tmp_path / "index"), "-o", "c.jsonl", "--documents", "--min-length", "3", code=2)
     assert "--documents compares whole documents: leave out --min-length" in said
 

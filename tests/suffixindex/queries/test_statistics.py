@@ -108,7 +108,8 @@ def test_novelty(new_folder: Folder, corpus: Corpus, shards: int, data: st.DataO
 
 SIEVES: dict[str, Any] = {
     "a sieve that lets all pass": {"BASES": (0,), "SLOTS": 0},
-    "a sieve of many parts": {"MAX_BYTES": 8},
+    "a sieve of many parts": {"MAX_BYTES": 8, "SAMPLED": 2},
+    "samples of short windows": {"SAMPLED": 2},
     "the sieve": {},
 }
 
