@@ -5,6 +5,7 @@ import platform
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
@@ -82,6 +83,7 @@ def publish(job: Job, shards: list[ShardEntry]) -> BuildReport:
     return report_of(job.folder, manifest)
 
 
+@cache
 def _version(package: str) -> str | None:
     try:
         return version(package)

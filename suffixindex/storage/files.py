@@ -7,7 +7,7 @@ import mmap
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -65,12 +65,26 @@ def link_file(source: Path, target: Path) -> bool:
 
     Returns whether it is a link.
     """
+    linked = _link(source, target)
+    if linked:
+        _make_durable(target)
+    return linked
+
+
+def link_files(targets: Mapping[Path, Path]) -> None:
+    """As :func:`link_file`, of sources that are durable, each to its target: what is written for it is the targets' folders."""
+    for source, target in targets.items():
+        _link(source, target)
+    for folder in dict.fromkeys(target.parent for target in targets.values()):
+        fsync_folder(folder)
+
+
+def _link(source: Path, target: Path) -> bool:
     try:
         os.link(os.path.realpath(source), target)
     except OSError:
         copy_file(source, target)
         return False
-    _make_durable(target)
     return True
 
 

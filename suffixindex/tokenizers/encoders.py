@@ -356,7 +356,7 @@ class WordEncoder:
             return
         known = map_array(self._grown_from[1], "<u4")
         check_permutation(self._grown_from[1], known)
-        self._words.write_lookup(self._index, known.tolist())
+        self._words.write_lookup(self._index, known)
 
     def hand_over(self, part: Path) -> None:
         write_blocks(part / VOCABULARY, iter([self._words.pool()]))

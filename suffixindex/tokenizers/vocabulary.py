@@ -1,6 +1,6 @@
 """The build's side of ``words``: words numbered by first occurrence."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from suffixindex.tokenizers.words import VOCABULARY_OFFSETS, VOCABULARY_ORDER
 
 KNOWN_WORDS = 1 << 19  # some 25 MB
 UNKNOWN = np.uint32(0xFFFFFFFF)
+FEW = 64  # new words for each of which so many that are known are as cheap to sort again as to search
 
 
 def words_of(content: bytes) -> WordList:
@@ -56,13 +57,24 @@ class VocabularyBuilder:
         table.num_words = intern_words(count, words.starts, words.hashes, words.pool, table.num_words, *table.arrays, numbers)
         return numbers
 
-    def write_lookup(self, folder: Path, known: Sequence[int] = ()) -> None:
+    def write_lookup(self, folder: Path, known: NDArray[np.uint32] | None = None) -> None:
         """Write the files that find a word's line and id; O(words log words), of words after those whose order is ``known``."""
         write_array(folder / VOCABULARY_OFFSETS, self._table.words.starts.astype("<u8"))
-        lines = bytes(self.pool()).split(b"\n")
-        del lines[-1]
-        order = sorted([*known, *range(len(known), len(lines))], key=lines.__getitem__)  # which takes a run in order as it is
-        write_array(folder / VOCABULARY_ORDER, np.array(order, "<u4"))
+        write_array(folder / VOCABULARY_ORDER, np.array(self._order(known if known is not None else np.empty(0, "<u4")), "<u4"))
+
+    def _order(self, known: NDArray[np.uint32]) -> NDArray[np.uint32] | list[int]:
+        """All words in the order of their bytes."""
+        pool, starts = self.pool().tobytes(), self._table.words.starts
+        new = range(len(known), self.num_words)
+        if len(new) * FEW > len(known):
+            lines = pool.split(b"\n")
+            return sorted([*known.tolist(), *new], key=lines.__getitem__)  # which takes a run in order as it is
+
+        def line(word: int) -> bytes:
+            return pool[starts[word] : starts[word + 1] - 1]
+
+        ordered = sorted(new, key=line)
+        return np.insert(known, [bisect_left(known, line(word), key=line) for word in ordered], ordered)
 
 
 class Asked(NamedTuple):

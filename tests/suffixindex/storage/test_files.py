@@ -3,10 +3,11 @@
 import errno
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from suffixindex.storage.files import link_file, make_folder, move_folder, remove, write_bytes
+from suffixindex.storage.files import link_file, link_files, make_folder, move_folder, remove, write_bytes
 
 
 @pytest.fixture
@@ -60,6 +61,24 @@ def test_a_link_or_a_copy_is_synced(tmp_path: Path, synced: list[str], monkeypat
     assert (tmp_path / "into" / "tokens").read_bytes() == b"1234"
     assert os.path.samefile(tmp_path / "raw", tmp_path / "into" / "tokens") == linked
     assert synced == [str(tmp_path / "into" / "tokens"), str(tmp_path / "into")]
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_of_many_links_the_folders_are_synced(
+    tmp_path: Path, synced: list[str], monkeypatch: pytest.MonkeyPatch, linked: bool
+) -> None:
+    targets = {tmp_path / name: tmp_path / f"into{name}" / name for name in "ab"}
+    for source, target in targets.items():
+        source.write_text(source.name)
+        target.parent.mkdir()
+    if not linked:
+        monkeypatch.setattr(os, "link", Mock(side_effect=OSError(errno.EXDEV, os.strerror(errno.EXDEV))))
+    link_files(targets)
+    assert [(target.read_text(), os.path.samefile(source, target)) for source, target in targets.items()] == [
+        (source.name, linked) for source in targets
+    ]
+    assert synced[-2:] == [str(target.parent) for target in targets.values()]
+    assert {path for path in synced if Path(path).is_file()} == ({*map(str, targets.values())} if not linked else set())
 
 
 def test_the_first_error_of_a_write_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

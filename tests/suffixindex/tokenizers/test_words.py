@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import suffixindex as si
-from suffixindex.tokenizers import splitting
+from suffixindex.tokenizers import splitting, vocabulary
 from suffixindex.tokenizers.splitting import FOLDING_LIMIT, normalize, split_batch
 from suffixindex.tokenizers.vocabulary import KnownWords, VocabularyBuilder
 from suffixindex.tokenizers.word_table import WordList
-from suffixindex.tokenizers.words import VOCABULARY, Words
+from suffixindex.tokenizers.words import VOCABULARY, VOCABULARY_ORDER, Words
 from tests import oracle
 from tests.helpers import building
 from tests.helpers.strategies import texts
@@ -241,6 +242,24 @@ def test_a_process_asks_for_a_word_until_it_is_told(batches: list[list[str]], wa
 def test_long_words_and_a_growing_pool() -> None:
     documents = ["Ⱥ" * length + " " + "x" * length for length in (1, 100, 10_000 if building.COMPILED else 300)]
     assert split(documents) == [oracle.words(document) for document in documents]
+
+
+@pytest.mark.usefixtures("no_fsync")
+@given(known=texts(), new=texts(), few=st.sampled_from([0, 1, 64]))
+def test_words_that_come_later_are_put_among_those_in_order(
+    new_folder: Callable[[], Path], known: list[str], new: list[str], few: int
+) -> None:
+    folder = new_folder()
+    folder.mkdir()
+    builder = VocabularyBuilder()
+    number([known], builder)
+    builder.write_lookup(folder)
+    before = np.fromfile(folder / VOCABULARY_ORDER, "<u4")
+    number([new], builder)
+    with mock.patch.object(vocabulary, "FEW", few):
+        builder.write_lookup(folder, before)
+    expected = sorted(range(builder.num_words), key=lambda word: lines(builder)[word].encode())
+    assert np.fromfile(folder / VOCABULARY_ORDER, "<u4").tolist() == expected
 
 
 # ---- the look-up on disk -----------------------------------------------------------------------------------------
