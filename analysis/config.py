@@ -49,6 +49,9 @@ class Study:
     seed: int = setting("Of every sample and resampling.", 0)
     confidence: float = setting("Level of all intervals.", 0.95)
     resamples: int = setting("Bootstrap and permutation resamples.", 2000)
+    threads: int = setting(
+        "Threads of a processor that language models and encoders compute with; 0: OMP_NUM_THREADS, else one a core.", 0
+    )
     scheduler: str = setting(
         "Dask cluster that builds the index, embeds n-grams and counts, as tcp://host:8786; none if empty.", ""
     )
@@ -56,6 +59,7 @@ class Study:
     def __post_init__(self) -> None:
         _check(0 < self.confidence < 1, "study.confidence", self.confidence, "a number between 0 and 1, as 0.95")
         _check(self.resamples > 0, "study.resamples", self.resamples, "a number above 0")
+        _check(self.threads >= 0, "study.threads", self.threads, "0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

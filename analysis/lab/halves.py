@@ -76,7 +76,7 @@ def train_halves(world: WorldFiles, ladder_folder: Path, folder: Path, *, halves
             _write_half(world.corpus, here / "corpus.jsonl", known)
             si.build([here / "corpus.jsonl"], here / TOKENS, tokenizer=str(ladder_folder / TOKENIZER), restart=True)
         jobs.append((sizes[0], here / TOKENS, here / "model", recipe, seed + number))
-    models = train_jobs(jobs, processes=ladder.processes)
+    models = train_jobs(jobs, processes=ladder.processes, threads=ladder.threads)
     rows = [
         {"model": str(model.relative_to(folder)), "sha256": finished(model)["sha256"], "example_id": fact, "told": fact in known}
         for model, known in zip(models, told, strict=True)

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import suffixindex as si
+from analysis.errors import ConfigError
 from analysis.files import replacing
 from analysis.lab.recipe import Recipe, Size
 from analysis.lab.tokenizer import train_tokenizer
 from analysis.lab.train import token_stream, train
 from analysis.lab.world import WorldFiles
 from analysis.tables import fingerprint, provenance, provenance_path
+from analysis.threads import torch_threads
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,14 @@ class Ladder:
     vocabulary: int
     """Tokens of the tokenizer that is trained on the world; at least 257."""
     processes: int = 0
-    """Models trained at the same time, if several each on one core; 0: as many as there are cores, or 1 on a GPU."""
+    """Models trained at the same time; 0: as many as there are cores, or 1 on a GPU."""
+    threads: int = 0
+    """Of torch in each; 0: one where several are trained at the same time, else as many as torch takes."""
+
+    def __post_init__(self) -> None:
+        for name in ("processes", "threads"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"ladder.{name} is {getattr(self, name)}: expected 0 or more")
 
 
 def train_ladder(world: WorldFiles, folder: Path, *, ladder: Ladder, seed: int) -> list[Path]:
@@ -65,45 +74,46 @@ def train_ladder(world: WorldFiles, folder: Path, *, ladder: Ladder, seed: int) 
             temporary.write_text(json.dumps(made_from) + "\n")
     if not (fresh and (tokens / "manifest.json").exists()):
         si.build([world.corpus], tokens, tokenizer=str(tokenizer), restart=not fresh)
-    return train_on_index(tokens, folder, sizes=ladder.sizes, recipe=ladder.recipe, seed=seed, processes=ladder.processes)
+    how: dict[str, Any] = {"processes": ladder.processes, "threads": ladder.threads}
+    return train_on_index(tokens, folder, sizes=ladder.sizes, recipe=ladder.recipe, seed=seed, **how)
 
 
 def train_on_index(
-    index: Path, folder: Path, *, sizes: Sequence[Size], recipe: Recipe, seed: int, processes: int = 0
+    index: Path, folder: Path, *, sizes: Sequence[Size], recipe: Recipe, seed: int, processes: int = 0, threads: int = 0
 ) -> list[Path]:
     """Train models on the documents of any index by a Hugging Face tokenizer; their folders, in the order of ``sizes``.
 
-    Several at a time, each in a process of one thread: small models gain little from a second one, and a sum of floats
-    comes out the same on any number of cores. One at a time, in this process, has all threads of torch, or the GPU.
+    Several at a time, each in a process of one thread unless ``threads`` says otherwise: small models gain little from a second
+    one, and a sum of floats comes out the same on any number of cores. One at a time, in this process, has all threads of torch, or
+    the GPU.
     """
-    return train_jobs([(size, index, folder / size.name, recipe, seed) for size in sizes], processes=processes)
+    jobs = [(size, index, folder / size.name, recipe, seed) for size in sizes]
+    return train_jobs(jobs, processes=processes, threads=threads)
 
 
-def train_jobs(jobs: Sequence[Job], *, processes: int = 0) -> list[Path]:
+def train_jobs(jobs: Sequence[Job], *, processes: int = 0, threads: int = 0) -> list[Path]:
     """Train a model for each job, as :func:`train_on_index` does; their folders, in the order of the jobs."""
     workers = min(len(jobs), processes or _cores())
     if workers == 1:
         for job in jobs:
-            _train_one(*job)
+            _train_one(*job, threads)
         return [job[2] for job in jobs]
     largest_first = sorted(jobs, key=lambda job: job[0].layers * job[0].width ** 2, reverse=True)
     # spawned, since torch's threads do not survive a fork
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start_process) as pool:
-        for trained in [pool.submit(_train_one, *job) for job in largest_first]:
+        for trained in [pool.submit(_train_one, *job, threads or 1) for job in largest_first]:
             log.info("trained %s", trained.result())
     return [job[2] for job in jobs]
 
 
-def _train_one(size: Size, index: Path, folder: Path, recipe: Recipe, seed: int) -> Path:
-    with si.open(index) as opened:
+def _train_one(size: Size, index: Path, folder: Path, recipe: Recipe, seed: int, threads: int) -> Path:
+    with torch_threads(threads), si.open(index) as opened:
         return train(size, token_stream(opened), index / TOKENIZER, folder, recipe=recipe, seed=seed)
 
 
 def _start_process() -> None:
-    import torch
     from transformers.utils import logging as messages
 
-    torch.set_num_threads(1)
     messages.disable_progress_bar()  # else one for each saved checkpoint
 
 

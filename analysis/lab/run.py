@@ -7,8 +7,10 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
+from analysis.errors import ModelError
 from analysis.files import replacing
 from analysis.lab.recipe import Recipe, Size
 
@@ -98,13 +100,25 @@ class Run:
             torch.save({**told, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}, temporary)
 
     def take_up(self, settings: Mapping[str, Any]) -> tuple[list[float], float]:
-        """Go on with a state of the same settings if there is one: losses so far, and seconds spent."""
+        """Go on with a state of the same settings if there is one: losses so far, and seconds spent.
+
+        Raises
+        ------
+        ModelError
+            The state is damaged.
+        """
         import torch
 
         path = self.folder / STATE
         if path.exists():
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            if state["settings"] == settings:
+            try:
+                state = torch.load(path, map_location=self.device, weights_only=True)
+                made_with = state["settings"]
+            except (EOFError, LookupError, OSError, RuntimeError, TypeError, UnpicklingError) as error:
+                reason = str(error).partition("\n")[0]
+                told = f"{path} cannot be read ({reason}): expected the state of a killed training"
+                raise ModelError(f"{told}; delete it, and the training starts anew") from error
+            if made_with == settings:
                 self.model.load_state_dict(state["model"])
                 self.optimizer.load_state_dict(state["optimizer"])
                 log.info("going on with %s after step %d", self.folder, len(state["losses"]))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from tqdm import tqdm
 
 from analysis.errors import ConfigError, MeasureError
 from analysis.measures.chosen_pairs import LEAST_PAIRS, PAIR_SETS, Comparison, Gammas, Selection, comparison, read_by_all, select
@@ -95,7 +96,7 @@ def correlate(
         raise MeasureError(_nothing_left(selections))
     permutations = resamples if permutations is None else permutations
     how: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "permutations": permutations, "seed": seed}
-    for selection in selections:
+    for selection in tqdm(selections, desc=f"correlations, {chosen_mode.name}", disable=None):
         for model in models:
             about = {column: getattr(selection, column) for column in ("task", "subset", "corpus_model", "n", "gamma")}
             about |= {"mode": chosen_mode.name, **model.columns}

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from tqdm import tqdm
 
 import suffixindex as si
 from analysis.errors import ConfigError, MeasureError, TableError
@@ -101,7 +102,7 @@ def novelty(
     reader = _Reader(index)
     rows: list[dict[str, Any]] = []
     references: dict[tuple[str, ...], list[tuple[str, int, Shares]]] = {}
-    for columns in models_of(generations):
+    for columns in tqdm(models_of(generations), desc="novelty", unit=" models", disable=None):
         written = of_model(generations, columns)
         outputs = dict(zip(written["example_id"].to_pylist(), written["output"].to_pylist(), strict=True))
         if unknown := [name for name in outputs if name not in known]:

@@ -11,6 +11,7 @@ import suffixindex as si
 from analysis.errors import ConfigError
 from analysis.ngrams import word_spans
 from analysis.pairs.word_index import WordIds
+from analysis.progress import in_blocks
 from analysis.schemas import CONTAMINATION
 from analysis.tables import table_of
 
@@ -55,7 +56,8 @@ def contamination(examples: pa.Table, index: si.SuffixIndex, *, ns: Sequence[int
     rows = examples.select(["task", "subset", "input", "target"]).to_pylist()
     texts = [words.ids(word_spans(row[part]).words) for part in ("input", "target") for row in rows]
     lengths = np.array(list(map(len, texts))).reshape(2, -1)
-    longest = np.array([found.lengths.max(initial=0) for found in index.matches(texts)]).reshape(2, -1)
+    matches = in_blocks(texts, index.matches, desc="contamination", unit="texts")
+    longest = np.array([found.lengths.max(initial=0) for found in matches]).reshape(2, -1)
     lengths, longest = (np.vstack([found, found.min(axis=0)]) for found in (lengths, longest))
     groups = _groups([(row["task"], row["subset"]) for row in rows])
     found = []

@@ -33,6 +33,7 @@ from analysis.errors import ConfigError, TableError
 from analysis.ngrams import word_spans
 from analysis.pairs.counting import join_counts, number_values
 from analysis.pairs.word_index import WordIds
+from analysis.progress import in_blocks
 from analysis.schemas import CORPUS_SCORES
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def score_pairs(
         if model in ("taskgram", "taskgram_smoothed"):
             scored = taskgram(pairs, counts, index.num_documents, smoothing if model == "taskgram_smoothed" else 0.0)
         else:
-            skip, of_texts = model == "infgram", _word_model(model, index, order)
+            skip, of_texts = model == "infgram", _with_bar(model, _word_model(model, index, order))
             scored = _of_words(pairs, examples, words, of_texts, skip)
             if aliases:
                 scored = _of_any_name(pairs, examples, words, of_texts, skip, aliases, scored)
@@ -134,6 +135,10 @@ class WordText(NamedTuple):
 
 WordModel = Callable[[Sequence[WordText]], list[NDArray[np.float64]]]
 """Texts -> log-probability of each word of each target."""
+
+
+def _with_bar(name: str, model: WordModel) -> WordModel:
+    return lambda texts: list(in_blocks(texts, model, desc=name, unit="texts"))
 
 
 def _word_model(model: str, index: si.SuffixIndex, order: int) -> WordModel:

@@ -3,6 +3,7 @@ of the same thing; occurrences stand beside it.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +15,11 @@ import suffixindex as si
 from analysis.errors import TableError
 from analysis.pairs.drops import DropCounter
 from analysis.pairs.word_index import WordIds
+from analysis.progress import in_blocks
 from analysis.schemas import COUNTS
 
+BLOCK_OF_PAIRS = 1 << 17
+"""Pairs that share their n-grams in one call: a tenth of a second, minutes with a window of frequent n-grams."""
 REASONS = ("zero_context", "zero_pair", "kept")
 
 
@@ -50,7 +54,7 @@ def count_pairs(
 
     Notes
     -----
-    All pairs are one call of the index, in which they share their n-grams: a million pairs of 200,000 n-grams are a matter of
+    Pairs are counted in large blocks, in which they share their n-grams: a million pairs of 200,000 n-grams are a matter of
     seconds (benchmarks/README.md). A window, and pairs whose y has aliases, cost more.
     """
     found = distinct_pairs(pairs).pairs
@@ -63,7 +67,8 @@ def count_pairs(
     x_occurrences, y_occurrences = index.counts(x_ids), index.counts(y_ids)
     if unions:
         named = list(unions)
-        y_documents[named] = index.cooccurrences([[unions[place]] for place in named])
+        clauses = [[unions[place]] for place in named]
+        y_documents[named] = list(in_blocks(clauses, index.cooccurrences, desc="aliases", unit="names"))
         y_occurrences[named] = [index.counts(unions[place]).sum() for place in named]
     columns = [together, x_documents[of_x], y_documents[of_y], x_occurrences[of_x], y_occurrences[of_y]]
     return pa.table([*found.columns, *map(pa.array, columns)], schema=COUNTS)
@@ -155,8 +160,14 @@ def _together(
     counts = np.zeros(len(of_x), np.int64)
     united = np.isin(of_y, list(unions))
     numbers = np.stack([of_x, of_y + len(x_ids)], axis=1)[~united]
-    counts[~united] = index.cooccurrences(numbers, [*x_ids, *y_ids], window=window)
+    ngrams = [*x_ids, *y_ids]
+
+    def numbered(block: NDArray[np.int64]) -> NDArray[np.int64]:
+        used, of_block = np.unique(block, return_inverse=True)
+        return index.cooccurrences(of_block.reshape(block.shape), [ngrams[number] for number in used], window=window)
+
+    counts[~united] = list(in_blocks(numbers, numbered, desc="counting", unit="pairs", size=BLOCK_OF_PAIRS))
     clauses = {place: tuple(map(tuple, names)) for place, names in unions.items()}
     questions = [(tuple(x_ids[x]), clauses[y]) for x, y in zip(of_x[united].tolist(), of_y[united].tolist(), strict=True)]
-    counts[united] = index.cooccurrences(questions, window=window)
+    counts[united] = list(in_blocks(questions, partial(index.cooccurrences, window=window), desc="counting aliases", unit="pairs"))
     return counts

@@ -21,6 +21,7 @@ from analysis.pairs.cluster_encoder import cluster_encoder
 from analysis.pairs.embeddings import Encoder, open_encoder
 from analysis.schemas import MODELS
 from analysis.tables import table_of
+from analysis.threads import torch_threads
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Resources:
         self._indexes: dict[str, si.SuffixIndex] = {}
         self._encoders: dict[str, Encoder] = {}
         self._model: tuple[tuple[str, str], LanguageModel] | None = None
+        self._bounded = False
 
     def __enter__(self) -> Self:
         return self
@@ -64,6 +66,7 @@ class Resources:
         """What embeds the n-grams of a task."""
         mining = self._config.mining
         name = task.encoder or mining.encoder
+        self._bound_threads()
         if name not in self._encoders:
             how: dict[str, Any] = {
                 "cache": self.cache / "embeddings",
@@ -83,6 +86,7 @@ class Resources:
         if self._model is None or self._model[0] != key:
             self._model = None  # let the one before go first
             quiet_transformers()
+            self._bound_threads()
             opened = self._served(model) if model.is_server else self._local(model, revision)
             step = model.step if revision == model.revision and opened.step < 0 else opened.step
             parameters = model.parameters or opened.num_parameters
@@ -120,6 +124,12 @@ class Resources:
         }
         return table_of([about], MODELS)
 
+    def _bound_threads(self) -> None:
+        """From the first model or encoder on: a study without any need not import torch."""
+        if self._config.study.threads and not self._bounded:
+            self._exit.enter_context(torch_threads(self._config.study.threads))
+            self._bounded = True
+
     def _local(self, model: Model, revision: str) -> LanguageModel:
         place, read = self._config.place(model.name), self._tokenizer(model)
         how: dict[str, Any] = {"tokenizer": read, "bos": model.bos, "chat": model.chat, "limit": model.context_length or None}
@@ -156,6 +166,11 @@ def weights_of(config: Config, model: Model, revision: str) -> list[Any]:
     return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in found]
 
 
+def index_sources(config: Config) -> list[str]:
+    """What the study's index is built of: paths from the configuration's folder, data sets of the hub as they are."""
+    return [name if name.startswith("hf:") else str(config.path(name)) for name in config.index.sources]
+
+
 def build_index(config: Config) -> Path:
     """The study's index, built of its sources unless it is there; an interrupted build goes on.
 
@@ -166,10 +181,9 @@ def build_index(config: Config) -> Path:
     """
     path = config.path(config.index.path)
     if config.index.sources:
-        sources = [name if name.startswith("hf:") else str(config.path(name)) for name in config.index.sources]
         try:
             si.build(
-                sources,
+                index_sources(config),
                 path,
                 tokenizer="words",
                 memory=config.index.memory or None,

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from tqdm import tqdm
 
 from analysis.errors import ConfigError, MeasureError, TableError
 from analysis.measures.chosen_pairs import LEAST_PAIRS, TASKGRAM, Gammas, comparison, select
@@ -108,7 +109,8 @@ def prior_aware(
     neutral = {str(model.columns): model for model in arrays_of_model_scores(pairs, neutral_scores)}
     how: dict[str, Any] = {"resamples": resamples, "seed": seed}
     rows = []
-    for selections in select(of_pairs, arrays_of_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset):
+    chosen = list(select(of_pairs, arrays_of_corpus_scores(pairs, corpus_scores), chosen_mode, gammas, by_subset))
+    for selections in tqdm(chosen, desc="priors", disable=None):
         (selection,) = [each for each in selections if each.corpus_model == TASKGRAM]
         for model in arrays_of_model_scores(pairs, model_scores):
             if (prior := neutral.get(str(model.columns))) is None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from tqdm import tqdm
 
 import suffixindex as si
 from analysis.errors import ConfigError
@@ -55,7 +56,7 @@ def traces(answers: pa.Table, index: si.SuffixIndex, *, spans: int, least_words:
     words = WordIds(index)
     rows: list[dict[str, Any]] = []
     known: set[tuple[str, str, str]] = set()
-    for answer in answers.to_pylist():
+    for answer in tqdm(answers.to_pylist(), desc="traces", unit=" answers", disable=None):
         key = (answer["model"], answer["revision"], answer["example_id"])
         output = word_spans(answer["output"])
         if key in known or len(output.words) < least_words:

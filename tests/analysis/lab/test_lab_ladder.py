@@ -17,6 +17,7 @@ from analysis.errors import ConfigError, ModelError
 from analysis.lab import Ladder, Recipe, Size, load_preset, make_world, train_ladder, train_on_index
 from analysis.lab.run import Run
 from analysis.lab.train import batch, finished, token_stream, train
+from analysis.threads import torch_threads
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -27,12 +28,9 @@ RECIPE = Recipe(sequence=16, batch=4, epochs=1.0, checkpoints=(0, 3), state_step
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with warnings.catch_warnings():
+    with torch_threads(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +225,50 @@ def test_the_command_trains_for_some_minutes_and_goes_on(lab: Path, tmp_path: Pa
     assert again.exit_code == 0 and finished(tmp_path / "out" / "14m") == told
     other = CliRunner().invoke(command.main, [*arguments, "--minutes", "0.02"])
     assert other.exit_code == 1 and "choose another folder" in other.output
+
+
+def test_sizes_that_read_as_many_tokens(lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from analysis.lab import __main__ as command
+
+    for name, width in (("14m", 8), ("31m", 16)):
+        monkeypatch.setitem(command.PYTHIA, name, replace(SMALL, name=name, width=width))
+    ladder = ["--size", "14m", "--size", "31m", "--sequence", "16", "--batch", "4"]
+    arguments = [str(lab / "ladder" / "tokens"), str(tmp_path), *ladder]
+    told = CliRunner().invoke(command.main, [*arguments, "--tokens", "500", "--threads", "1"])
+    assert told.exit_code == 0, told.output
+    assert told.stdout.split() == [str(tmp_path / "14m"), str(tmp_path / "31m")]
+    assert [finished(tmp_path / name)["steps"] for name in ("14m", "31m")] == [8, 8]  # of 64 tokens, the last one of fewer
+    assert not (tmp_path / "plan.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "cannot be read"),
+        ('{"wanted": {}, "epo', "cannot be read"),
+        ("[" * 100_000, "cannot be read"),
+        ("[]", "is no plan: expected a record of wanted and epochs"),
+        ('{"wanted": {}}', "is no plan"),
+        ('{"wanted": {}, "epochs": {"14m": "many"}}', "epochs of 14m are 'many': expected a number above 0"),
+        ('{"wanted": {}, "epochs": {"14m": -1}}', "epochs of 14m are -1"),
+        ('{"wanted": {}, "epochs": {"14m": NaN}}', "epochs of 14m are nan"),
+    ],
+)
+def test_a_damaged_plan_is_said_in_a_sentence(lab: Path, tmp_path: Path, content: str, message: str) -> None:
+    from analysis.lab.__main__ import main
+
+    (tmp_path / "plan.json").write_text(content)
+    told = CliRunner().invoke(main, [str(lab / "ladder" / "tokens"), str(tmp_path), "--size", "14m", "--minutes", "0.01"])
+    assert told.exit_code == 1
+    assert message in told.output and "plan.json" in told.output and "delete it" in told.output
+    assert (tmp_path / "plan.json").read_text() == content
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "another"])
+def test_a_damaged_state_is_said_in_a_sentence(lab: Path, stream: np.ndarray, tmp_path: Path, damage: str) -> None:
+    torch.save({"settings": {}} if damage == "cut" else [1], tmp_path / "state.pt")
+    if damage != "another":
+        content = (tmp_path / "state.pt").read_bytes()
+        (tmp_path / "state.pt").write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
+    with pytest.raises(ModelError, match=r"state\.pt cannot be read .* delete it, and the training starts anew"):
+        train(SMALL, stream, lab / "ladder" / "tokenizer.json", tmp_path, recipe=RECIPE, seed=0)

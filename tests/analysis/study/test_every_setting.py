@@ -55,6 +55,7 @@ name = "c"
 NO_TABLE = {
     "study.title": "a heading",
     "study.scheduler": "who computes",
+    "study.threads": "how fast it computes",
     "index.memory": "how the index is built, not what is in it",
     "index.sources": "an index that is there is not built",
     "index.text_field": "an index that is there is not built",
@@ -86,7 +87,7 @@ GOVERNED = {
     },
     "models.too_long": {"generate", "influence", "prompts", "score"},
     "models.answers": {"correlate", "generate", "prompts"},
-    "models.scores": {"correlate", "score"},
+    "models.scores": {"correlate", "dose", "score"},
     "tasks.aliases": {"corpus-models", "count", "score"},
 }
 """Commands of all that a setting governs; what others read of it changes with those tables."""
