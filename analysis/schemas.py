@@ -132,11 +132,13 @@ PRIOR_AWARE = _schema(
 """The correlation of corpus and model before and after each is held against its own prior."""
 
 SIZE_TRENDS = _schema(
-    ("task", _text), ("subset", _text), ("revision", _text), ("corpus_model", _text), ("n", _int), ("gamma", _real),
-    ("statistic", _text), ("mode", _text), _pair_set, ("trend", _text),  # slope (for ten times the parameters), correlation
+    ("task", _text), ("subset", _text), ("family", _text), ("revision", _text), ("corpus_model", _text), ("n", _int),
+    ("gamma", _real), ("statistic", _text), ("mode", _text), _pair_set,
+    ("trend", _text),  # slope (for ten times the parameters), correlation
     *_interval, ("p_value", _real), ("num_models", _int), *_size,
 )  # fmt: skip
-"""How a row's statistic in ``CORRELATIONS`` changes with the logarithm of the model's parameters, all else equal."""
+"""How a row's statistic in ``CORRELATIONS`` changes with the logarithm of the model's parameters, all else equal: over models of
+one family, or of all ("") where no name has a size in it."""
 
 PERFORMANCE = _schema(
     ("task", _text), ("subset", _text), *_model, ("metric", _text), ("n", _int),
@@ -155,7 +157,13 @@ THRESHOLDS = _schema(
 """How often the corpus must say a thing until a model is right about it: a logistic curve over the documents."""
 
 THRESHOLD_TRENDS = _schema(
-    *_threshold, ("revision", _text), *_interval, ("p_value", _real), ("num_models", _int), ("num_examples", _int)
+    *_threshold,
+    ("family", _text),
+    ("revision", _text),
+    *_interval,
+    ("p_value", _real),
+    ("num_models", _int),
+    ("num_examples", _int),
 )
 """Change of log₁₀ of the documents at which half are right, for ten times the parameters."""
 

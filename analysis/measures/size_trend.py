@@ -1,16 +1,18 @@
 """Does memorization grow with the size of the model? A trend over models, with the uncertainty of the examples."""
 
-from collections.abc import Sequence
-from itertools import chain, groupby, permutations, product
+import re
+from collections.abc import Callable, Sequence
+from itertools import chain, permutations, product
 from math import factorial, nan
-from typing import Any, Literal
+from pathlib import PurePath
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from analysis.errors import ConfigError, MeasureError
+from analysis.errors import ConfigError
 from analysis.measures.chosen_pairs import LEAST_PAIRS, PAIR_SETS, Gammas, comparison, read_by_all, select
 from analysis.measures.modes import Mode, find_mode
 from analysis.measures.pair_arrays import arrays_of_corpus_scores, arrays_of_model_scores, arrays_of_pairs
@@ -23,6 +25,41 @@ Trend = Literal["slope", "correlation"]
 TRENDS: tuple[Trend, ...] = ("slope", "correlation")
 LEAST_MODELS = 3
 MAX_ORDERS = 50_000  # of models, that are all tried
+SIZE = re.compile(r"(?i)[-_. ]?(?<![a-z\d])\d+(?:[._]\d+)?[kmbt](?![a-z\d])")  # 14m, 1.4b, 270M of a model's name
+ALL_FAMILIES = ""
+Of = TypeVar("Of")
+
+
+def family(model: str) -> str:
+    """The family of a model, whose members differ by size: its name without that (pythia-1.4b: pythia).
+
+    >>> family("HuggingFaceTB/SmolLM2-135M-Instruct"), family("ladder/14m")
+    ('SmolLM2-Instruct', 'ladder')
+    """
+    path = PurePath(model)
+    return SIZE.sub("", path.name).strip("-_. ") or path.parent.name or model
+
+
+def ladders(models: Sequence[Of], columns: Callable[[Of], dict[str, Any]]) -> dict[tuple[str, str], list[Of]]:
+    """The models that a trend over sizes is of, by family and revision: three sizes at least, which nothing else tells apart.
+
+    Where no name has a size in it (gpt2, gpt2-medium, …), all models of a revision are one ladder, ``ALL_FAMILIES``.
+
+    Parameters
+    ----------
+    columns
+        A model -> its ``model``, ``revision`` and ``num_parameters``.
+    """
+    apart = any(SIZE.search(PurePath(columns(model)["model"]).name) for model in models)
+    grouped: dict[tuple[str, str], list[Of]] = {}
+    for model in models:
+        told = columns(model)
+        grouped.setdefault((family(told["model"]) if apart else ALL_FAMILIES, told["revision"]), []).append(model)
+    return {
+        key: some
+        for key, some in sorted(grouped.items())
+        if len({columns(model)["num_parameters"] for model in some}) >= LEAST_MODELS
+    }
 
 
 def size_trend(
@@ -53,41 +90,34 @@ def size_trend(
     Parameters
     ----------
     pairs, …, by_subset
-        As for :func:`analysis.measures.correlate.correlate`. Revisions are compared only with models of the same revision.
+        As for :func:`analysis.measures.correlate.correlate`. Models are compared with those of their family and revision alone,
+        see :func:`ladders`.
 
     Returns
     -------
     pa.Table
-        SIZE_TRENDS.
+        SIZE_TRENDS; empty where no family has three sizes.
 
     Raises
     ------
     ConfigError, TableError, MeasureError
-        As for ``correlate``; or fewer than three sizes of models have a revision in common.
+        As for ``correlate``.
     """
     chosen_mode = find_mode(mode)
     if unknown := sorted(set(statistics) - STATISTICS.keys()):
         raise ConfigError(f"unknown statistic {unknown[0]!r}: expected {', '.join(STATISTICS)}")
     of_pairs = arrays_of_pairs(pairs, counts, examples)
-    models = sorted(arrays_of_model_scores(pairs, model_scores), key=lambda model: str(model.columns["revision"]))
-    revisions = {revision: list(some) for revision, some in groupby(models, lambda model: str(model.columns["revision"]))}
-    ladders = {
-        revision: some
-        for revision, some in revisions.items()
-        if len({model.columns["num_parameters"] for model in some}) >= LEAST_MODELS
-    }
-    if not ladders:
-        raise MeasureError(f"a trend needs models of at least {LEAST_MODELS} sizes at one revision: score more models")
+    compared_by_size = ladders(list(arrays_of_model_scores(pairs, model_scores)), lambda model: model.columns)
     rows: list[dict[str, Any]] = []
     corpus = arrays_of_corpus_scores(pairs, corpus_scores)
     selections = list(chain.from_iterable(select(of_pairs, corpus, chosen_mode, gammas, by_subset)))
     for selection in tqdm(selections, desc="trends over sizes", disable=None):
-        for (revision, some), pair_set in product(ladders.items(), PAIR_SETS):
+        for ((of_family, revision), some), pair_set in product(compared_by_size.items(), PAIR_SETS):
             sizes = np.log10([model.columns["num_parameters"] for model in some])
             of_all = read_by_all(selection.of(pair_set), some)
             compared = [comparison(of_pairs, of_all, model, chosen_mode) for model in some]
             about = {column: getattr(selection, column) for column in ("task", "subset", "corpus_model", "n", "gamma")}
-            about |= {"revision": revision, "mode": chosen_mode.name, "num_models": len(some)}
+            about |= {"family": of_family, "revision": revision, "mode": chosen_mode.name, "num_models": len(some)}
             about |= {"pair_set": pair_set, **compared[0].size}
             for name in statistics:
                 used = [each.arrays if name == PARTIAL_SPEARMAN.name else each.arrays[:2] for each in compared]

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.report.selection import Row, by_size, family, model_label
+from analysis.measures.size_trend import family
+from analysis.report.selection import Row, by_size, model_label
 from analysis.report.style import LINES, line, short
 
 

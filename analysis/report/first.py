@@ -84,7 +84,8 @@ def _sentence(tables: Tables, study: StudyChoices, task: TaskChoice) -> Sentence
         told.append(f"{_bracketed(row)} with frequencies and length held fixed (partial ρ)")
     slope = {"corpus_model": "taskgram", "pair_set": "common", "trend": "slope", "statistic": statistic, "n": main["n"]}
     for row in picked(at_gamma(whole(tables.get("size_trends", ())), task), **slope):
-        told.append(f"{_bracketed(row, True)} for ten times the parameters, over {row['num_models']} models{_q(row)}")
+        whose = f" of {row['family']}" if row["family"] else ""
+        told.append(f"{_bracketed(row, True)} for ten times the parameters, over {row['num_models']} models{whose}{_q(row)}")
     return Sentence(task.name, _verdict(main), "; ".join(told) + ".")
 
 

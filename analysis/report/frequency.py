@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.report.by_size import lines_by_size
-from analysis.report.listings import EXAMPLES, METRIC, MODEL, SIZE, TASK, Listing, N, P, Q, estimate, listing, text_column
+from analysis.report.listings import EXAMPLES, METRIC, MODEL, OVER, SIZE, TASK, Listing, N, P, Q, estimate, listing, text_column
 from analysis.report.selection import METRICS, Row, distinct, named, picked
 from analysis.report.style import MARKERS, PALETTE, legend_below, panels, shifts, size_axis, title
 
@@ -73,7 +73,7 @@ def threshold_trends(rows: Sequence[Row]) -> Listing:
             estimate("slope [interval]"),
             P,
             Q,
-            text_column("models", lambda row: row["num_models"], True),
+            OVER,
             EXAMPLES,
         ],
         rows,

@@ -51,6 +51,7 @@ STATISTIC = text_column("statistic", lambda row: named(STATISTICS, row["statisti
 METRIC = text_column("metric", lambda row: named(METRICS, row["metric"]))
 P = text_column("p", lambda row: p_value(row["p_value"]), True)
 Q = text_column("q", lambda row: p_value(row.get("q_value", math.nan)), True)
+OVER = text_column("over", lambda row: f"{row['num_models']} models{' of ' if row['family'] else ''}{row['family']}")
 EXAMPLES = text_column("examples", lambda row: f"{row['num_examples']:,}", True)
 
 
@@ -123,8 +124,8 @@ def differences(rows: Sequence[Row]) -> Listing:
 def trends(rows: Sequence[Row]) -> Listing:
     """How memorization changes with size."""
     return listing(
-        "Change of the statistic for ten times the parameters, over all models, of the pairs that all models of the corpus score; "
-        "p by exchange of the models' sizes.",
+        "Change of the statistic for ten times the parameters, over the models of a family, of the pairs that all models of the "
+        "corpus score; p by exchange of the models' sizes.",
         [
             TASK,
             N,
@@ -133,7 +134,7 @@ def trends(rows: Sequence[Row]) -> Listing:
             estimate("slope [interval]"),
             P,
             Q,
-            text_column("models", lambda row: row["num_models"], True),
+            OVER,
             PAIRS,
             EXAMPLES,
         ],

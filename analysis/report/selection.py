@@ -1,6 +1,5 @@
 """What the report shows of the tables: rows are picked and put in order here, and nothing is computed."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -120,19 +119,6 @@ def model_label(row: Row) -> str:
     if row["revision"] == ALL_STATES:
         return f"{name}, all states"
     return f"{name} @ {row['revision']}" if row["revision"] else name
-
-
-SIZE = re.compile(r"(?i)[-_. ]?(?<![a-z\d])\d+(?:[._]\d+)?[kmbt](?![a-z\d])")  # 14m, 1.4b, 270M of a model's name
-
-
-def family(model: str) -> str:
-    """The family of a model, whose members differ by size: its name without that (pythia-1.4b: pythia).
-
-    >>> family("HuggingFaceTB/SmolLM2-135M-Instruct"), family("ladder/14m")
-    ('SmolLM2-Instruct', 'ladder')
-    """
-    path = PurePath(model)
-    return SIZE.sub("", path.name).strip("-_. ") or path.parent.name or model
 
 
 CORPUS_MODELS = {

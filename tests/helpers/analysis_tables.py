@@ -102,7 +102,7 @@ def study_tables(seed: int = 0) -> dict[str, pa.Table]:
                                 ("half", {"estimate": 1e9 / MODELS[name], "low": 0.0, "high": float("inf")}))
     ]  # fmt: skip
     threshold_trends = [
-        {**threshold, "revision": "", **interval(-1.0), "p_value": 0.04, "num_models": 4, "num_examples": 300}
+        {**threshold, "family": "ladder", "revision": "", **interval(-1.0), "p_value": 0.04, "num_models": 4, "num_examples": 300}
     ]  # fmt: skip
     similarities = [
         {"task": task, "n": n, "gamma": gamma, "num_above": int(1e5 * (1 - gamma) ** 4), "num_pairs": 100_000}

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from analysis.errors import MeasureError
 from analysis.measures.pair_arrays import arrays_of_pairs
 from analysis.measures.performance import scores_of_models
-from analysis.measures.size_trend import LEAST_MODELS, trend_p, trends
+from analysis.measures.size_trend import ladders, trend_p, trends
 from analysis.models.answer_scores import RIGHT_OR_WRONG
 from analysis.schemas import THRESHOLD_TRENDS, THRESHOLDS
 from analysis.stats.logistic import LogisticFit, logistic
@@ -110,12 +111,12 @@ def thresholds_of(answered: Sequence[Answered], *, confidence: float, resamples:
     over_sizes = []
 
     def group(one: Answered) -> tuple[Any, ...]:
-        return tuple(one.about[name] for name in ("task", "subset", "metric", "n", "frequency", "revision"))
+        return tuple(one.about[name] for name in ("task", "subset", "metric", "n", "frequency"))
 
-    for _, some in groupby(sorted(answered, key=group), group):
-        ladder = list(some)
-        if len({one.about["num_parameters"] for one in ladder}) >= LEAST_MODELS:
-            over_sizes.append(_trend(ladder, confidence, resamples, seed))
+    grouped = [list(some) for _, some in groupby(sorted(answered, key=group), group)]
+    for some in tqdm(grouped, desc="thresholds over sizes", disable=None):
+        for (of_family, _), ladder in ladders(some, lambda one: one.about).items():
+            over_sizes.append({"family": of_family, **_trend(ladder, confidence, resamples, seed)})
     return Thresholds(table_of(rows, THRESHOLDS), table_of(over_sizes, THRESHOLD_TRENDS))
 
 

@@ -389,8 +389,21 @@ def test_models_share_resamples() -> None:
         if row["trend"] == "slope":
             assert [row["estimate"], row["low"], row["high"]] == pytest.approx([0, 0, 0], abs=1e-12)
             assert row["p_value"] == 1
-    with pytest.raises(MeasureError, match="at least 3 sizes"):
-        size_trend(*tables(study))
+    assert size_trend(*tables(study)).num_rows == 0  # two sizes are no trend
+
+
+def test_a_trend_is_of_one_family() -> None:
+    """A model of another family, however large, changes nothing of a ladder's trend; names that tell nothing are one ladder."""
+    study = Study()
+    ladder = tuple((f"ours/{10**place}m", 10 ** (6 + place)) for place in range(3))
+    alone = size_trend(*tables(study, models=ladder), resamples=50).to_pylist()
+    assert {(row["family"], row["num_models"]) for row in alone} == {("ours", 3)}
+    assert size_trend(*tables(study, models=(*ladder, ("theirs-135m", 10**9))), resamples=50).to_pylist() == alone
+    both = (*ladder, *((f"theirs/{10**place}m", 10 ** (6 + place)) for place in range(3)))
+    assert {row["family"] for row in size_trend(*tables(study, models=both), resamples=20).to_pylist()} == {"ours", "theirs"}
+    assert {row["family"] for row in size_trend(*tables(study, models=LADDER[:3]), resamples=20).to_pylist()} == {""}
+    few = (*ladder[:2], ("theirs-1b", 10**9))
+    assert size_trend(*tables(study, models=few), resamples=20).num_rows == 0
 
 
 def test_pairs_that_a_model_did_not_read_are_left_out_of_its_rows_alone() -> None:

@@ -9,13 +9,14 @@ from typing import get_args
 import pytest
 
 from analysis.config import CorpusModel
+from analysis.measures.size_trend import family
 from analysis.pairs.drops import whole_task
 from analysis.report import ModelChoice, Origin, StudyChoices, TaskChoice, rows_of, write_report
 from analysis.report.first import sentences
 from analysis.report.memorization import by_model_size
 from analysis.report.numbers import interval, number, p_value, probability
 from analysis.report.sections import left_out, sections
-from analysis.report.selection import CORPUS_MODELS, family, picked
+from analysis.report.selection import CORPUS_MODELS, picked
 from analysis.schemas import CORRELATIONS, DROPS
 from analysis.tables import table_of
 from tests.helpers.analysis_tables import MODELS, STATISTIC, TASKS, study_tables
