@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from analysis.causes.planted import PlantedFacts, responses
 from analysis.measures.performance import score_interval
@@ -39,6 +40,7 @@ def dose_response(
     *,
     scores: pa.Table | None = None,
     pairs: pa.Table | None = None,
+    neutral_scores: pa.Table | None = None,
     generations: pa.Table | None = None,
     octaves: bool = False,
     confidence: float = 0.95,
@@ -56,6 +58,8 @@ def dose_response(
         y); or any table with the columns of a model, ``example_id`` and ``log_prob``, such as of whole targets.
     pairs
         PAIRS that ``scores`` number by ``row``. A fact whose pair is not among them has no response and is left out.
+    neutral_scores
+        MODEL_SCORES of the same pairs after a prompt that does not say x, of some of the models: response ``pmi``, what x adds.
     generations
         GENERATIONS: their metric is the response. An example with several facts has the least of their doses, since what is
         said is as rare as its rarest part.
@@ -80,7 +84,8 @@ def dose_response(
         No fact has a response, or a response is nan; the message says how many.
     """
     rows = []
-    for found in responses(facts, scores=scores, pairs=pairs, generations=generations):
+    answered = list(responses(facts, scores=scores, pairs=pairs, neutral_scores=neutral_scores, generations=generations))
+    for found in tqdm(answered, desc="doses", disable=None):
         doses = 2 ** np.floor(np.log2(np.maximum(found.documents, 1))).astype(np.int64) if octaves else found.documents
         doses = np.where(found.documents == 0, 0, doses)
         for dose in np.unique(doses).tolist():
@@ -99,6 +104,7 @@ def dose_trends(
     *,
     scores: pa.Table | None = None,
     pairs: pa.Table | None = None,
+    neutral_scores: pa.Table | None = None,
     generations: pa.Table | None = None,
     confidence: float = 0.95,
     resamples: int = 2000,
@@ -110,7 +116,8 @@ def dose_trends(
     Parameters and errors as for :func:`dose_response`, settings as for :func:`monotone_trend`.
     """
     rows = []
-    for found in responses(facts, scores=scores, pairs=pairs, generations=generations):
+    answered = list(responses(facts, scores=scores, pairs=pairs, neutral_scores=neutral_scores, generations=generations))
+    for found in tqdm(answered, desc="trends over doses", disable=None):
         trend = monotone_trend(
             found.documents,
             found.values,

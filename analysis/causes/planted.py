@@ -9,9 +9,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from analysis.errors import ConfigError, MeasureError, TableError
-from analysis.measures.pair_arrays import models_of, of_model
+from analysis.measures.pair_arrays import MODEL_COLUMNS, models_of, of_model
 
 LOG_PROB = "log_prob"
+PMI = "pmi"
+"""log P of a pair less that after a prompt that does not say x: prior-aware memorization of the pair."""
 
 PlantedFacts: TypeAlias = pa.Table | Mapping[str, int]
 """Columns ``example_id`` and ``documents``, perhaps ``task``, perhaps the planted ``x`` and ``y``; or example -> documents."""
@@ -33,6 +35,7 @@ def responses(
     *,
     scores: pa.Table | None = None,
     pairs: pa.Table | None = None,
+    neutral_scores: pa.Table | None = None,
     generations: pa.Table | None = None,
 ) -> Iterator[Responses]:
     """The responses of each task, model and kind; parameters and errors as for :func:`analysis.causes.dose.dose_response`."""
@@ -42,6 +45,7 @@ def responses(
     found = 0
     for responding in (
         [] if scores is None else _log_probs(planted, scores, pairs),
+        [] if scores is None or neutral_scores is None else _log_probs(planted, _less(scores, neutral_scores), pairs, PMI),
         [] if generations is None else _by_example(_least_dose(planted), generations, "score"),
     ):
         for response in responding:
@@ -68,7 +72,15 @@ def _least_dose(planted: pa.Table) -> pa.Table:
     return planted.group_by(["task", "example_id"]).aggregate([("documents", "min")]).rename_columns({"documents_min": "documents"})
 
 
-def _log_probs(planted: pa.Table, scores: pa.Table, pairs: pa.Table | None) -> Iterator[Responses]:
+def _less(scores: pa.Table, neutral_scores: pa.Table) -> pa.Table:
+    """MODEL_SCORES of the models that have neutral ones, less these."""
+    key = ["row", *MODEL_COLUMNS]
+    neutral = neutral_scores.select([*key, LOG_PROB]).rename_columns([*key, "neutral"])
+    both = scores.select([*key, LOG_PROB]).join(neutral, key, join_type="inner")
+    return both.select(key).append_column(LOG_PROB, pc.subtract(both[LOG_PROB], both["neutral"]))
+
+
+def _log_probs(planted: pa.Table, scores: pa.Table, pairs: pa.Table | None, response: str = LOG_PROB) -> Iterator[Responses]:
     if "row" not in scores.column_names:
         yield from _by_example(_least_dose(planted), scores, LOG_PROB)
         return
@@ -79,7 +91,7 @@ def _log_probs(planted: pa.Table, scores: pa.Table, pairs: pa.Table | None) -> I
     for columns in models_of(scores):
         of_one = of_model(scores, columns).select(["row", LOG_PROB])
         joined = rows.join(of_one.filter(of_one[LOG_PROB].is_valid()), "row", join_type="inner")
-        yield from _by_task(joined.sort_by("row"), columns, LOG_PROB, LOG_PROB)
+        yield from _by_task(joined.sort_by("row"), columns, response, LOG_PROB)
 
 
 def _by_example(doses: pa.Table, table: pa.Table, value: str) -> Iterator[Responses]:

@@ -1,6 +1,7 @@
 """The report's tables of causes: planted doses, counterfactuals, influence, prompts."""
 
 from collections.abc import Sequence
+from math import nan
 
 from analysis.report.causes import GROUPS
 from analysis.report.listings import EXAMPLES, METRIC, MODEL, PAIRS, SIZE, TASK, Listing, P, Q, estimate, listing, text_column
@@ -29,16 +30,25 @@ def doses(rows: Sequence[Row]) -> Listing:
     )
 
 
-def dose_trends(rows: Sequence[Row]) -> Listing:
-    """Whether responses rise with the dose."""
+def dose_agreement(rows: Sequence[Row], counterfactual: Sequence[Row]) -> Listing:
+    """How well each measure agrees with the dose: responses of each model, and what halves of the facts say."""
+    of_halves: Row = {"model": "models of halves", "response": "counterfactual"}
+    of_halves |= {"isotonic_share": nan, "largest_fall": nan, "num_doses": "–"}
+    known = [{**row, **of_halves} for row in counterfactual if row["model"] == DOSE]
+    order = list(METRICS)
+
+    def place(row: Row) -> tuple[str, int, int]:
+        return row["task"], order.index(row["response"]), row["num_parameters"]
+
     return listing(
-        "Whether the response rises with the dose: rank correlation, p of no rise (Jonckheere and Terpstra), how much of the "
-        "variance between doses a rising curve explains, and the largest fall from a dose to a higher one.",
+        "How well each measure agrees with the planted dose: rank correlation, p of no rise (Jonckheere and Terpstra; of the "
+        "counterfactual, of no correlation), how much of the variance between doses a rising curve explains, and the largest fall "
+        "from a dose to a higher one.",
         [
             TASK,
+            text_column("measure", lambda row: named(METRICS, row["response"])),
             MODEL,
             SIZE,
-            RESPONSE,
             estimate("Spearman ρ [interval]"),
             P,
             Q,
@@ -47,7 +57,7 @@ def dose_trends(rows: Sequence[Row]) -> Listing:
             text_column("doses", lambda row: row["num_doses"], True),
             EXAMPLES,
         ],
-        rows,
+        sorted([*rows, *known], key=place),
     )
 
 

@@ -315,7 +315,7 @@ def _dose(tables: Tables, study: StudyChoices) -> Section:
     text = "Facts were planted in the corpus at known frequencies, so that the response has no other cause than the dose."
     lists = [cause_listings.doses(final(rows, study))]
     if rising := final(tables.get("dose_trends", ()), study):
-        lists.insert(0, cause_listings.dose_trends(rising))
+        lists.insert(0, cause_listings.dose_agreement(rising, tables.get("counterfactual_agreement", ())))
     return Section(title, text, figures, lists)
 
 

@@ -149,6 +149,8 @@ METRICS = {
     "corpus_bleu": "BLEU of the corpus",
     "final_answer": "final answer right",
     "log_prob": "log P of the answer",
+    "pmi": "log P less its prior (PMI)",
+    "counterfactual": "log P, told less untold",
 }
 
 

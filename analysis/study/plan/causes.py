@@ -44,6 +44,7 @@ def doses(task: TaskStages) -> Iterator[Stage]:
         return
     planted = task.study.path(chosen.planted)
     reads = {"pairs": task.by_role["pairs"], "scores": list(task.scores.values())} if task.scores else {}
+    reads |= {"neutral_scores": list(task.neutral_scores.values())} if task.neutral_scores else {}
     reads |= {"generations": task.generations} if task.generations else {}
     if not reads:
         return

@@ -162,6 +162,27 @@ def test_responses_by_dose() -> None:
     assert octaves == [0, 1, 2, 8, 16, 64]
 
 
+def test_what_x_adds_is_a_response_of_the_models_that_have_a_prior() -> None:
+    """A score that rises with the dose by its prior alone does so less its prior no more; pairs that were not read are left out."""
+    facts, pairs, scores = scored(0.7)
+    noise = np.random.default_rng(3).standard_normal(scores.num_rows)
+    log_prob = scores.schema.get_field_index("log_prob")
+    told = scores["log_prob"].to_numpy()
+    neutral = scores.set_column(log_prob, "log_prob", pa.array([None, *(told + noise)[1:]], pa.float64()))
+    other = scores.set_column(scores.schema.get_field_index("model"), "model", pa.array(["other"] * scores.num_rows))
+    given: dict[str, Any] = {"scores": pa.concat_tables([scores, other]), "pairs": pairs, "neutral_scores": neutral}
+    rows = dose_trends(facts, **given, resamples=100, permutations=199).to_pylist()
+    found = {(row["model"], row["response"]): row for row in rows}
+    assert found.keys() == {("m", "log_prob"), ("other", "log_prob"), ("m", "pmi")}
+    assert found["m", "log_prob"]["low"] > 0.3 and found["m", "log_prob"]["num_pairs"] == 48
+    doses = facts["documents"].to_numpy()
+    expected = stats.spearmanr(doses[1:], -noise[1 : len(doses)]).statistic
+    assert found["m", "pmi"]["estimate"] == pytest.approx(expected) and found["m", "pmi"]["num_pairs"] == 47
+    means = [row for row in dose_response(facts, **given, resamples=20).to_pylist() if row["response"] == "pmi"]
+    assert [row["documents"] for row in means] == sorted(set(DOSES))
+    assert means[-1]["estimate"] == pytest.approx(-noise[42:48].mean())
+
+
 def test_doses_by_example() -> None:
     """Whole targets' scores by example, a mapping of doses; an example of two facts has the lesser dose."""
     scores = pa.Table.from_pylist(
