@@ -97,7 +97,7 @@ def lab(folder: Path, preset: str, seed: int, world_only: bool) -> None:
 
 @main.command()
 @config_argument
-@click.option("--dry-run", is_flag=True, help="Say what the models would have to read and write, and for how long.")
+@click.option("--dry-run", is_flag=True, help="Say what the index and the models would take: texts, tokens, time, memory, disk.")
 def run(config: Path, dry_run: bool) -> None:
     """Run all stages of CONFIG, and write the report.
 

@@ -1,27 +1,33 @@
-"""What a run would cost, before it: texts, tokens, seconds, memory and disk of what language models have to do.
+"""What a run would cost, before it: texts, tokens, seconds, memory and disk of the index and of what language models have to do.
 
-Tokens are characters / 4, as of English text; seconds are floating-point operations, 2 a parameter and token read and three times
-that for a gradient, by the speed at which this machine multiplies matrices, measured for a fifth of a second. Good to a factor of
-two or so, which tells minutes from days. Corpus stages take minutes beside these; what an index costs, ``suffixindex build
---dry-run`` measures.
+An index that is not there is estimated from a sample of its sources. Of models, tokens are characters / 4, as of English text;
+seconds are floating-point operations, 2 a parameter and token read and three times that for a gradient, by the speed at which this
+machine multiplies matrices, measured for a fifth of a second. Good to a factor of two or so, which tells minutes from days. Disk is
+that of downloads and of what the study keeps. Stages that only count take minutes beside these.
 """
 
 import json
+import logging
 import re
 import struct
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+import suffixindex as si
 from analysis.config import Config
 from analysis.errors import TableError
 from analysis.model_settings import Model
 from analysis.study.pipeline import Stage
 from analysis.study.plan.task_stages import kind_of
+from analysis.study.resources import index_sources
 from analysis.tasks import find_kind
+from analysis.threads import torch_threads
+
+log = logging.getLogger(__name__)
 
 CHARACTERS = 4.0
 """Of a token."""
@@ -29,6 +35,8 @@ GRADIENT = 3
 """Times the work of reading, for a gradient."""
 WRITING = 4
 """Times the work of reading, for a token that is written: batches are small, and weights are read anew for each."""
+KEY, OF_SCORE, OF_TOKEN = 100, 20, 6
+"""Bytes that the cache keeps of a text, of a score of a token of its target, and of a token that was written."""
 LOGITS = 1 << 29
 """Bytes beside the weights: a batch's logits and activations."""
 IN_NAME = re.compile(r"(?i)(?<![a-z\d])(\d+(?:[._]\d+)?)([kmbt])(?![a-z\d])")
@@ -36,22 +44,37 @@ UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
 class Work(NamedTuple):
-    """What one model has to do in one command."""
+    """What one model has to do in one command, or what an index takes."""
 
     command: str
     model: str
-    texts: int
-    tokens: int
+    """Of an index, its tokenizer."""
+    texts: int | None
+    tokens: int | None
+    """None: the index's sources do not say how large they are."""
     seconds: float | None
     """None: nobody knows how large the model is, or it runs on a server."""
     memory: float | None
-    """Bytes on its device."""
+    """Bytes on its device, the GPU where there is one; of an index in this machine's memory."""
     download: float
     """Bytes of weights that are not on this machine."""
+    kept: float | None
+    """Bytes that it leaves on disk beside them."""
+
+
+class Asked(NamedTuple):
+    """What a command asks of a model, of any size."""
+
+    command: str
+    texts: int
+    tokens: int
+    factor: float
+    """How much dearer than reading one a token is."""
+    kept: float
 
 
 def forecast(config: Config, stages: Sequence[Stage]) -> list[Work]:
-    """The work of every model, of stages that are not up to date; nothing is written.
+    """The index if it is not there, and the work of every model, of stages that are not up to date; nothing is written.
 
     Raises
     ------
@@ -61,22 +84,41 @@ def forecast(config: Config, stages: Sequence[Stage]) -> list[Work]:
     waiting = {(stage.command, stage.output.stem) for stage in stages if not _is_current(stage)}
     loading = [stage for stage in stages if stage.command == "tasks" and stage.output.parent.name == "examples"]
     examples = {stage.output.stem: _examples(stage) for stage in loading}
-    rate, size = speed()
-    found = []
+    found = list(_index(config))
+    with torch_threads(config.study.threads):
+        rate, size = speed()
     for model in config.models:
         parameters = parameters_of(config, model)
-        for command, texts, tokens, factor in _asked(config, model, examples):
-            if any(of == command for of, _ in waiting) and tokens:
-                seconds = None if parameters is None or model.is_server else 2 * parameters * tokens * factor / rate
-                memory = None if parameters is None or model.is_server else parameters * size + LOGITS
-                absent = not model.is_server and not Path(config.place(model.name)).exists()
-                download = 2.0 * parameters if absent and parameters else 0.0
-                found.append(Work(command, model.called, texts, tokens, seconds, memory, download))
+        absent = not model.is_server and not Path(config.place(model.name)).exists()
+        download = 2.0 * parameters if absent and parameters else 0.0
+        for asked in _asked(config, model, examples):
+            if any(of == asked.command for of, _ in waiting) and asked.tokens:
+                known = parameters is not None and not model.is_server
+                seconds = 2 * parameters * asked.tokens * asked.factor / rate if known and parameters else None
+                memory = parameters * size + LOGITS if known and parameters else None
+                work = (asked.command, model.called, asked.texts, asked.tokens, seconds, memory, download, asked.kept)
+                found.append(Work(*work))
+                download = 0.0  # once for all commands
     return found
 
 
-def _asked(config: Config, model: Model, examples: dict[str, pa.Table]) -> Iterator[tuple[str, int, int, float]]:
-    """command, texts, tokens, and how much dearer than reading one is."""
+def _index(config: Config) -> Iterator[Work]:
+    """Building the study's index, from a sample of its sources."""
+    about = config.index
+    if not about.sources or (config.path(about.path) / "manifest.json").exists():
+        return
+    try:
+        how: dict[str, Any] = {"memory": about.memory or None, "text_field": about.text_field}
+        found = si.estimate_build(index_sources(config), tokenizer="words", **how)
+    except si.CorpusError as error:  # data sets of the hub have no size, and some files are not there yet
+        log.warning("what the index takes is not known: %s", error)
+        yield Work("index", "words", None, None, None, None, 0.0, None)
+        return
+    size = (found.num_documents, found.num_tokens, sum(found.seconds.values()), float(found.peak_memory_bytes))
+    yield Work("index", "words", *size, 0.0, float(found.num_bytes))
+
+
+def _asked(config: Config, model: Model, examples: dict[str, pa.Table]) -> Iterator[Asked]:
     states = 1 + len(model.checkpoints)
     number = {name: table.num_rows for name, table in examples.items()}
     tokens = {
@@ -84,18 +126,21 @@ def _asked(config: Config, model: Model, examples: dict[str, pa.Table]) -> Itera
         for name, table in examples.items()
     }
     if model.score:
-        neutral = 0 if config.prior is None else 1
-        yield "score", (states + neutral) * sum(number.values()), (states + neutral) * sum(tokens.values()), 1.0
+        times = states + (0 if config.prior is None else 1)
+        targets = sum(sum(map(len, table["target"].to_pylist())) for table in examples.values()) / CHARACTERS
+        kept = times * (KEY * sum(number.values()) + OF_SCORE * targets)
+        yield Asked("score", times * sum(number.values()), times * sum(tokens.values()), 1.0, kept)
     if model.generate:
         longest = {task.name: task.max_tokens or find_kind(kind_of(task))[1].max_tokens for task in config.tasks}
-        yield "generate", sum(number.values()), sum(number[name] * longest[name] for name in number), WRITING
+        written = sum(number[name] * longest[name] for name in number)
+        yield Asked("generate", sum(number.values()), written, WRITING, KEY * sum(number.values()) + OF_TOKEN * written)
     if config.learning is not None and (not config.learning.models or model.called in config.learning.models):
         documents = config.learning.documents * states
-        yield "learning", documents, documents * config.learning.length, 1.0
+        yield Asked("learning", documents, documents * config.learning.length, 1.0, 0.0)
     if config.influence is not None and (not config.influence.models or model.called in config.influence.models):
         pairs = config.influence.pairs * len(config.influence.tasks or config.tasks)
         texts = 2 * config.influence.documents * pairs * states
-        yield "influence", texts, texts * config.influence.max_length, GRADIENT
+        yield Asked("influence", texts, texts * config.influence.max_length, GRADIENT, KEY * texts)
 
 
 def parameters_of(config: Config, model: Model) -> float | None:
@@ -150,16 +195,30 @@ def _is_current(stage: Stage) -> bool:
 
 def told(work: Sequence[Work]) -> list[str]:
     """The forecast as lines of a table, and its sum."""
-    lines = [f"{'stage':<12}{'model':<34}{'texts':>10}{'tokens':>14}{'time':>10}{'memory':>10}{'download':>10}"]
+    lines = [f"{'stage':<11}{'model':<34}{'texts':>11}{'tokens':>16}{'time':>8}{'memory':>9}{'download':>10}{'disk':>9}"]
     for one in work:
-        memory = "?" if one.memory is None else f"{one.memory / 1e9:.1f} GB"
-        download = f"{one.download / 1e9:.1f} GB" if one.download else "–"
-        size = f"{one.texts:>10,}{one.tokens:>14,}"
-        lines.append(f"{one.command:<12}{one.model[-32:]:<34}{size}{_time(one.seconds):>10}{memory:>10}{download:>10}")
+        size = f"{_number(one.texts):>11}{_number(one.tokens):>16}{_time(one.seconds):>8}{_bytes(one.memory):>9}"
+        kept = _bytes(one.kept)
+        lines.append(f"{one.command:<11}{one.model[-32:]:<34}{size}{_bytes(one.download) if one.download else '–':>10}{kept:>9}")
     total = sum(one.seconds or 0.0 for one in work)
     unknown = sum(one.seconds is None for one in work)
-    lines.append(f"about {_time(total)} in all{f', and {unknown} of unknown size' if unknown else ''}; nothing was written")
+    disk = _bytes(sum(one.download + (one.kept or 0.0) for one in work))
+    beside = f", and {unknown} of unknown size" if unknown else ""
+    lines.append(f"about {_time(total)} and {disk} of disk in all{beside}; memory is the device's; nothing was written")
     return lines
+
+
+def _number(number: int | None) -> str:
+    return "?" if number is None else f"{number:,}"
+
+
+def _bytes(number: float | None) -> str:
+    if number is None:
+        return "?"
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number / 1e3:.0f} kB"
 
 
 def _time(seconds: float | None) -> str:

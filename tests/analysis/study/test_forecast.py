@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from analysis.cli import main
 from analysis.config import load_config
 from analysis.model_settings import Model
-from analysis.study.forecast import forecast, parameters_of
+from analysis.study.forecast import forecast, parameters_of, told
 from analysis.study.plan import plan
 from analysis.study.resources import Resources
 from tests.helpers.analysis_building import write_model
@@ -72,6 +72,34 @@ def test_texts_and_tokens_are_counted(study: Path) -> None:
     assert large.seconds is not None and small.seconds is not None and large.seconds > 1000 * small.seconds
 
 
+def test_disk_is_that_of_downloads_and_of_what_is_kept(study: Path) -> None:
+    config = load_config(study)
+    with Resources(config) as resources:
+        stages = plan(config, resources)
+        work = {(one.command, one.model): one for one in forecast(config, stages)}
+    (index,) = [one for one in work.values() if one.command == "index"]
+    assert (index.model, index.texts, index.tokens, index.download) == ("words", 1, 1, 0)
+    assert index.kept is not None and index.kept > 0 and index.memory is not None and index.seconds is not None
+    assert work["generate", "someone/large-1.4b"].download == 0, "weights are fetched once"
+    one, three = (work["score", name].kept for name in ("model", "someone/large-1.4b"))
+    assert one is not None and three == pytest.approx(1.5 * one), "two readings of each text against three"
+    lines = told(list(work.values()))
+    assert [cell in lines[0] for cell in ("texts", "tokens", "time", "memory", "download", "disk")] == [True] * 6
+    assert len({len(line) for line in lines[:-1]}) == 1, "columns stand below each other"
+    assert "2.8 GB of disk in all" in lines[-1]
+
+
+def test_an_index_that_is_there_costs_nothing_and_one_of_unknown_size_is_said(study: Path) -> None:
+    config = load_config(study)
+    (study.parent / "c.jsonl").unlink()
+    with Resources(config) as resources:
+        (index,) = [one for one in forecast(config, plan(config, resources)) if one.command == "index"]
+        assert (index.texts, index.tokens, index.seconds, index.kept) == (None, None, None, None)
+        assert "?" in told([index])[1]
+        (study.parent / "index" / "manifest.json").touch()
+        assert all(one.command != "index" for one in forecast(config, []))
+
+
 def test_a_models_size_is_that_of_its_weights_or_in_its_name(study: Path) -> None:
     transformers = pytest.importorskip("transformers")
     config = load_config(study)
@@ -84,7 +112,7 @@ def test_a_models_size_is_that_of_its_weights_or_in_its_name(study: Path) -> Non
 
 def test_the_shell_says_it_and_nothing_is_written(study: Path) -> None:
     before = sorted(study.parent.rglob("*"))
-    told = CliRunner().invoke(main, ["-q", "run", str(study), "--dry-run"])
-    assert told.exit_code == 0, told.output
+    found = CliRunner().invoke(main, ["-q", "run", str(study), "--dry-run"])
+    assert found.exit_code == 0, found.output
     assert sorted(study.parent.rglob("*")) == before
-    assert "influence" in told.output and "2.8 GB" in told.output and "nothing was written" in told.output
+    assert "influence" in found.output and "2.8 GB" in found.output and "nothing was written" in found.output
