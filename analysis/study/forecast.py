@@ -21,8 +21,9 @@ import suffixindex as si
 from analysis.config import Config
 from analysis.errors import TableError
 from analysis.model_settings import Model
+from analysis.models.answer_scores import OF_CHOICES
 from analysis.study.pipeline import Stage
-from analysis.study.plan.task_stages import kind_of
+from analysis.study.plan.task_stages import kind_of, metric_of
 from analysis.study.resources import index_sources
 from analysis.tasks import find_kind
 from analysis.threads import torch_threads
@@ -68,9 +69,23 @@ class Asked(NamedTuple):
     command: str
     texts: int
     tokens: int
-    factor: float
-    """How much dearer than reading one a token is."""
+    reading: float
+    """As many tokens as could be read in the same time."""
     kept: float
+
+    def with_reading(self, examples: pa.Table, answers: Sequence[Sequence[str]], times: int) -> "Asked":
+        """And to read each example's prompt before each of its answers, so many times."""
+        texts = times * sum(map(len, answers))
+        of_answers = times * sum(len(answer) for some in answers for answer in some) / CHARACTERS
+        prompts = zip(examples["prompt"].to_pylist(), answers, strict=True)
+        tokens = round(of_answers + times * sum(len(prompt) * len(some) for prompt, some in prompts) / CHARACTERS)
+        kept = KEY * texts + OF_SCORE * of_answers
+        return Asked(self.command, self.texts + texts, self.tokens + tokens, self.reading + tokens, self.kept + kept)
+
+    def with_writing(self, texts: int, tokens: int) -> "Asked":
+        """And to write so many tokens after so many prompts."""
+        kept = KEY * texts + OF_TOKEN * tokens
+        return Asked(self.command, self.texts + texts, self.tokens + tokens, self.reading + WRITING * tokens, self.kept + kept)
 
 
 def forecast(config: Config, stages: Sequence[Stage]) -> list[Work]:
@@ -94,7 +109,7 @@ def forecast(config: Config, stages: Sequence[Stage]) -> list[Work]:
         for asked in _asked(config, model, examples):
             if any(of == asked.command for of, _ in waiting) and asked.tokens:
                 known = parameters is not None and not model.is_server
-                seconds = 2 * parameters * asked.tokens * asked.factor / rate if known and parameters else None
+                seconds = 2 * parameters * asked.reading / rate if known and parameters else None
                 memory = parameters * size + LOGITS if known and parameters else None
                 work = (asked.command, model.called, asked.texts, asked.tokens, seconds, memory, download, asked.kept)
                 found.append(Work(*work))
@@ -120,27 +135,44 @@ def _index(config: Config) -> Iterator[Work]:
 
 def _asked(config: Config, model: Model, examples: dict[str, pa.Table]) -> Iterator[Asked]:
     states = 1 + len(model.checkpoints)
-    number = {name: table.num_rows for name, table in examples.items()}
-    tokens = {
-        name: round(sum(len(text) for part in ("prompt", "target") for text in table[part].to_pylist()) / CHARACTERS)
-        for name, table in examples.items()
-    }
-    if model.score:
-        times = states + (0 if config.prior is None else 1)
-        targets = sum(sum(map(len, table["target"].to_pylist())) for table in examples.values()) / CHARACTERS
-        kept = times * (KEY * sum(number.values()) + OF_SCORE * targets)
-        yield Asked("score", times * sum(number.values()), times * sum(tokens.values()), 1.0, kept)
-    if model.generate:
-        longest = {task.name: task.max_tokens or find_kind(kind_of(task))[1].max_tokens for task in config.tasks}
-        written = sum(number[name] * longest[name] for name in number)
-        yield Asked("generate", sum(number.values()), written, WRITING, KEY * sum(number.values()) + OF_TOKEN * written)
+    scored, answered = Asked("score", 0, 0, 0.0, 0.0), Asked("generate", 0, 0, 0.0, 0.0)
+    for task in config.tasks:
+        table, metric = examples[task.name], metric_of(task)
+        if model.score and task.name not in (model.scores or {}):
+            neutral = config.prior is not None and (not config.prior.tasks or task.name in config.prior.tasks)
+            also = table["aliases"].to_pylist() if task.aliases and task.target == "whole" else [()] * table.num_rows
+            answers = [[target, *aliases] for target, aliases in zip(table["target"].to_pylist(), also, strict=True)]
+            scored = scored.with_reading(table, answers, states + neutral)
+        if model.generate and metric in OF_CHOICES and task.name not in (model.answers or {}):
+            answered = answered.with_reading(table, table["choices"].to_pylist(), 1)
+        elif model.generate and metric and task.name not in (model.answers or {}):
+            longest = task.max_tokens or find_kind(kind_of(task))[1].max_tokens
+            answered = answered.with_writing(table.num_rows, table.num_rows * longest)
+    yield from (scored, answered)
     if config.learning is not None and (not config.learning.models or model.called in config.learning.models):
         documents = config.learning.documents * states
-        yield Asked("learning", documents, documents * config.learning.length, 1.0, 0.0)
+        tokens = documents * config.learning.length
+        yield Asked("learning", documents, tokens, tokens, 0.0)
     if config.influence is not None and (not config.influence.models or model.called in config.influence.models):
         pairs = config.influence.pairs * len(config.influence.tasks or config.tasks)
         texts = 2 * config.influence.documents * pairs * states
-        yield Asked("influence", texts, texts * config.influence.max_length, GRADIENT, KEY * texts)
+        tokens = texts * config.influence.max_length
+        yield Asked("influence", texts, tokens, GRADIENT * tokens, KEY * texts)
+
+
+def _reading(table: pa.Table, answers: Sequence[Sequence[str]]) -> tuple[int, int, float]:
+    """Texts, tokens and bytes kept of reading each example's prompt before each of its answers."""
+    prompts = table["prompt"].to_pylist()
+    texts = sum(map(len, answers))
+    of_answers = sum(len(answer) for some in answers for answer in some) / CHARACTERS
+    of_prompts = sum(len(prompt) * len(some) for prompt, some in zip(prompts, answers, strict=True)) / CHARACTERS
+    return texts, round(of_prompts + of_answers), KEY * texts + OF_SCORE * of_answers
+
+
+def _and(asked: Asked, more: tuple[int, int, float], times: int) -> Asked:
+    texts, tokens, kept = more
+    added = {"texts": asked.texts + times * texts, "tokens": asked.tokens + times * tokens, "kept": asked.kept + times * kept}
+    return asked._replace(**added)
 
 
 def parameters_of(config: Config, model: Model) -> float | None:

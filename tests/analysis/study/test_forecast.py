@@ -63,8 +63,8 @@ def test_texts_and_tokens_are_counted(study: Path) -> None:
         work = {(one.command, one.model): one for one in forecast(config, stages)}
     characters = sum(len(text) for part in ("prompt", "target") for text in examples[part].to_pylist())
     small, large = (work["score", name] for name in ("model", "someone/large-1.4b"))
-    assert (small.texts, small.tokens) == (2 * 6, 2 * round(characters / 4))  # with and without x
-    assert (large.texts, large.tokens) == (3 * 6, 3 * round(characters / 4))  # and at a checkpoint
+    assert (small.texts, small.tokens) == (2 * 6, round(2 * characters / 4))  # with and without x
+    assert (large.texts, large.tokens) == (3 * 6, round(3 * characters / 4))  # and at a checkpoint
     assert (work["generate", "model"].texts, work["generate", "model"].tokens) == (6, 42)
     assert work["learning", "model"].tokens == 60 and work["learning", "someone/large-1.4b"].tokens == 120
     assert work["influence", "model"].texts == 2 * 4 * 5
@@ -93,11 +93,32 @@ def test_an_index_that_is_there_costs_nothing_and_one_of_unknown_size_is_said(st
     config = load_config(study)
     (study.parent / "c.jsonl").unlink()
     with Resources(config) as resources:
-        (index,) = [one for one in forecast(config, plan(config, resources)) if one.command == "index"]
+        stages = plan(config, resources)
+        (index,) = [one for one in forecast(config, stages) if one.command == "index"]
         assert (index.texts, index.tokens, index.seconds, index.kept) == (None, None, None, None)
         assert "?" in told([index])[1]
         (study.parent / "index" / "manifest.json").touch()
-        assert all(one.command != "index" for one in forecast(config, []))
+        assert all(one.command != "index" for one in forecast(config, stages))
+
+
+def test_aliases_and_choices_are_read_too(study: Path) -> None:
+    rows = [
+        {"input": "who", "target": f"name {i}", "aliases": ["other", f"another {i}"], "choices": [f"name {i}", "b", "c"]}
+        for i in range(6)
+    ]
+    (study.parent / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = study.read_text().replace('metric = "exact_match"', 'metric = "accuracy"\ntarget = "whole"\naliases = true')
+    study.write_text(asked)
+    config = load_config(study)
+    with Resources(config) as resources:
+        stages = plan(config, resources)
+        (examples,) = [stage.make(**stage.settings) for stage in stages if stage.name == "examples t"]
+        work = {(one.command, one.model): one for one in forecast(config, stages)}
+    prompts = sum(map(len, examples["prompt"].to_pylist()))
+    answers = sum(len(row["target"]) + sum(map(len, row["aliases"])) for row in rows)
+    assert (work["score", "model"].texts, work["score", "model"].tokens) == (2 * 6 * 3, round(2 * (3 * prompts + answers) / 4))
+    choices = sum(len(choice) for row in rows for choice in row["choices"])
+    assert (work["generate", "model"].texts, work["generate", "model"].tokens) == (6 * 3, round((3 * prompts + choices) / 4))
 
 
 def test_a_models_size_is_that_of_its_weights_or_in_its_name(study: Path) -> None:
