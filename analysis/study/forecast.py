@@ -171,8 +171,7 @@ def _reading(table: pa.Table, answers: Sequence[Sequence[str]]) -> tuple[int, in
 
 def _and(asked: Asked, more: tuple[int, int, float], times: int) -> Asked:
     texts, tokens, kept = more
-    added = {"texts": asked.texts + times * texts, "tokens": asked.tokens + times * tokens, "kept": asked.kept + times * kept}
-    return asked._replace(**added)
+    return asked._replace(texts=asked.texts + times * texts, tokens=asked.tokens + times * tokens, kept=asked.kept + times * kept)
 
 
 def parameters_of(config: Config, model: Model) -> float | None:
