@@ -82,25 +82,28 @@ def _load(typing_context: Any, array: Any, place: Any) -> Any:
     return types.int64(array, types.int64), emit
 
 
+@intrinsic
+def _number(typing_context: Any, address: Any, place: Any) -> Any:
+    """The ``place``-th of the int64 numbers at an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        first = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.load(builder.gep(first, [arguments[1]]))
+
+    return types.int64(types.int64, types.int64), emit
+
+
 @numba.njit(nogil=True, error_model="numpy")
 def _piece(table, rank):
     """``rank`` among the entries on disk: by the piece that holds it."""
     below, above = 0, table.pieces
     while below + 1 < above:
         middle = (below + above) >> 1
-        if numba.carray(_pointer(table.starts), table.pieces)[middle] <= rank:
+        if _number(table.starts, middle) <= rank:
             below = middle
         else:
             above = middle
-    return rank + numba.carray(_pointer(table.deltas), table.pieces)[below]
-
-
-@intrinsic
-def _pointer(typing_context: Any, address: Any) -> Any:
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-
-    return types.CPointer(types.int64)(types.int64), emit
+    return rank + _number(table.deltas, below)
 
 
 @overload(operator.getitem)

@@ -93,7 +93,13 @@ def alphabetic_code(weights, bucket_bits, codes):
             codes[lo] = prefix | np.uint64(max(length, 1) + bucket_bits)
             continue
         total = below[lo] + below[hi]
-        middle = lo + 1 + np.searchsorted(below[lo + 1 : hi - 1], total // 2)
+        middle, above = lo + 1, hi - 1
+        while middle < above:
+            at = (middle + above) // 2
+            if below[at] < total // 2:
+                middle = at + 1
+            else:
+                above = at
         if middle > lo + 1 and total - 2 * below[middle - 1] < 2 * below[middle] - total:
             middle -= 1
         stack[top, 0], stack[top, 1], stack[top, 2] = middle, hi, length + 1

@@ -8,7 +8,7 @@ h a multiple of 64, are ordered by the ranks h further on, which are cover posit
 
 import numpy as np
 
-from suffixindex.kernels.jit import inner, kernel, part, prefetch
+from suffixindex.kernels.jit import helper, kernel, part, prefetch
 
 MODULUS = 64
 """A modulus of 32, with 7 residues, takes 1.02 times as long on natural text, 1.3 times on a Fibonacci word."""
@@ -35,13 +35,13 @@ BLOCK = 4096
 """Ranks whose groups are fetched together before they are ordered."""
 
 
-@inner
+@helper
 def rank_slot(position):
     """Where ``sample_ranks`` holds the rank of a cover position."""
     return (position >> MODULUS_BITS) * COVER_SIZE + np.int64(COVER_INDEX[position & RESIDUE])
 
 
-@inner
+@helper
 def rank_after(p, q, shift, sample_ranks):
     """Ranks of the suffixes ``shift`` after p and q, or, where it is 0, after the shift of the cover."""
     p = np.int64(p)
@@ -149,7 +149,7 @@ def update_sample(sample, starts, sample_ranks):
     return kept
 
 
-@inner
+@helper
 def precedes(p, q, shift, sample_ranks):
     """Whether suffix p comes before suffix q."""
     rank_p, rank_q = rank_after(p, q, shift, sample_ranks)
@@ -188,7 +188,7 @@ def sort_tied(suffix_array, tied, lo, hi, sample_ranks, spare):
             prefetch(sample_ranks, rank_slot(p + shift))
             prefetch(sample_ranks, rank_slot(q + shift))
         for k in range(groups):
-            sort_group(suffix_array, bounds[2 * k], bounds[2 * k + 1], 0, sample_ranks, spare, runs)
+            sort_group(suffix_array, bounds[2 * k], bounds[2 * k + 1], np.int64(0), sample_ranks, spare, runs)
         lo = block_end
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from suffixindex.kernels.jit import inner, kernel, part, prefetch, word_at
+from suffixindex.kernels.jit import helper, kernel, part, prefetch, word_at
 
 WORD = 8
 """Bytes of a word."""
@@ -18,7 +18,7 @@ SMALL = 8
 """Suffixes in a group that is sorted by insertion at most."""
 RANK_SORTED = 32
 """Keys that are sorted by counting smaller ones at most."""
-BY_POSITION = -1
+BY_POSITION = np.int64(-1)
 """In place of a depth: the group is equal through a separator, and its positions are its keys."""
 SEPARATED = 1 << 20
 """In place of the bytes that two suffixes share: they are equal through a separator."""
@@ -47,20 +47,20 @@ class Lanes(NamedTuple):
     lows: np.uint64  # the other bits of every lane
 
 
-@inner
+@helper
 def holds_separator(word, lanes):
     """Whether a lane of ``word`` is the separator."""
     other = word ^ lanes.separators
     return (~(((other & lanes.lows) + lanes.lows) | other) & lanes.tops) != 0  # a lane of other is 0
 
 
-@inner
+@helper
 def ends_in_separator(key, lanes):
     """Whether a separator lies in ``key``: reading stays on it, so the last lane holds one."""
     return (key ^ lanes.separators) << (WORD_BITS - lanes.bits) == 0
 
 
-@inner
+@helper
 def key_of(word, lanes):
     """A word as a number that compares as its ranks do, the first one highest; reading stays on a separator."""
     key = (word >> HALVES) | (word << HALVES)
@@ -78,7 +78,7 @@ def key_of(word, lanes):
     return key
 
 
-@inner
+@helper
 def key_at(text, position, depth, lanes):
     """The key of a suffix at a depth."""
     if depth == BY_POSITION:
@@ -86,7 +86,7 @@ def key_at(text, position, depth, lanes):
     return key_of(word_at(text, (np.int64(position) << lanes.shift) + depth), lanes)
 
 
-@inner
+@helper
 def compare(text, p, q, depth, depth_limit, lanes):
     """Bytes that two suffixes share, which are equal down to ``depth``, and whether p comes before q.
 
@@ -167,7 +167,7 @@ def list_bounds(lo, hi, tied, bounds):
     return (count + was_tied) // 2
 
 
-@inner
+@helper
 def ask_for(text, lo, hi, lanes, suffix_array):
     """Ask the memory for the first two cache lines of the suffixes ``[lo, hi)``."""
     for rank in range(lo, hi):
@@ -203,14 +203,14 @@ def refine_ties(text, lanes, depth_limit, lo, hi, suffix_array, tied, key, posit
             first = bounds[2 * k]
             size = bounds[2 * k + 1] - first
             if size <= SMALL:
-                left += sort_small(text, first, size, 0, depth_limit, lanes, suffix_array, tied, common)
+                left += sort_small(text, first, size, np.int64(0), depth_limit, lanes, suffix_array, tied, common)
             else:
                 left += sort_large(text, first, size, depth_limit, lanes, suffix_array, tied, key, position, groups, common, few)
         lo = block_end
     return left
 
 
-@inner
+@helper
 def push(groups, top, rank, size, depth):
     """Put a group on the stack if it has two suffixes or more; returns the height of the stack."""
     groups[top, 0] = rank
@@ -223,7 +223,7 @@ def push(groups, top, rank, size, depth):
 def sort_large(text, lo, size, depth_limit, lanes, suffix_array, tied, key, position, groups, common, few):
     """Sort a group of any size, its parts depth first; returns how many suffixes stay tied, at the depth limit."""
     left = 0
-    top = push(groups, 0, lo, size, 0)
+    top = push(groups, np.int64(0), lo, size, np.int64(0))
     while top > 0:
         top -= 1
         lo, size, depth = groups[top, 0], groups[top, 1], groups[top, 2]
@@ -324,7 +324,7 @@ def rank_sort(lo, size, key, position, few):
         position[place] = few[positions + i]
 
 
-@inner
+@helper
 def scramble(state):
     """The next state of a xorshift generator (Marsaglia, 2003): pivots that no text is made against."""
     state ^= state << np.uint64(13)
@@ -341,16 +341,16 @@ def sort_keys(size, key, position, few):
     """
     bottom = 3 * RANK_SORTED
     top = bottom
-    lo, hi = 0, size
+    lo, hi = np.int64(0), size
     state = np.uint64(size)
     while True:
         while hi - lo > RANK_SORTED:
             state = scramble(state)
             a, b, c = key[lo], key[lo + np.int64(state % np.uint64(hi - lo))], key[hi - 1]
             pivot = max(min(a, b), min(max(a, b), c))
-            middle = move_below(lo, hi, pivot, False, key, position)
+            middle = move_below(lo, hi, pivot, np.int64(0), key, position)
             if middle == lo:  # the pivot is the smallest key: take its equals off
-                lo = move_below(lo, hi, pivot, True, key, position)
+                lo = move_below(lo, hi, pivot, np.int64(1), key, position)
                 continue
             larger_lo, larger_hi = lo, middle
             if middle - lo < hi - middle:
@@ -374,7 +374,7 @@ def move_below(lo, hi, pivot, or_equal, key, position):
         key_i, position_i = key[i], position[i]
         key[i], position[i] = key[middle], position[middle]
         key[middle], position[middle] = key_i, position_i
-        middle += np.int64((key_i < pivot) | (or_equal & (key_i == pivot)))
+        middle += np.int64(key_i < pivot) + (or_equal & np.int64(key_i == pivot))
     return middle
 
 
@@ -391,7 +391,7 @@ def split_group(text, lo, size, depth, lanes, suffix_array, key, position, group
         state = scramble(state)
         key[i] = key_at(text, suffix_array[lo + np.int64(state % np.uint64(size))], depth, lanes)
         position[i] = 0
-    rank_sort(0, PIVOT_SAMPLE, key, position, few)
+    rank_sort(np.int64(0), np.int64(PIVOT_SAMPLE), key, position, few)
     pivot = key[PIVOT_SAMPLE // 2]
     equal = lo
     greater = lo + size
