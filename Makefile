@@ -8,12 +8,13 @@
 # make bench-queries TOKENS=….u16 PEERS=…/bin/python    questions against the peers
 # make bench-encode TOKENIZER=tokenizer.json            MB/s of encoding, by kind of corpus and number of processes
 # make bench-gpu     the suffix sort on a GPU, checked and timed
+# make bench-scale SIZES=10M,100M,1G    how the cost of a build and of every question grows
 # make bench-build TOKENS=….u16 PEERS=…/bin/python      the suffix sort against its peers
 PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 600
 
-.PHONY: demo serve lab test test-long fuzz lint docs bench bench-build bench-encode bench-gpu bench-queries clean
+.PHONY: demo serve lab test test-long fuzz lint docs bench bench-build bench-encode bench-gpu bench-queries bench-scale clean
 
 demo: .venv/core
 	$(BIN)/suffixindex demo demo-index
@@ -55,6 +56,10 @@ bench-gpu: .venv/dev
 
 bench-queries: .venv/dev
 	$(BIN)/python -m benchmarks.queries --tokens $(TOKENS) $(if $(PEERS),--peers $(PEERS))
+
+bench-scale: .venv/dev
+	$(BIN)/python -m benchmarks.scale $(CORPUS) $(if $(SIZES),--sizes $(SIZES)) $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) \
+		$(if $(PEERS),--peers $(PEERS)) --keep
 
 bench-build: .venv/dev
 	$(BIN)/python -m benchmarks.build --tokens $(TOKENS) $(if $(PEERS),--peers $(PEERS))

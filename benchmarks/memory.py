@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,23 @@ from suffixindex.system.memory import parse_size
 DOCUMENT_SPANS = 20
 
 
-def make_corpus(texts: list[str], folder: Path, size: int) -> list[str]:
-    """Files of about 256 MB of text each, ``size`` bytes in all."""
+def made_texts(texts: list[str], words: int = 0, seed: int = 0) -> Iterator[str]:
+    """Texts of spans drawn from these, without end; with ``words``, one of so many made words before each, some much commoner."""
     whole = "\n".join(texts)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
+    while True:
+        starts = rng.integers(0, len(whole) - 400, DOCUMENT_SPANS * 1000).tolist()
+        lengths = rng.integers(20, 400, len(starts)).tolist()
+        spans = [whole[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+        if words:
+            numbers = (words ** rng.random(len(spans))).astype(np.int64).tolist()
+            spans = [f"w{number} {span}" for number, span in zip(numbers, spans, strict=True)]
+        for first in range(0, len(spans), DOCUMENT_SPANS):
+            yield " ".join(spans[first : first + DOCUMENT_SPANS])
+
+
+def make_corpus(made: Iterator[str], folder: Path, size: int, sets: int = 0) -> list[str]:
+    """Files of about 256 MB of text each, ``size`` bytes in all; with ``sets``, each document is of one of so many."""
     paths: list[str] = []
     written = 0
     while written < size:
@@ -37,13 +51,12 @@ def make_corpus(texts: list[str], folder: Path, size: int) -> list[str]:
         with open(paths[-1], "wb") as raw, zstandard.ZstdCompressor(level=1, threads=-1).stream_writer(raw) as file:
             limit = min(size, written + (256 << 20))
             while written < limit:
-                starts = rng.integers(0, len(whole) - 400, DOCUMENT_SPANS * 1000).tolist()
-                lengths = rng.integers(20, 400, len(starts)).tolist()
-                spans = [whole[start : start + length] for start, length in zip(starts, lengths, strict=True)]
-                for first in range(0, len(spans), DOCUMENT_SPANS):
-                    text = " ".join(spans[first : first + DOCUMENT_SPANS])
-                    file.write(json.dumps({"text": text}).encode() + b"\n")
-                    written += len(text.encode())
+                text = next(made)
+                record: dict[str, object] = {"text": text}
+                if sets:
+                    record["set"] = written % sets
+                file.write(json.dumps(record).encode() + b"\n")
+                written += len(text.encode())
     return paths
 
 
@@ -69,7 +82,7 @@ def main() -> None:
     budget = parse_size(options.memory)
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        paths = make_corpus(read_texts(options.corpus), folder, parse_size(options.size))
+        paths = make_corpus(made_texts(read_texts(options.corpus)), folder, parse_size(options.size))
         command = [sys.executable, "-m", "suffixindex", "build", *paths, "-o", str(folder / "index")]
         process = subprocess.Popen([*command, "-t", options.tokenizer, "--memory", options.memory])
         watched = psutil.Process(process.pid)

@@ -42,6 +42,11 @@ def prepare(tokens: Path, work: Path, python: str) -> None:
     np.save(work / "text.npy", text[text != SEPARATOR][:TEXT])
     if not (work / "ours" / "manifest.json").exists():
         write_raw_index(work / "ours", known)
+    prepare_peers(known, work, python)
+
+
+def prepare_peers(known: np.ndarray, work: Path, python: str) -> None:
+    """Make the index of each peer of the same tokens, a separator after each document, unless it is there."""
     if not (work / "tokengrams" / "table.idx").exists():
         (work / "tokengrams").mkdir(exist_ok=True)
         known.tofile(work / "tokengrams" / "text.u16")
@@ -51,7 +56,8 @@ def prepare(tokens: Path, work: Path, python: str) -> None:
         folder = work / "infinigram"
         folder.mkdir(exist_ok=True)
         np.roll(known, 1).tofile(folder / "tokenized.0")  # its separators stand before documents
-        np.append(0, 2 * ends[ends < len(known) - 1] + 2).astype(np.uint64).tofile(folder / "offset.0")
+        ends = np.flatnonzero(known == SEPARATOR)
+        np.append(0, 2 * ends[:-1] + 2).astype(np.uint64).tofile(folder / "offset.0")
         build = (
             "import sys, types; from infini_gram.indexing import build_sa; build_sa(types.SimpleNamespace("
             "save_dir=sys.argv[1], temp_dir=sys.argv[1], worker_id=0, workers=1, shards=1, cpus=2, mem=8, token_width=2))"

@@ -44,3 +44,15 @@ def test_encoding(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert [line.split("  ")[:2] for line in done.stdout.splitlines()] == [["Thai", "bytes"], ["Thai", "words"]]
+
+
+@pytest.mark.long
+def test_scale() -> None:
+    """Every kind of question is asked at every size."""
+    options = ["--sizes", "20k,40k", "--questions", "2", "--cold", "0", "--limit", "none", "--tokenizer", "bytes"]
+    command = [sys.executable, "-m", "benchmarks.scale", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "40k, warm µs" in done.stdout
+    asked = {line.split(" | ")[0].removeprefix("| ") for line in done.stdout.splitlines() if line.startswith("| ")}
+    assert {"counts", "count", "counts_by", "next_tokens", "cooccurrence within 16", "next_tokens of a pattern"} <= asked
