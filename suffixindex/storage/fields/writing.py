@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from suffixindex.storage.fields.columns import field_values
+from suffixindex.storage.fields.columns import PATH, field_values
 from suffixindex.storage.files import map_array, write_blocks, write_bytes
 from suffixindex.storage.format import FIELD_CODES, FIELD_VALUES, FIELDS, METADATA, METADATA_OFFSETS, FileEntry
 from suffixindex.storage.identity import IndexFiles
@@ -80,7 +80,7 @@ class _Field:
             if None in codes:
                 new = zip(values, codes, strict=True)
                 codes = [self._number(numbers, value) if code is None else code for value, code in new]
-            self.codes.extend(codes)  # type: ignore[arg-type]
+            self.codes.extend(array("H", codes))  # type: ignore[arg-type]
         except (TypeError, OverflowError):  # a list or a record; more numbers than there are
             self.give_up()
 
@@ -104,12 +104,10 @@ class ColumnBuilder:
 
     def add(self, records: Sequence[Record]) -> None:
         """Take the next documents."""
-        rows = [field_values(record) for record in records]
-        by_field: dict[str, Sequence[Any]]
-        if len(set(map(tuple, rows))) == 1:
-            by_field = dict(zip(rows[0], zip(*map(dict.values, rows), strict=True), strict=True))
-        else:
-            by_field = self._gather(rows)
+        by_field = _flat(records)
+        if by_field is None:
+            rows = [field_values(record) for record in records]
+            by_field = _columns(rows) or self._gather(rows)
         for name in by_field:
             if name not in self._fields:
                 self._list(name)
@@ -117,8 +115,8 @@ class ColumnBuilder:
             if name in by_field:
                 field.append(by_field[name])
             else:
-                field.lack(len(rows))
-        self._held += len(rows)
+                field.lack(len(records))
+        self._held += len(records)
         self._bound()
         if self._held >= SPILLED:
             self._flush()
@@ -187,6 +185,21 @@ class ColumnBuilder:
                 continue
             self._spill.seek(starts[name])
             yield np.frombuffer(self._spill.read(2 * size), np.uint16)
+
+
+def _flat(records: Sequence[Record]) -> dict[str, Sequence[Any]] | None:
+    """The values of each field in documents that have the same fields and no record in any; None of others."""
+    columns = _columns([record["metadata"] for record in records])
+    if columns is None or PATH in columns or any(dict in set(map(type, column)) for column in columns.values()):
+        return None
+    return {PATH: [record[PATH] for record in records], **columns}
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Sequence[Any]] | None:
+    """The values of each field in rows that have the same ones; None of others."""
+    if len(set(map(tuple, rows))) > 1:
+        return None
+    return dict(zip(rows[0], zip(*map(dict.values, rows), strict=True), strict=True))
 
 
 def _line(values: list[Any]) -> bytes:
