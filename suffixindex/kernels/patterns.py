@@ -32,7 +32,7 @@ class Holed(NamedTuple):
 def find_rigid(tokens, separator, pivots, first, last, before, length, offsets, wanted, ahead, starts, nexts):
     """Find the stretches of ``length`` tokens that start ``before`` tokens before ``pivots[i]``, ``first <= i < last``.
 
-    The token at ``offsets[k]``, ascending, is ``wanted[k]``, or anything but the separator where that is negative: all tokens of
+    The token at ``offsets[k]`` is ``wanted[k]``, or anything but the separator where that is negative: all tokens of
     the pattern but those of the pivot. Fills ``starts``, and ``nexts`` with the tokens behind them, or if not ``ahead`` before
     them, as far as each has room; returns how many there are. 9 ns a pivot: a cache miss, which overlaps with others.
     """
