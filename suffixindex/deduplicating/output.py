@@ -206,7 +206,7 @@ class _Written:
                 f"the metadata of a document have a field {self._field!r}, under which its text is to be written: name another, "
                 "--text-field"
             )
-        self.text_bytes += len(text.encode())
+        self.text_bytes += len(text) if text.isascii() else len(text.encode())
         record = {self._field: text, **fields}
         try:
             return orjson.dumps(record) + b"\n"

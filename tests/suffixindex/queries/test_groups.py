@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import suffixindex as si
+from suffixindex.queries import documents as by_groups
 from suffixindex.queries import masked as restriction
 from suffixindex.storage import metadata as lines
 from suffixindex.storage import shard
@@ -29,8 +30,13 @@ VALUES = ["a", "b", "é", "", 1, 2, 3, 2.5, -1, True, False, None]
 
 @contextmanager
 def compiled() -> Iterator[None]:
-    """Few are no reason to do without compiled code, nor to read metadata at once."""
-    with mock.patch.object(shard, "FEW", 0), mock.patch.object(restriction, "FEW", 0), mock.patch.object(lines, "RECORD_BYTES", 1):
+    """Few are no reason to do without compiled code or threads, nor to read metadata at once."""
+    with (
+        mock.patch.object(shard, "FEW", 0),
+        mock.patch.object(restriction, "FEW", 0),
+        mock.patch.multiple(by_groups, FEW=0, SMALL=0),
+        mock.patch.object(lines, "RECORD_BYTES", 1),
+    ):
         yield
 
 
