@@ -117,7 +117,7 @@ def draw_figures(figures: Sequence[Figure], folder: Path) -> dict[str, Drawn]:
 
 def _laid_out(figure: Figure) -> Any:
     drawn = figure.draw()
-    drawn.draw_without_rendering()
+    drawn.get_layout_engine().execute(drawn)
     drawn.set_layout_engine("none")  # places are found once for all files
     return drawn
 
