@@ -32,13 +32,9 @@ def report_study(config: Config, stages: Sequence[Stage], settings: str, failure
     """
     failed = {failure.stage for failure in failures}
     finished = [stage for stage in stages if stage.is_readable and stage.name not in failed]
-    tables: dict[str, list[Row]] = {}
-    for stage in finished:
-        if stage.kind:
-            tables.setdefault(stage.kind, []).extend(rows_of(stage.read()))
+    tables = tables_of(finished)
     if not tables:
         raise TableError(f"{config.folder} holds no table that a report shows: run the study first, python -m analysis run")
-    _add_q_values(tables)
     return write_report(
         tables,
         study_of(config),
@@ -54,6 +50,16 @@ def report_study(config: Config, stages: Sequence[Stage], settings: str, failure
         versions=list(versions().items()),
         settings=settings,
     )
+
+
+def tables_of(finished: Sequence[Stage]) -> dict[str, list[Row]]:
+    """The rows that a report shows, by kind of table, with q beside each p over all of them."""
+    tables: dict[str, list[Row]] = {}
+    for stage in finished:
+        if stage.kind:
+            tables.setdefault(stage.kind, []).extend(rows_of(stage.read()))
+    _add_q_values(tables)
+    return tables
 
 
 def study_of(config: Config) -> StudyChoices:

@@ -7,6 +7,7 @@ import pytest
 
 from analysis.config import Config, check_inputs, is_path, load_config, lowest_gammas
 from analysis.errors import ConfigError
+from analysis.measures.size_trend import family
 from analysis.model_settings import Model
 from analysis.settings import described
 
@@ -162,5 +163,8 @@ def test_configurations_that_come_with_the_package(tmp_path):
     quick = load_config(CONFIGS / "quick.toml")
     assert [model.chat for model in quick.models] == [False, False, True, False]
     assert not any(is_path(name) for name in [model.name for model in quick.models] + [task.source[0] for task in quick.tasks])
+    families = load_config(CONFIGS / "families.toml")
+    assert [task.name for task in families.tasks] == ["triviaqa", "mmlu", "wmt09", "gsm8k"]
+    assert [family(model.called) for model in families.models] == [*["ladder"] * 3, "SmolLM2-Instruct"]
     lab = load(tmp_path, (CONFIGS / "lab.toml").read_text() + '[[models]]\nname = "ladder/14m"\n')  # the lab adds its models
     assert [task.name for task in lab.tasks] == ["facts", "translation", "arithmetic"]
