@@ -14,6 +14,7 @@ import pickle
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -80,8 +81,23 @@ _COMPILED: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wr
 _CALLED_BY_KERNELS = _COMPILED | {"no_cpython_wrapper": True, "_nrt": False}
 """Without counted references: of five arrays these are ten atomic additions, 80 ns."""
 
-kernel: Callable[..., Any] = numba.njit(cache=CACHED, **_COMPILED)
-"""Decorator of a kernel that Python calls."""
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Decorator of a kernel that Python calls."""
+    compiled = numba.njit(cache=CACHED, **_COMPILED)(function)
+    kept = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if kept is not None:
+        kept._load_index = partial(_index_of, kept._load_index)
+    return compiled
+
+
+def _index_of(load: Callable[[], dict[Any, str]]) -> dict[Any, str]:
+    """What is kept of a kernel. Of one from an earlier version, types that there were may be gone: of that, nothing."""
+    try:
+        return load()
+    except Exception:  # whatever unpickling raises: Numba looks whether it is of this source only afterwards
+        return {}
+
 
 part: Callable[..., Any] = numba.njit(**_CALLED_BY_KERNELS)
 """Decorator of a function that kernels call: it is compiled once, not in each of them, and allocates nothing.
@@ -117,7 +133,7 @@ def _kept_signatures(compiled: Any) -> list[Any]:
                 _, overloads = pickle.load(file)
             if version == numba.__version__ and os.stat(path).st_mtime >= written:
                 found += [key[0] for key in overloads]
-        except (OSError, EOFError, pickle.UnpicklingError, TypeError, ValueError):  # another Numba's
+        except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, TypeError, ValueError):  # another Numba's
             continue
     return found
 

@@ -1,11 +1,13 @@
 """Unusual machines: a build and a question there work, and what is out of the ordinary is said once."""
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numba
 import pytest
 
 from tests.helpers.building import COMPILED, write_jsonl
@@ -48,6 +50,19 @@ def test_kernels_that_can_be_kept_nowhere_are_kept_until_the_process_ends(tmp_pa
     said = f"compiled kernels are kept in {folder} until this process ends: set NUMBA_CACHE_DIR to a folder to keep them"
     assert done.stderr.splitlines() == [said]
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
+@pytest.mark.parametrize("spoiled", [b"cgone\nType\n.", b"", b"\x80"])
+def test_kernels_that_an_earlier_version_kept_are_no_obstacle(tmp_path: Path, spoiled: bytes) -> None:
+    """Their signatures name types, which may be gone."""
+    (tmp_path / "kept.py").write_text("from suffixindex.kernels.jit import kernel\n\n@kernel\ndef twice(x):\n    return 2 * x\n")
+    code = "from kept import twice\nfrom suffixindex.kernels.jit import is_ready\nprint(is_ready(twice, 2), twice(2))"
+    where = {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    assert [run(code, **where).stdout for _ in range(2)] == ["False 4\n", "True 4\n"]
+    (index,) = [path for path in tmp_path.rglob("*.nbi") if "twice" in path.name]
+    index.write_bytes(pickle.dumps(numba.__version__) + spoiled)
+    assert [run(code, **where).stdout for _ in range(2)] == ["False 4\n", "True 4\n"]
 
 
 def test_a_temporary_folder_that_is_none_and_a_language_without_accents(tmp_path: Path) -> None:
