@@ -87,6 +87,14 @@ def key_at(text, position, depth, lanes):
 
 
 @helper
+def share_two(text, first, second, lanes):
+    """Whether two words are equal and hold no separator: in one choice, which a long repeat makes half as often."""
+    word, next_word = word_at(text, first), word_at(text, first + WORD)
+    differ = (word ^ word_at(text, second)) | (next_word ^ word_at(text, second + WORD))
+    return (differ == 0) & (not holds_separator(word, lanes)) & (not holds_separator(next_word, lanes))
+
+
+@helper
 def compare(text, p, q, depth, depth_limit, lanes):
     """Bytes that two suffixes share, which are equal down to ``depth``, and whether p comes before q.
 
@@ -107,6 +115,8 @@ def compare(text, p, q, depth, depth_limit, lanes):
             depth = SEPARATED
         else:
             depth += WORD
+            while depth + 2 * WORD <= depth_limit and share_two(text, first + depth, second + depth, lanes):
+                depth += 2 * WORD
     return depth, (depth == SEPARATED) & (p < q)
 
 
