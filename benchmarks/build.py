@@ -1,6 +1,6 @@
 """Suffix sorting against the peers, on the same token files in the same run.
 
-    python -m benchmarks.build --tokens FILE.u16 [--peers PYTHON] [--sizes 10M,100M] [--kinds natural,repeated,…]
+    python -m benchmarks.build --tokens FILE.u16 [--peers PYTHON] [--sizes 10M,100M] [--kinds natural,mosaic,…]
 
 FILE holds raw token ids with the separator, the type's largest id, after each document: ``shards/00000/tokens.u16`` of an
 index is such a file. PYTHON is the interpreter of an environment with ``infini-gram``, ``tokengrams``, ``pydivsufsort`` and NumPy.
@@ -140,6 +140,7 @@ def main() -> None:
     parser.add_argument("--kinds", default="natural,mosaic,repeated,zipf,periodic,equal,copies")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--engines", default=",".join(NAMES), help="of these, beside ours: the environment may lack the others")
     parser.add_argument("--name", default="build", help="of the results and of the table")
     options = parser.parse_args()
     tokens = np.memmap(options.tokens, np.uint16, "r")
@@ -168,7 +169,7 @@ def compare(path: Path, kind: str, size: int, options: argparse.Namespace) -> li
     pythons = {"ours": sys.executable}
     if options.peers:
         left_out = {"ours"} | (COMPARISON_SORTS if kind in QUADRATIC_FOR_THEM else set())
-        pythons |= {name: options.peers for name in NAMES if name not in left_out}
+        pythons |= {name: options.peers for name in options.engines.split(",") if name not in left_out}
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in pythons}
     for _ in range(options.repeats):
         for name, python in pythons.items():

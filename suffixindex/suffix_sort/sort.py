@@ -5,7 +5,7 @@ kernels; the middle ones hand on a suffix array and the marks of its tied ranks:
 
 1. ``sort_codes``: every suffix to sort gets the bits of an order-preserving prefix code, which scatter it into a partition;
 2. ``sort_partitions``: a radix sort orders each partition by the rest of the code bits;
-3. ``sort_ties``: suffixes with equal codes are told apart token by token, down to 64 tokens;
+3. ``sort_ties``: suffixes with equal codes are told apart by words of their text, down to 64 tokens;
 4. ``sort_cover``: those that share 64 tokens are ordered by a difference cover, in O(n log n) whatever the text;
 5. ``sort_induce``: every other suffix is placed by a scan of those one token on.
 """
