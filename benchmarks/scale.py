@@ -10,8 +10,8 @@ a new process opens it (:mod:`benchmarks.cold`). A process that may use ``--limi
 its own: Linux, root only), asks 10,000 mixed questions. PYTHON is the interpreter of an environment with ``infini-gram`` and
 ``tokengrams``, which answer from indexes of the same tokens and must count the same; they need a tokenizer of two bytes a token.
 
-A thousand million tokens take half an hour and 12 GB in FOLDER, with the peers some two hours and 30 GB; with ``--work`` all indexes
-stay there. Only with ``--keep`` results and tables are kept.
+A thousand million tokens take half an hour and 12 GB in FOLDER, with the peers some two hours and 30 GB; with ``--work`` all
+indexes stay there. Only with ``--keep`` results and tables are kept.
 """
 
 import argparse

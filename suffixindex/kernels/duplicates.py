@@ -96,7 +96,7 @@ def sieve_samples(tokens, lo, hi, separator, length, width, base, drop, part, pa
     shift = _shift(seen)
     parts, part = np.uint64(parts), np.uint64(part)
     size = 1
-    while size < length:
+    while size <= length - width:
         size *= 2
     hashes = np.empty(size, np.uint64)  # of the parts that begin at the last positions
     found = 0

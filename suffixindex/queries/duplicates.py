@@ -30,6 +30,7 @@ BASES = (0xD1342543DE82EF95, 0xAF251AF3B0F025B5, 0xB564EF22EC7AECE5)
 SLOTS = 8  # a token, of two bits each
 MAX_BYTES = 1 << 28  # of a thread's slots; a larger corpus is sieved in more parts
 SAMPLED = 16  # tokens of windows that are sieved by samples first
+MOST_PARTS = 1 << 10  # of a window, one of which is its sample
 ONCE, AT_ONCE = np.uint8(0b01010101), 1 << 20  # of slots that were taken; bytes of two tables that are put together at a time
 
 
@@ -129,6 +130,8 @@ def sieve_windows(texts: Sequence[Sieved], length: int, pool: Executor, threads:
     from suffixindex.kernels.duplicates import sieve
 
     candidates = [np.zeros(text.length, bool) for text in texts]
+    if length >= max(text.length for text in texts):
+        return candidates
     sampled = length >= SAMPLED
     if sampled:
         _sieve_samples(texts, length, pool, threads, separator, candidates)
@@ -185,7 +188,7 @@ def _sieve_samples(
 
 def sample_bases(length: int) -> tuple[int, np.uint64, np.uint64]:
     """The tokens of a sample of windows, and what the sieve needs of its hash."""
-    width = length * 2 // 3
+    width = max(length * 2 // 3, length - MOST_PARTS)
     return width, *hash_bases(BASES[0], width)
 
 

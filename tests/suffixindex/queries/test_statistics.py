@@ -109,7 +109,7 @@ def test_novelty(new_folder: Folder, corpus: Corpus, shards: int, data: st.DataO
 SIEVES: dict[str, Any] = {
     "a sieve that lets all pass": {"BASES": (0,), "SLOTS": 0},
     "a sieve of many parts": {"MAX_BYTES": 8, "SAMPLED": 2},
-    "samples of short windows": {"SAMPLED": 2},
+    "samples of few parts": {"SAMPLED": 2, "MOST_PARTS": 1},
     "the sieve": {},
 }
 
@@ -158,6 +158,7 @@ def test_documents_that_are_repeated_many_times(tmp_path: Path) -> None:
     expected = [(document, copies, [0, 2, 4]), (document[:-1], copies + 1, [0, 2, 4]), (other, copies, [1, 3, 5])]
     assert sorted((p.token_ids.tolist(), p.count, p.document_ids.tolist()) for p in found.passages) == sorted(expected)
     assert found.num_tokens == 2 * copies * size + size - 1
+    assert index.duplicates(size - 1, limit=None).num_passages == 3
 
 
 def test_too_much_to_compare_is_a_sentence(tmp_path: Path) -> None:
