@@ -1,7 +1,7 @@
 """What is wrong with outputs whatever their task: they say nothing, were cut, or repeat themselves."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,20 @@ def worry(row: Row) -> str:
         f"{row['task']}: {row['estimate']:.0%} of {row['num_examples']:,} answers of {name_of(row)} {SAID[row['flaw']]}: "
         f"{ADVICE[row['flaw']]}"
     )
+
+
+def worries(rows: Sequence[Row]) -> list[str]:
+    """A sentence for each flaw that more than ``WORRYING`` of some answers have: whose, and what to do."""
+    told = []
+    for flaw, advice in ADVICE.items():
+        some = [row for row in rows if row["flaw"] == flaw and row["estimate"] > WORRYING]
+        by_task: dict[str, list[str]] = {}
+        for row in some:
+            by_task.setdefault(row["task"], []).append(f"{row['estimate']:.0%} of {name_of(row)}")
+        if by_task:
+            whose = "; ".join(f"{task} {', '.join(shares)}" for task, shares in by_task.items())
+            told.append(f"Many answers {SAID[flaw]} ({whose}): {advice}")
+    return told
 
 
 def is_repeated(text: str) -> bool:

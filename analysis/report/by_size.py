@@ -9,13 +9,14 @@ from analysis.report.style import LINES, line, short
 
 
 def lines_by_size(axis: Any, rows: Sequence[Row], *, colour: Any, marker: str, label: str, shift: float = 0.0) -> None:
-    """The estimates of ``rows`` against parameters; of several families the key names each by its style of line."""
+    """The estimates of ``rows`` against parameters; of several families the key names each once, by its style of line."""
     families = list(dict.fromkeys(family(row["model"]) for row in by_size(rows)))
     for i, name in enumerate(sorted(families)):
         ordered = [row for row in by_size(rows) if family(row["model"]) == name]
-        told = f"{label}, {name}" if len(families) > 1 else label
         look: dict[str, Any] = {"colour": colour, "marker": marker, "style": LINES[i % 4]}
-        line(axis, [row["num_parameters"] for row in ordered], ordered, label=told, shift=shift, **look)
+        line(axis, [row["num_parameters"] for row in ordered], ordered, label=label, shift=shift, **look)
+        if len(families) > 1:
+            axis.plot([], [], color="#444444", linestyle=LINES[i % 4], label=name)
 
 
 def size_label(row: Row, models: Sequence[str]) -> str:

@@ -75,6 +75,11 @@ def _sentence(tables: Tables, study: StudyChoices, task: TaskChoice) -> Sentence
     if main["num_examples"] < LEAST_EXAMPLES or math.isnan(main["estimate"]):
         return Sentence(task.name, "too few to say", f"{model} was compared on {size} of n = {main['n']}.")
     told = [f"{named(STATISTICS, statistic)} = {_bracketed(main)} for {model} at n = {main['n']}, over {size}{_q(main)}"]
+    told += [
+        f"of the {row['num_pairs']:,} pairs that the task-gram model scores {_bracketed(row)}{_q(row)}"
+        for row in picked(main_rows(rows, study, task), corpus_model="taskgram", pair_set="own", n=main["n"], model=main["model"])
+        if row["num_pairs"] != main["num_pairs"]
+    ]
     same = {"n": main["n"], "model": main["model"], "revision": main["revision"]}
     for against in ("infgram", "unigram"):
         for row in picked(at_gamma(whole(tables.get("differences", ())), task), statistic=statistic, against=against, **same):

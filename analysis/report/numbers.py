@@ -21,6 +21,9 @@ def number(value: float) -> str:
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
+    if size >= 1e7:
+        exponent = math.floor(math.log10(size))
+        return f"{value / 10.0**exponent:.1f}·10{str(exponent).translate(SUPERSCRIPT)}".replace("-", "−")
     digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 0.01 or size == 0 else 3
     text = f"{value:,.{digits}f}" if size >= 0.0005 or size == 0 else f"{value:.1e}"
     return text.replace("-", "−")

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from analysis.measures.modes import told
-from analysis.measures.output_flaws import WORRYING, worry
+from analysis.measures.output_flaws import worries
 from analysis.report import behaviour, cause_listings, causes, frequency, learning, listings, memorization
 from analysis.report.listings import Listing
 from analysis.report.selection import Row, StudyChoices, Tables, distinct, final, picked, whole
@@ -244,7 +244,7 @@ def _task_scores(tables: Tables, study: StudyChoices) -> Section:
         return _absent(title, "task scores")
     caption = f"The mean score of all examples, by model size. {_interval(study)} {_sizes(rows, 'num_examples')}"
     flaws = final(whole(tables.get("output_flaws", ())), study)
-    text = " ".join(f"{worry(row)}." for row in flaws if row["estimate"] > WORRYING)
+    text = " ".join(f"{each}." for each in worries(flaws))
     lists = [listings.task_scores(rows), *([listings.output_flaws(flaws)] if flaws else [])]
     return Section(title, text, [Figure("score-by-size", caption, lambda: behaviour.score_by_size(rows))], lists)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.measures.output_flaws import LEAST, LOOPS, is_repeated, output_flaws
+from analysis.measures.output_flaws import LEAST, LOOPS, is_repeated, output_flaws, worries
 from analysis.schemas import OUTPUT_FLAWS
 from tests.helpers.analysis_study import examples_table, generations_table
 
@@ -63,6 +63,15 @@ def test_shares(caplog: pytest.LogCaptureFixture) -> None:
     assert whole["num_examples"] == 20 and whole["low"] < 0.1 < whole["high"] and whole["confidence"] == 0.95
     assert [record.message for record in caplog.records] == [
         "qa: 15% of 20 answers of m were cut at max_tokens: raise max_tokens, or set a stop that ends an answer"
+    ]
+    of_tasks = [
+        {"task": task, "model": model, "revision": "", "flaw": flaw, "estimate": share}
+        for task, model, flaw, share in (("qa", "m", "cut", 0.5), ("qa", "k", "cut", 0.25), ("mt", "m", "cut", 0.125),
+                                         ("mt", "m", "empty", 0.1))
+    ]  # fmt: skip
+    assert worries(of_tasks) == [
+        "Many answers were cut at max_tokens (qa 50% of m, 25% of k; mt 12% of m): raise max_tokens, or set a stop that ends an "
+        "answer"
     ]
 
 

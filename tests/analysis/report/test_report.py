@@ -157,6 +157,7 @@ def test_a_null_number_is_nan():
 
 def test_numbers_as_they_are_printed():
     shown = {0.123: "0.12", -0.5: "−0.50", 0.004: "0.004", 12.25: "12.25", 1234.4: "1,234", 1e-5: "1.0e−05", 0.0: "0.00"}
+    shown |= {3.24e15: "3.2·10¹⁵", -12_345_678.0: "−1.2·10⁷", 9_876_543.0: "9,876,543", inf: "∞"}
     assert {value: number(value) for value in shown} == shown
     assert interval(0.5, float("nan"), 0.6) == "0.50 [–]"
     assert (p_value(0.0001), p_value(0.25), p_value(float("nan"))) == ("< 0.001", "0.250", "–")
@@ -209,6 +210,17 @@ def test_the_sentence_of_a_task_follows_the_interval(tables, estimate, width, st
     assert sentence.verdict == verdict
 
 
+def test_the_sentence_of_a_task_says_what_all_pairs_of_the_task_gram_model_say(tables):
+    task = TaskChoice("triviaqa", {3: 0.75}, "spearman")
+    common, own = (picked(tables["correlations"], task="triviaqa", n=3, pair_set=which) for which in ("common", "own"))
+    wider = [row | {"num_pairs": 4_321, "estimate": 0.25, "low": 0.125, "high": 0.375, "q_value": 0.01} for row in own]
+    (sentence,) = sentences({"correlations": [*common, *wider]}, STUDY._replace(tasks=(task,)))
+    assert "; of the 4,321 pairs that the task-gram model scores 0.25 [0.12, 0.38] (q = 0.010)" in sentence.text
+    same = [row | {"num_pairs": common[0]["num_pairs"]} for row in own]
+    (sentence,) = sentences({"correlations": [*common, *same]}, STUDY._replace(tasks=(task,)))
+    assert "that the task-gram model scores" not in sentence.text
+
+
 def test_a_probability_has_two_digits_at_any_size():
     assert [probability(log(value)) for value in (0.5, 0.0123, 2.5e-7, 9.96e-12)] == ["0.5", "0.012", "2.5·10⁻⁷", "10.0·10⁻¹²"]
     assert probability(-inf) == "0"
@@ -221,7 +233,8 @@ def test_models_of_two_families_are_two_lines_and_few_examples_are_hollow(tables
     models = (*STUDY.models, *(ModelChoice(row["model"], "", ()) for row in rows))
     figure = by_model_size(both, STUDY._replace(models=models))
     named = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    assert {"task-gram, ladder", "task-gram, other", "fewer than 10 examples", "no association"} <= set(named)
+    assert {"task-gram", "ladder", "other", "fewer than 10 examples", "no association"} <= set(named)
+    assert len(named) == len(set(named)), "each family and each model of the corpus once"
     axis = figure.axes[0]
     lines = [drawn for drawn in axis.lines if drawn.get_linestyle() != "None" and len(drawn.get_xdata()) == len(MODELS)]
     assert len(lines) == 2 * 3, "a line for each family and model of the corpus"
