@@ -13,6 +13,7 @@ ladder reads. Run again, it goes on where it was. With --keep the figures go int
 """
 
 import argparse
+import json
 import logging
 import math
 import re
@@ -26,6 +27,7 @@ from typing import Any
 
 import suffixindex as si
 from analysis.config import Config, load_config
+from analysis.files import read_record, replacing
 from analysis.lab import PYTHIA, Recipe, finished
 from analysis.lab.timed import train_on_tokens, train_within
 from analysis.report import first
@@ -57,9 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=0, help="of a processor; 0: all")
     parser.add_argument("--keep", metavar="NAME", help="write benchmarks/results/NAME.json and the page's section of that name")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("analysis").setLevel(logging.INFO)
     quiet_transformers()
-    spent: dict[str, dict[str, float]] = {}
+    spent = options.output / "spent.json"
     sizes = tuple(options.size or SIZES)
     with Clock(spent, "tokens"):
         tokens = prepare(options)
@@ -74,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             failures = attempt_stages(stages)
         with Clock(spent, "report"):
             page = report_study(config, stages, (options.output / "study.toml").read_text(encoding="utf-8"), failures)
-        found = result(config, stages, spent, options.output / "ladder", sizes)
+        found = result(config, stages, read_record(spent), options.output / "ladder", sizes)
     print(page)
     print("\n".join(found["sentences"]))
     print(table(found))
@@ -85,17 +88,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 class Clock:
-    """Wall and CPU seconds of this process and of those it started, under a name."""
+    """Wall and CPU seconds of this process and of those it started, under a name, on top of those of earlier calls."""
 
-    def __init__(self, spent: dict[str, dict[str, float]], name: str) -> None:
-        self._spent, self._name = spent, name
+    def __init__(self, spent: Path, name: str) -> None:
+        self._path, self._name = spent, name
 
     def __enter__(self) -> None:
         self._started = time.perf_counter(), cpu_seconds()
 
     def __exit__(self, *_: object) -> None:
         wall, cpu = self._started
-        self._spent[self._name] = {"wall": round(time.perf_counter() - wall, 1), "cpu": round(cpu_seconds() - cpu, 1)}
+        spent = read_record(self._path)
+        before = spent.get(self._name, {"wall": 0.0, "cpu": 0.0})
+        used = {"wall": time.perf_counter() - wall, "cpu": cpu_seconds() - cpu}
+        spent[self._name] = {name: round(before[name] + used[name], 1) for name in used}
+        with replacing(self._path) as temporary:
+            temporary.write_text(json.dumps(spent, indent=1) + "\n")
 
 
 def cpu_seconds() -> float:
@@ -146,9 +154,7 @@ def write_study(options: argparse.Namespace, sizes: tuple[str, ...]) -> Path:
     return path
 
 
-def result(
-    config: Config, stages: list[Stage], spent: dict[str, dict[str, float]], ladder: Path, sizes: tuple[str, ...]
-) -> dict[str, Any]:
+def result(config: Config, stages: list[Stage], spent: dict[str, Any], ladder: Path, sizes: tuple[str, ...]) -> dict[str, Any]:
     """What came out, for a file: each task in a sentence, a row for each task and model, seconds."""
     tables, study = tables_of([stage for stage in stages if stage.is_readable]), study_of(config)
     seconds: dict[str, float] = defaultdict(float)
