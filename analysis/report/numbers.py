@@ -17,6 +17,8 @@ def interval(estimate: float, low: float, high: float) -> str:
 def number(value: float) -> str:
     """Digits that mean something at the number's size, with a real minus sign."""
     size = abs(value)
+    if size < 1e-15:  # what rounding left of zero
+        return "0.00"
     if math.isnan(value):
         return "–"
     if math.isinf(value):

@@ -157,7 +157,7 @@ def test_a_null_number_is_nan():
 
 def test_numbers_as_they_are_printed():
     shown = {0.123: "0.12", -0.5: "−0.50", 0.004: "0.004", 12.25: "12.25", 1234.4: "1,234", 1e-5: "1.0e−05", 0.0: "0.00"}
-    shown |= {3.24e15: "3.2·10¹⁵", -12_345_678.0: "−1.2·10⁷", 9_876_543.0: "9,876,543", inf: "∞"}
+    shown |= {-4.6e-31: "0.00", 3.24e15: "3.2·10¹⁵", -12_345_678.0: "−1.2·10⁷", 9_876_543.0: "9,876,543", inf: "∞"}
     assert {value: number(value) for value in shown} == shown
     assert interval(0.5, float("nan"), 0.6) == "0.50 [–]"
     assert (p_value(0.0001), p_value(0.25), p_value(float("nan"))) == ("< 0.001", "0.250", "–")
