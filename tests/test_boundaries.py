@@ -12,8 +12,8 @@ MODULES = sorted(path for package in ("suffixindex", "analysis") for path in (RO
 NAMED_TUPLE = {"_asdict", "_replace", "_fields", "_make", "_field_defaults"}
 """Public names of every NamedTuple, in spite of their underscore."""
 THIRD_PARTY = {"_getvalue", "_load_index", "_exit"}
-"""Numba's names for the value of a struct being made and for what is kept of a kernel, and the system's for an end that waits for no
-thread: there are no others."""
+"""Numba's names for the value of a struct being made and for what it keeps of a kernel, and the system's for an end that waits
+for no thread: there are no others."""
 MOST_MODULES = 14
 MOST_LINES = 400
 LONG_MODULES = {"suffixindex/kernels/sort/ties.py": "one kernel, whose helpers are compiled and cached with it"}
