@@ -160,20 +160,6 @@ def _asked(config: Config, model: Model, examples: dict[str, pa.Table]) -> Itera
         yield Asked("influence", texts, tokens, GRADIENT * tokens, KEY * texts)
 
 
-def _reading(table: pa.Table, answers: Sequence[Sequence[str]]) -> tuple[int, int, float]:
-    """Texts, tokens and bytes kept of reading each example's prompt before each of its answers."""
-    prompts = table["prompt"].to_pylist()
-    texts = sum(map(len, answers))
-    of_answers = sum(len(answer) for some in answers for answer in some) / CHARACTERS
-    of_prompts = sum(len(prompt) * len(some) for prompt, some in zip(prompts, answers, strict=True)) / CHARACTERS
-    return texts, round(of_prompts + of_answers), KEY * texts + OF_SCORE * of_answers
-
-
-def _and(asked: Asked, more: tuple[int, int, float], times: int) -> Asked:
-    texts, tokens, kept = more
-    return asked._replace(texts=asked.texts + times * texts, tokens=asked.tokens + times * tokens, kept=asked.kept + times * kept)
-
-
 def parameters_of(config: Config, model: Model) -> float | None:
     """How many parameters a model has, by its setting, its weights' own heads, or its name (pythia-1.4b); None: unknown."""
     if model.parameters:
