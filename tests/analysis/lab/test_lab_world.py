@@ -239,7 +239,7 @@ def test_presets_are_found_by_name_and_path(tmp_path: Path) -> None:
 
     assert load_preset("default") == load_preset(PRESETS / "default.toml")
     assert max(load_preset("default").world.facts.doses) >= 10_000
-    with pytest.raises(ConfigError, match="expected one of default, tiny"):
+    with pytest.raises(ConfigError, match="expected one of default, small, tiny"):
         load_preset("huge")
     with pytest.raises(ConfigError, match=r"none\.toml does not exist"):
         load_preset(tmp_path / "none.toml")
