@@ -47,24 +47,26 @@ class WordTable:
         self._hashes = grown(self._hashes, words)
         self._starts = grown(self._starts, len(self._hashes) + 1)
         if 2 * words > len(self._slots):
-            from suffixindex.kernels.words import place_words
-
             self._slots = np.zeros(1 << (2 * words - 1).bit_length(), np.uint32)
-            place_words(self.num_words, self._slots, self._hashes)
+            self._place()
 
     def load(self, words: WordList) -> None:
         """Hold these words instead."""
-        self.num_words = 0
-        self._slots[:] = 0
         count = len(words.hashes)
+        self.num_words = 0
         self.reserve(count, len(words.pool))
         self._pool[: len(words.pool)] = words.pool
         self._starts[: count + 1] = words.starts
         self._hashes[:count] = words.hashes
         self.num_words = count
+        self._slots[:] = 0
+        self._place()
+
+    def _place(self) -> None:
+        """Put the words into slots that are free."""
         from suffixindex.kernels.words import place_words
 
-        place_words(count, self._slots, self._hashes)
+        place_words(self.num_words, self._slots, self._hashes)
 
 
 def grown(array: NDArray[Any], length: int) -> NDArray[Any]:
