@@ -14,7 +14,7 @@ from suffixindex.queries import patterns
 from suffixindex.queries.cooccurrence import Questions, count_one, count_together, count_within, documents_of_all, documents_within
 from suffixindex.queries.document_marks import Stamps
 from suffixindex.queries.groups import DocumentGroups
-from suffixindex.queries.masked import count_kept, restrict
+from suffixindex.queries.masked import count_kept, distinct_intervals, restrict
 from suffixindex.queries.matching import Matches
 from suffixindex.queries.shard_set import Clauses, Mask
 from suffixindex.results import NextTokens
@@ -189,15 +189,16 @@ class LocalShards:
         from suffixindex.kernels.occurrences import count_documents
 
         total = np.zeros(len(ngrams), np.int64)
-        for _, shard, low, high in self.ranks(ngrams, mask):
-            counts = np.empty(len(ngrams), np.int64)
+        for _, shard, *intervals in self.ranks(ngrams, mask):
+            low, high, query = distinct_intervals(*intervals)
+            counts = np.empty(len(low), np.int64)
 
             def count(first: int, last: int, shard: Shard = shard, asked: Any = (low, high), counts: Any = counts) -> None:
                 stamp = self.stamps.take(last - first)
                 shard.run(count_documents, shard.postings, *asked, first, last, self.stamps.array, stamp, counts)
 
             in_pieces(count, high - low, self.pool, self.cores)
-            total += counts
+            total += counts[query]
         return total
 
     def document_ids(self, clauses: Clauses, window: int | None, mask: Mask | None) -> NDArray[np.int64]:

@@ -22,18 +22,19 @@ def count_kept(
 
     2.5 ns an occurrence on one core; a few are counted without compiled code.
     """
+    low, high, of_each = distinct_intervals(low, high)
     counts = np.zeros(len(low), np.int64)
     if few_enough(int((high - low).sum()), FEW, LOOK):
         for query in np.flatnonzero(high > low).tolist():
             counts[query] = len(_kept(shard, low[query], high[query], mask))
-        return counts
+        return counts[of_each]
     from suffixindex.kernels.occurrences import count_kept
 
     def count(first: int, last: int) -> None:
         shard.run(count_kept, shard.postings, low, high, first, last, mask, counts)
 
     in_pieces(count, high - low, pool, threads)
-    return counts
+    return counts[of_each]
 
 
 def restrict(
@@ -43,6 +44,7 @@ def restrict(
 
     4 ns an occurrence on one core, and at most 4 bytes, or 8 in a shard of more than 2**32 tokens.
     """
+    low, high, of_each = distinct_intervals(low, high)
     ends = np.cumsum(high - low)
     starts = ends - (high - low)
     kept = np.empty(int((high - low).sum()), shard.position_type)
@@ -59,7 +61,19 @@ def restrict(
 
         in_pieces(fill, high - low, pool, threads)
     kept.flags.writeable = False  # as a mapped suffix array, for which the kernels are compiled
-    return shard.over(kept), starts, ends
+    return shard.over(kept), starts[of_each], ends[of_each]
+
+
+def distinct_intervals(
+    low: NDArray[np.int64], high: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Each of the intervals ``[low[q], high[q])`` once, and which of them is the one of q: equal n-grams are looked at together."""
+    order = np.lexsort((high, low))
+    new = (np.diff(low[order], prepend=-1) != 0) | (np.diff(high[order], prepend=-1) != 0)
+    of_each = np.empty(len(order), np.int64)
+    of_each[order] = np.cumsum(new) - 1
+    first = order[new]
+    return low[first], high[first], of_each
 
 
 def _kept(shard: Shard, low: int, high: int, mask: NDArray[np.bool_]) -> NDArray[np.integer[Any]]:

@@ -351,7 +351,12 @@ def test_a_bulk_call_is_many_single_calls(new_folder: Folder, drawn: tuple[Corpu
     )
     many = asked * (-(-shard.MANY // len(asked)) + 1)
     assert len(many) >= shard.MANY
-    assert index.counts(many).tolist() == [index.count(ngram) for ngram in asked] * (len(many) // len(asked))
+    times = len(many) // len(asked)
+    some = np.arange(index.num_documents) % 2 == 0
+    assert index.counts(many).tolist() == [index.count(ngram) for ngram in asked] * times
+    assert index.counts(many, some).tolist() == [index.count(ngram, some) for ngram in asked] * times
+    assert index.document_counts(many).tolist() == [index.document_count(ngram) for ngram in asked] * times
+    assert index.document_counts(many, some).tolist() == [index.document_count(ngram, some) for ngram in asked] * times
     pairs = [([ngram], [asked[0]]) for ngram in asked]
     assert index.cooccurrences(pairs).tolist() == [index.cooccurrence(*pair) for pair in pairs]
 
