@@ -188,7 +188,8 @@ class SuffixIndex(OldNames):
     ) -> list[Concordance]:
         """The first 10 occurrences (``limit``; None: all) after ``offset`` others, in the order of the corpus, with text around.
 
-        Up to ``width`` tokens on each side, never across a document's ends. O(occurrences · log occurrences) of the shards so far.
+        Up to ``width`` tokens on each side, never across a document's ends. O(occurrences · log occurrences), or where they are
+        frequent, what is read of the corpus until so many are found.
         """
         return concordance(self.local, self.checker.query(ngram), width, limit, offset, self._mask(where))
 

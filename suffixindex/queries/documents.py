@@ -12,6 +12,7 @@ from suffixindex.errors import QueryError
 from suffixindex.ngrams import Checked, check_integers, check_limits, check_not_negative, join
 from suffixindex.queries.groups import Value
 from suffixindex.queries.local import LocalShards
+from suffixindex.queries.occurrences import READ_FROM, read_first
 from suffixindex.queries.shard_set import Mask, ShardSet
 from suffixindex.results import Document, DocumentMatch
 from suffixindex.storage.shard import FEW, LOOK, Interval, Shard
@@ -47,8 +48,11 @@ def matches(
     """A page of the documents that hold an n-gram, by ascending id."""
     check_limits(limit=limit)
     check_not_negative(offset=offset)
+    if limit is not None and (read := read_first(shards, ngram, offset + limit, True, mask)) is not None:
+        shard, positions = shards.shards[0], read[0]
+        return _describe_in(0, shard, positions, np.unique(shard.documents_at(positions))[offset : offset + limit])
     documents = shard_set.document_ids([[ngram]], None, mask)
-    return _describe(shards, ngram, documents[offset : None if limit is None else offset + limit])
+    return _describe(shards, ngram, documents[offset : None if limit is None else offset + limit], documents)
 
 
 def sample(shard_set: ShardSet, shards: LocalShards, ngram: Checked, k: int, seed: int, mask: Mask | None) -> list[DocumentMatch]:
@@ -56,38 +60,45 @@ def sample(shard_set: ShardSet, shards: LocalShards, ngram: Checked, k: int, see
     check_not_negative(k=k, seed=seed)
     documents = shard_set.document_ids([[ngram]], None, mask)
     chosen = np.random.default_rng(seed).choice(documents, min(k, len(documents)), replace=False)
-    return _describe(shards, ngram, np.sort(chosen))
+    return _describe(shards, ngram, np.sort(chosen), documents)
+
+
+def _describe(shards: LocalShards, ngram: Checked, documents: NDArray[np.int64], holding: NDArray[np.int64]) -> list[DocumentMatch]:
+    """What some documents, ascending, say of an n-gram that they hold; ``holding`` are all that do."""
+    matches: list[DocumentMatch] = []
+    chosen = None
+    if 2 * len(documents) < len(holding) and len(holding) >= READ_FROM:  # else to list all of them is no slower
+        chosen = np.zeros(shards.num_documents, bool)
+        chosen[documents] = True
+    for first, shard, _, listed in shards.occurrences(ngram, chosen):
+        here = documents[(documents >= first) & (documents < first + shard.num_documents)] - first
+        if len(here):
+            matches += _describe_in(first, shard, listed()[0], here)
+    return matches
 
 
 @no_garbage()
-def _describe(shards: LocalShards, ngram: Checked, documents: NDArray[np.int64]) -> list[DocumentMatch]:
-    """What some documents, ascending, say of an n-gram that they hold."""
-    matches: list[DocumentMatch] = []
-    for first, shard, _, listed in shards.occurrences(ngram, None):
-        here = documents[(documents >= first) & (documents < first + shard.num_documents)] - first
-        if not len(here):
-            continue
-        positions, _ = listed()
-        starts, stops = (shard.document_offsets[here + shift].astype(np.int64) for shift in (0, 1))
-        begins = np.searchsorted(positions, starts)
-        counts = np.searchsorted(positions, stops) - begins
-        ends = np.cumsum(counts)
-        places = np.repeat(begins - ends + counts, counts) + np.arange(int(ends[-1]))  # of the positions in these documents
-        offsets = positions[places] - np.repeat(starts, counts)
-        records = [{}] * len(here) if shard.metadata_path is None else shard.metadata_lines.records_of(here)
-        columns = ((here + first).tolist(), (ends - counts).tolist(), ends.tolist(), (stops - starts - 1).tolist(), records)
-        matches += [
-            DocumentMatch.of_fields(
-                document_id=document,
-                offsets=offsets[begin:end],
-                num_tokens=size,
-                path=record.get("path"),
-                line=record.get("line"),
-                metadata=record.get("metadata", {}),
-            )
-            for document, begin, end, size, record in zip(*columns, strict=True)
-        ]
-    return matches
+def _describe_in(first: int, shard: Shard, positions: NDArray[np.int64], documents: NDArray[np.int64]) -> list[DocumentMatch]:
+    """The same of documents of a shard, whose first document is ``first`` of all."""
+    starts, stops = (shard.document_offsets[documents + shift].astype(np.int64) for shift in (0, 1))
+    begins = np.searchsorted(positions, starts)
+    counts = np.searchsorted(positions, stops) - begins
+    ends = np.cumsum(counts)
+    places = np.repeat(begins - ends + counts, counts) + np.arange(int(ends[-1]))  # of the positions in these documents
+    offsets = positions[places] - np.repeat(starts, counts)
+    records = [{}] * len(documents) if shard.metadata_path is None else shard.metadata_lines.records_of(documents)
+    columns = ((documents + first).tolist(), (ends - counts).tolist(), ends.tolist(), (stops - starts - 1).tolist(), records)
+    return [
+        DocumentMatch.of_fields(
+            document_id=document,
+            offsets=offsets[begin:end],
+            num_tokens=size,
+            path=record.get("path"),
+            line=record.get("line"),
+            metadata=record.get("metadata", {}),
+        )
+        for document, begin, end, size, record in zip(*columns, strict=True)
+    ]
 
 
 def counts_by(shards: LocalShards, ngram: Checked, field: str, unit: Unit, mask: Mask | None) -> Counter[Value]:

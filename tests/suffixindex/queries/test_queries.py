@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import suffixindex as si
 from suffixindex.queries import cooccurrence as together
+from suffixindex.queries import documents, occurrences
 from suffixindex.storage import shard
 from tests import oracle
 from tests.helpers import building
@@ -170,6 +172,36 @@ def test_documents(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], sh
             None,
             {},
         )
+
+
+@given(drawn=corpora_with_ngrams(min_size=3), at_once=st.integers(1, 9), share=st.integers(1, 3))
+@settings(max_examples=FEWER)
+def test_a_page_that_is_read_is_the_page_that_is_listed(
+    new_folder: Folder, drawn: tuple[Corpus, list[list[int]]], at_once: int, share: int
+) -> None:
+    corpus, asked = drawn
+    index = building.write_index(
+        new_folder(), corpus.documents, corpus.token_type, vocabulary_size=corpus.vocabulary_size, shards=2
+    )
+    some = np.arange(index.num_documents) % share == 0
+
+    def pages() -> list[Any]:
+        return [
+            [(match.document_id, match.offsets.tolist()) for match in index.documents(ngram, limit, offset, where)]
+            + [(line.document_id, line.offset, line.right.tolist()) for line in index.concordance(ngram, 2, limit, offset, where)]
+            for ngram in asked
+            for where in (None, some)
+            for limit, offset in [(0, 0), (1, 0), (2, 1), (9, 0)]
+        ]
+
+    listed = pages()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(occurrences, "READ_FROM", 1)
+        patch.setattr(documents, "READ_FROM", 1)
+        patch.setattr(occurrences, "READ_AT_ONCE", at_once)
+        for patience in (2, 10**6):
+            patch.setattr(occurrences, "READ", patience)
+            assert pages() == listed
 
 
 def test_documents_are_ten_unless_asked_for_more(tmp_path: Path) -> None:
