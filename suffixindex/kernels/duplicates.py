@@ -142,7 +142,7 @@ def sieve_samples(tokens, lo, hi, separator, length, width, base, drop, part, pa
 
 @kernel
 def find_stretches(candidates, eights, length, lo, hi):
-    """Fill ``[lo, hi)`` with the stretches of the candidates, as far as there is room; returns how many there are.
+    """Fill ``[lo, hi)`` with the stretches of the candidates, for at most one in ``length + 1`` tokens; returns how many there are.
 
     ``eights`` are the candidates by eight, zero where there is none, but for less than eight at the end. A tenth of a nanosecond a
     token where there are few.
@@ -159,12 +159,10 @@ def find_stretches(candidates, eights, length, lo, hi):
             if not candidates[position]:
                 continue
             if position > stop:
-                if found < len(lo):
-                    lo[found] = position
+                lo[found] = position
                 found += 1
             stop = np.int64(position + length)
-            if found <= len(hi):
-                hi[found - 1] = stop
+            hi[found - 1] = stop
     return found
 
 

@@ -237,9 +237,7 @@ def stretches_of(marks: NDArray[np.bool_], length: int) -> tuple[NDArray[np.int6
     """``[lo, hi)`` of the text that windows of candidates cover."""
     from suffixindex.kernels.duplicates import find_stretches
 
-    asked = marks, marks[: len(marks) // 8 * 8].view(np.uint64), length
-    nowhere = np.empty(0, np.int64)
-    room = int(find_stretches(*asked, nowhere, nowhere))
+    room = len(marks) // (length + 1) + 1  # none touches another
     lo, hi = np.empty(room, np.int64), np.empty(room, np.int64)
-    find_stretches(*asked, lo, hi)
-    return lo, hi
+    found = find_stretches(marks, marks[: len(marks) // 8 * 8].view(np.uint64), length, lo, hi)
+    return lo[:found], hi[:found]
