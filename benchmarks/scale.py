@@ -10,8 +10,8 @@ a new process opens it (:mod:`benchmarks.cold`). A process that may use ``--limi
 its own: Linux, root only), asks 10,000 mixed questions. PYTHON is the interpreter of an environment with ``infini-gram`` and
 ``tokengrams``, which answer from indexes of the same tokens and must count the same; they need a tokenizer of two bytes a token.
 
-A thousand million tokens take half an hour and 12 GB in FOLDER, with the peers some two hours and 30 GB; with ``--work`` all
-indexes stay there. Only with ``--keep`` results and tables are kept.
+A thousand million tokens take half an hour and 12 GB in FOLDER; with ``--work`` all indexes stay there. Peers are asked up to
+``--peers-most`` tokens: beyond, their builds take hours and much memory. Only with ``--keep`` results and tables are kept.
 """
 
 import argparse
@@ -238,7 +238,7 @@ def measure(size: int, texts: list[str], options: argparse.Namespace, work: Path
     found["occurrences"] = {name: float(np.median(index.counts(ngrams))) if ngrams else 0 for name, ngrams in classes.items()}
     found["warm"] = [[*row] for row in ask_warm(index, drawn, classes, text, options.questions)]
     say("asked warm")
-    if options.peers:
+    if options.peers and size <= parse_count(options.peers_most):
         found["peers"] = ask_peers(index, drawn, classes, text, folder / "peers", options.peers)
         say("asked the peers")
     index.close()
@@ -295,10 +295,10 @@ def question_rows(results: dict[str, dict[str, Any]]) -> list[list[str]]:
 
 def peer_rows(results: dict[str, dict[str, Any]]) -> list[list[str]]:
     rows = []
-    with_peers = [found for found in results.values() if "peers" in found]
-    for engine in queries.ENGINES[1:] if with_peers else ():
-        for kind in dict.fromkeys(kind for found in with_peers for kind in found["peers"][engine]):
-            times = [found["peers"][engine].get(kind) for found in with_peers]
+    for engine in queries.ENGINES[1:]:
+        of_sizes = [found.get("peers", {}).get(engine, {}) for found in results.values()]
+        for kind in dict.fromkeys(kind for one in of_sizes for kind in one):
+            times = [one.get(kind) for one in of_sizes]
             rows.append([f"{engine}: {kind}", *("–" if seconds is None else f"{seconds * 1e6:,.2f}" for seconds in times)])
     return rows
 
@@ -332,6 +332,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="10M,100M,1G")
     parser.add_argument("--tokenizer", default="words")
     parser.add_argument("--peers")
+    parser.add_argument("--peers-most", default="100M", help="tokens of the largest index that peers are asked beside")
     parser.add_argument("--questions", type=int, default=20, help="n-grams of each class, warm")
     parser.add_argument("--cold", type=int, default=3, help="n-grams of each class, cold")
     parser.add_argument("--limit", default="2GiB", help="of memory; none: no process is limited")
