@@ -29,6 +29,9 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.MissingParameter as error:
+            takes = getattr(error.param, "help", None)
+            raise click.MissingParameter(takes, error.ctx, error.param, error.param_hint, error.param_type) from None
         except SuffixIndexError as error:
             raise click.ClickException(str(error)) from error
 

@@ -410,7 +410,7 @@ def test_statistics_that_cannot_be_had_are_a_sentence(words: str) -> None:
     assert "-1 is not in the range" in sentence("statistics", words, "--max-n", "-1", code=2)
     assert "0 is not in the range" in sentence("duplicates", words, "--min-length", "0", code=2)
     assert "-1 is not in the range" in sentence("duplicates", words, "--limit", "-1", code=2)
-    assert "Missing option '-n'" in sentence("top", words, code=2)
+    assert "Missing option '-n'. Tokens of an n-gram" in sentence("top", words, code=2)
 
 
 def test_duplicates_without_a_limit_are_all_of_them(words: str) -> None:
