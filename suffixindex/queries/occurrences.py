@@ -76,7 +76,7 @@ def read_first(
         return None
     low, high = shard.interval(ngram)
     most = READ * (high - low)
-    if not wanted or high - low < READ_FROM or wanted * shard.length > most * (high - low):
+    if not wanted or not is_read(high - low, wanted, shard.length):
         return None
     offsets, ids = shard.document_offsets, ngram.astype(shard.tokens.dtype)
     found: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
@@ -96,6 +96,11 @@ def read_first(
         first, start = last, stop
     starts = np.concatenate(found)
     return starts, np.full(len(starts), len(ids))
+
+
+def is_read(occurrences: int, wanted: int, num_tokens: int) -> bool:
+    """Whether to read tokens until so many occurrences are found is expected to be sooner than to list all."""
+    return occurrences >= READ_FROM and wanted * num_tokens <= READ * occurrences * occurrences
 
 
 def _places(tokens: NDArray[Any], ids: NDArray[Any]) -> NDArray[np.int64]:

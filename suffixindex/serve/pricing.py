@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from suffixindex.index import SuffixIndex
 from suffixindex.ngrams import Clause, NgramBatch, Queries, Query, aliases
 from suffixindex.patterns import CheckedPattern
+from suffixindex.queries.occurrences import is_read
 from suffixindex.queries.patterns import work
 
 LOOK = 50e-9
@@ -28,6 +29,8 @@ LIST = 10e-9
 """An occurrence whose document is listed."""
 SORT = 80e-9
 """An occurrence whose position is put in order."""
+READ = 1e-9
+"""A token that is read to find an n-gram."""
 NEAR = 40e-9
 """An occurrence whose neighbours within a window are looked for."""
 FOLLOW = 70e-9
@@ -78,6 +81,13 @@ class Pricing:
     def listed(self, clauses: Iterable[Clause]) -> int:
         """How often the n-grams of some clauses occur together."""
         return self.occurrences(ngram for clause in clauses for ngram in aliases(clause))
+
+    def page(self, ngram: Query, last: int, per_occurrence: float) -> float:
+        """Of the occurrences, or documents, up to the ``last``: all are listed, or tokens are read until these are found."""
+        occurrences, num_tokens = self.occurrences([ngram]), self.index.num_tokens
+        if not isinstance(self.index.checker.query(ngram), CheckedPattern) and is_read(occurrences, last, num_tokens):
+            return READ * last * num_tokens / occurrences
+        return per_occurrence * occurrences
 
     def fields(self, names: Iterable[str]) -> float:
         return sum(FIELD for name in names if name not in self.known_fields) * self.index.num_documents

@@ -42,13 +42,15 @@ def document_counts(asking: Asking, asked: models.ManyNgrams) -> Answer:
 
 
 def _price_documents(asking: Asking, asked: models.AskDocuments | models.AskSample) -> float:
-    occurrences = asking.served.pricing.occurrences([asked.ngram])
-    shown = (asked.limit if isinstance(asked, models.AskDocuments) else asked.k) * (1 + (asked.snippet is not None))
+    prices = asking.served.pricing
+    occurrences, listed = prices.occurrences([asked.ngram]), pricing.LIST + pricing.SORT
+    if isinstance(asked, models.AskDocuments):
+        shown, found = asked.limit, prices.page(asked.ngram, start_of(asked.offset, asked.cursor) + asked.limit + 1, listed)
+    else:
+        shown, found = asked.k, listed * occurrences
+    shown *= 1 + (asked.snippet is not None)
     return (
-        asking.served.pricing.call(asked.ngram)
-        + (pricing.LIST + pricing.SORT) * occurrences
-        + pricing.DOCUMENT * min(shown, occurrences)
-        + asking.where_price(asked.where, occurrences)
+        prices.call(asked.ngram) + found + pricing.DOCUMENT * min(shown, occurrences) + asking.where_price(asked.where, occurrences)
     )
 
 
