@@ -68,12 +68,14 @@ def distinct_intervals(
     low: NDArray[np.int64], high: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Each of the intervals ``[low[q], high[q])`` once, and which of them is the one of q: equal n-grams are looked at together."""
+    of_each = np.zeros(len(low), np.int64)
+    if len(low) < 2:
+        return low, high, of_each
     order = np.lexsort((high, low))
-    new = (np.diff(low[order], prepend=-1) != 0) | (np.diff(high[order], prepend=-1) != 0)
-    of_each = np.empty(len(order), np.int64)
+    lows, highs = low[order], high[order]
+    new = np.append(True, (lows[1:] != lows[:-1]) | (highs[1:] != highs[:-1]))
     of_each[order] = np.cumsum(new) - 1
-    first = order[new]
-    return low[first], high[first], of_each
+    return lows[new], highs[new], of_each
 
 
 def _kept(shard: Shard, low: int, high: int, mask: NDArray[np.bool_]) -> NDArray[np.integer[Any]]:
