@@ -142,7 +142,7 @@ def check_variant(
     theirs = ask_peer(
         python, work, do="infini-gram", **task, contexts=some, exact_contexts=some, pairs=pairs, windows=WINDOWS, documents=sampled
     )
-    index = si.open(folder, reversed=version == 5, token_dtype=token_type)
+    index = si.open(folder, reversed=version == 5, token_type=token_type)
     scan = Scan(numbered, index.separator)
     intervals = 0
     for ngram, segments in zip(ngrams, theirs["segments"], strict=True):
@@ -302,8 +302,8 @@ def speed(indexes: dict[str, si.SuffixIndex], ngrams: list[list[int]], contexts:
         index.counts(batch)
         kinds: Iterable[tuple[str, int, Callable[[], object]]] = [
             ("counts", len(batch), lambda index=index: index.counts(batch)),
-            ("next_tokens", len(contexts), lambda index=index: [index.next_distribution(context) for context in contexts]),
-            ("bulk_next_tokens", len(contexts), lambda index=index: index.next_distributions(contexts)),
+            ("next_distribution", len(contexts), lambda index=index: [index.next_distribution(context) for context in contexts]),
+            ("next_distributions", len(contexts), lambda index=index: index.next_distributions(contexts)),
             ("document_counts", 2000, lambda index=index: index.document_counts(batch[:2000])),
         ]
         results[name] = {kind: round(1e6 * median(answer) / number, 3) for kind, number, answer in kinds}
