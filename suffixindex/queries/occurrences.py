@@ -72,7 +72,7 @@ def read_first(
     every occurrence takes no longer, which is known before, or found out at the cost of that.
     """
     shard = shards.shards[0]
-    if isinstance(ngram, CheckedPattern) or not len(ngram) or not isinstance(shard.tokens, np.ndarray):
+    if isinstance(ngram, CheckedPattern) or not len(ngram) or shard.mirrored:
         return None
     low, high = shard.interval(ngram)
     most = READ * (high - low)
@@ -82,7 +82,8 @@ def read_first(
     found: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
     first = start = number = 0
     while number < wanted:
-        last = max(int(np.searchsorted(offsets, np.uint64(start + READ_AT_ONCE))), first + 1)
+        beyond = np.array([min(start + READ_AT_ONCE, shard.length - 1)])
+        last = max(int(shard.documents_at(beyond)[0]), first + 1)
         if last > shard.num_documents or int(offsets[last]) > most:
             return None
         stop = int(offsets[last])

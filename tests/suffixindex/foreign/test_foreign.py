@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import suffixindex as si
 import suffixindex.foreign.shard as stored
 from suffixindex.lm import KneserNey, StupidBackoff
+from suffixindex.queries import occurrences
 from suffixindex.storage import shard
 from tests import oracle
 from tests.helpers import foreign_building as other
@@ -136,6 +137,12 @@ def test_occurrences(new_folder: Folder, drawn: tuple[Corpus, list[list[int]]]) 
                 assert found == lines
                 matches = [(match.document_id, match.offsets.tolist()) for match in index.documents(ngram, None)]
                 assert matches == oracle.holding(documents, ngram, separator)
+                with mock.patch.multiple(occurrences, READ_FROM=1, READ=10**6, READ_AT_ONCE=3):
+                    page = index.documents(ngram, 2)
+                    assert [(match.document_id, match.offsets.tolist()) for match in page] == matches[:2]
+                    assert [(line.document_id, line.offset) for line in index.concordance(ngram, limit=2)] == [
+                        line[:2] for line in lines[:2]
+                    ]
                 if ngram[-1:] != [separator]:
                     following = index.next_distribution(ngram)
                     answer = dict(zip(following.token_ids.tolist(), following.counts.tolist(), strict=True))
