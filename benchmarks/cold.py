@@ -28,7 +28,7 @@ PAGE = mmap.PAGESIZE
 GROUPS = {"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"}
 KINDS = {
     "count": "index.count(ngram)",
-    "next_tokens": "index.next_distribution(ngram)",
+    "next_distribution": "index.next_distribution(ngram)",
     "documents": "index.documents(ngram, limit=3)",
 }
 ONE = """

@@ -58,7 +58,7 @@ KINDS = {
     "count": "index.count(ngram)",
     "count, where": "index.count(ngram, where={'set': 1})",
     "counts_by": "index.counts_by(ngram, 'set')",
-    "next_tokens": "index.next_distribution(ngram)",
+    "next_distribution": "index.next_distribution(ngram)",
     "document_count": "index.document_count(ngram)",
     "documents, 3": "index.documents(ngram, limit=3)",
     "concordance, 3": "index.concordance(ngram, limit=3)",
@@ -66,7 +66,7 @@ KINDS = {
     "cooccurrence with a frequent one": "index.cooccurrence(ngram, frequent)",
     "cooccurrence within 16": "index.cooccurrence(ngram, frequent, window=16)",
     "count of a pattern": "index.count([*ngram, si.ANY, *frequent])",
-    "next_tokens of a pattern": "index.next_distribution([*ngram, si.ANY])",
+    "next_distribution of a pattern": "index.next_distribution([*ngram, si.ANY])",
 }
 """What is asked of an n-gram, beside one that is rare and one that is frequent."""
 
