@@ -97,7 +97,7 @@ def lab(folder: Path, preset: str, seed: int, world_only: bool) -> None:
 
 @main.command()
 @config_argument
-@click.option("--dry-run", is_flag=True, help="Say what the index and the models would take: texts, tokens, time, memory, disk.")
+@click.option("--dry-run", is_flag=True, help="Say what every stage would take: texts, tokens, time, memory, disk.")
 def run(config: Path, dry_run: bool) -> None:
     """Run all stages of CONFIG, and write the report.
 
