@@ -40,6 +40,9 @@ FOREST_NAMES = {
     "infgram": "∞-gram",
     "unigram": "unigram",
 }
+AGAINST = ("infgram", "unigram")
+"""Models of the corpus that the task-gram model is held against; the last knows frequencies alone."""
+FOLLOWS, AGAINST_IT = "the model follows the corpus", "the model goes against the corpus"
 LONGEST = 240
 """Characters of a prompt or an answer that are shown; of a prompt the last ones."""
 
@@ -74,24 +77,30 @@ def _sentence(tables: Tables, study: StudyChoices, task: TaskChoice) -> Sentence
     size = f"{main['num_pairs']:,} pairs of {main['num_examples']:,} examples"
     if main["num_examples"] < LEAST_EXAMPLES or math.isnan(main["estimate"]):
         return Sentence(task.name, "too few to say", f"{model} was compared on {size} of n = {main['n']}.")
-    told = [f"{named(STATISTICS, statistic)} = {_bracketed(main)} for {model} at n = {main['n']}, over {size}{_q(main)}"]
-    told += [
-        f"of the {row['num_pairs']:,} pairs that the task-gram model scores {_bracketed(row)}{_q(row)}"
-        for row in picked(main_rows(rows, study, task), corpus_model="taskgram", pair_set="own", n=main["n"], model=main["model"])
-        if row["num_pairs"] != main["num_pairs"]
-    ]
+    half = " (0.5: no association)" if statistic == "kendall_distance" else ""
+    told = [f"{named(STATISTICS, statistic)}{half} = {_bracketed(main)} for {model} at n = {main['n']}, over {size}{_q(main)}"]
+    found = picked(main_rows(rows, study, task), corpus_model="taskgram", pair_set="own", n=main["n"], model=main["model"])
+    own = [row for row in found if row["num_pairs"] != main["num_pairs"]]
+    told += [f"of the {row['num_pairs']:,} pairs that the task-gram model scores {_bracketed(row)}{_q(row)}" for row in own]
     same = {"n": main["n"], "model": main["model"], "revision": main["revision"]}
-    for against in ("infgram", "unigram"):
-        for row in picked(at_gamma(whole(tables.get("differences", ())), task), statistic=statistic, against=against, **same):
-            told.append(f"difference to {CORPUS_MODELS[against]} {_bracketed(row, True)}")
-    partial = {"corpus_model": "taskgram", "pair_set": "common", "mode": main["mode"], "statistic": "partial_spearman"}
-    for row in picked(at_gamma(whole(rows), task), **partial, **same):
-        told.append(f"{_bracketed(row)} with frequencies and length held fixed (partial ρ)")
+    less = [
+        picked(at_gamma(whole(tables.get("differences", ())), task), statistic=statistic, against=against, **same)
+        for against in AGAINST
+    ]
+    for against, of_one in zip(AGAINST, less, strict=True):
+        told += [f"difference to {CORPUS_MODELS[against]} {_bracketed(row, True)}" for row in of_one]
+    fixed = {"corpus_model": "taskgram", "pair_set": "common", "mode": main["mode"], "statistic": "partial_spearman"}
+    partial = picked(at_gamma(whole(rows), task), **fixed, **same)
+    told += [f"{_bracketed(row)} with frequencies and length held fixed (partial ρ)" for row in partial]
     slope = {"corpus_model": "taskgram", "pair_set": "common", "trend": "slope", "statistic": statistic, "n": main["n"]}
     for row in picked(at_gamma(whole(tables.get("size_trends", ())), task), **slope):
         whose = f" of {row['family']}" if row["family"] else ""
         told.append(f"{_bracketed(row, True)} for ten times the parameters, over {row['num_models']} models{whose}{_q(row)}")
-    return Sentence(task.name, _verdict(main), "; ".join(told) + ".")
+    verdict = _verdict(main, study) + _explained(main, less[-1], partial)
+    for row in own:
+        if row["num_examples"] >= LEAST_EXAMPLES and _verdict(row, study) != _verdict(main, study):
+            verdict += f"; on all pairs of the task-gram model, {_verdict(row, study)}"
+    return Sentence(task.name, verdict, "; ".join(told) + ".")
 
 
 def _bracketed(row: Row, signed: bool = False) -> str:
@@ -107,7 +116,14 @@ def _q(row: Row) -> str:
     return f" ({letter} {p_value(value)})" if value < 0.001 else f" ({letter} = {p_value(value)})"
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: Row, study: StudyChoices) -> str:
+    """What the interval says, and whether it holds among all the report's tests."""
+    found = _verdict_of_interval(row)
+    unsure = found in (FOLLOWS, AGAINST_IT) and row.get("q_value", 0.0) > 1 - study.confidence
+    return f"{found} (not sure among so many tests)" if unsure else found
+
+
+def _verdict_of_interval(row: Row) -> str:
     """What the interval says; the Kendall distance is small where corpus and model agree."""
     null = 0.5 if row["statistic"] == "kendall_distance" else 0.0
     if math.isnan(row["low"]):
@@ -115,7 +131,16 @@ def _verdict(row: Row) -> str:
     if row["low"] <= null <= row["high"]:
         return "no association is seen"
     agrees = (row["estimate"] < null) == (row["statistic"] == "kendall_distance")
-    return "the model follows the corpus" if agrees else "the model goes against the corpus"
+    return FOLLOWS if agrees else AGAINST_IT
+
+
+def _explained(main: Row, less_unigram: Sequence[Row], partial: Sequence[Row]) -> str:
+    """Whether frequencies may be all that corpus and model have in common: nothing sure is left beyond them."""
+    if _verdict_of_interval(main) != FOLLOWS:
+        return ""
+    sign = -1 if main["statistic"] == "kendall_distance" else 1
+    beyond = [min(sign * row["low"], sign * row["high"]) for row in less_unigram] + [row["low"] for row in partial]
+    return ", perhaps by word frequencies alone" if any(bound <= 0 for bound in beyond) else ""
 
 
 def forest(tables: Tables, study: StudyChoices) -> Any:

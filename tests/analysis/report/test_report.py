@@ -221,6 +221,28 @@ def test_the_sentence_of_a_task_says_what_all_pairs_of_the_task_gram_model_say(t
     assert "that the task-gram model scores" not in sentence.text
 
 
+def test_the_sentence_of_a_task_claims_no_more_than_its_tables(tables):
+    task = TaskChoice("triviaqa", {3: 0.75}, "spearman")
+    common, own = (picked(tables["correlations"], task="triviaqa", n=3, pair_set=which) for which in ("common", "own"))
+    sure = {"estimate": 0.5, "low": 0.4, "high": 0.6, "num_examples": 40, "q_value": 0.01}
+    none = sure | {"low": -0.1}
+
+    def verdict(common_found, own_found=None, partial=None, less=None):
+        rows = [row | common_found | ({"low": partial} if row["statistic"] == "partial_spearman" else {}) for row in common]
+        rows += [row | own_found | {"num_pairs": 4_321} for row in own] if own_found else []
+        given = {"correlations": rows, "differences": [row | {"low": less} for row in tables["differences"]] if less else []}
+        (sentence,) = sentences(given, STUDY._replace(tasks=(task,)))
+        return sentence.verdict
+
+    follows, alone = "the model follows the corpus", ", perhaps by word frequencies alone"
+    assert verdict(sure, partial=0.1) == follows
+    assert verdict(sure | {"q_value": 0.2}, partial=0.1) == f"{follows} (not sure among so many tests)"
+    assert verdict(sure, partial=-0.1) == verdict(sure, partial=0.1, less=-0.1) == f"{follows}{alone}"
+    assert verdict(none, sure, partial=0.1) == f"no association is seen; on all pairs of the task-gram model, {follows}"
+    assert verdict(none, none, partial=-0.1) == "no association is seen"
+    assert verdict(none, sure | {"num_examples": 9}, partial=0.1) == "no association is seen"
+
+
 def test_a_probability_has_two_digits_at_any_size():
     assert [probability(log(value)) for value in (0.5, 0.0123, 2.5e-7, 9.96e-12)] == ["0.5", "0.012", "2.5·10⁻⁷", "10.0·10⁻¹²"]
     assert probability(-inf) == "0"
