@@ -76,7 +76,7 @@ def score_by_counts(rows: Sequence[Row], study: StudyChoices, scores: Sequence[R
                 look: dict[str, Any] = {"colour": series_colours(len(models))[i], "marker": MARKERS[i % 10], "style": LINES[i % 4]}
                 line(axis, at, ordered, label=size_label(ordered[0], models), shift=shifts(len(models))[i], **look)
         axis.set_xticks(range(len(bins)), [edge(low) for low, _ in bins], rotation=45 if len(bins) > 5 else 0)
-        axis.set_xlabel("documents that hold a pair, from")
+        axis.set_xlabel("mean documents of a pair, from")
         metrics = distinct(here, "metric")
         axis.set_ylabel(" / ".join(named(METRICS, metric) for metric in metrics))
         frame(axis, here, chance_line(axis, picked(scores, task=task, metric=set(metrics))))
@@ -96,20 +96,25 @@ def novelty_by_size(rows: Sequence[Row], task: str) -> Any:
     ns = sorted(distinct(shown, "n"))
     for axis, unit in zip(axes, wanted, strict=True):
         here = picked(shown, unit=unit)
+        models, references = set(distinct(here, "model")), []
         for i, n in enumerate(ns):
             colour, ordered = PALETTE[i % 6], picked(here, n=n)
             if ordered:
                 lines_by_size(axis, ordered, colour=colour, marker=MARKERS[i % 10], label=f"n = {n}", shift=shifts(len(ns))[i])
-            right = by_size(picked(shown, unit=REFERENCE + unit, n=n))
-            at, shares = [row["num_parameters"] for row in right], [row["estimate"] for row in right]
-            axis.plot(at, shares, color=colour, linewidth=0.8, linestyle=":")
-        if picked(shown, unit=REFERENCE + unit):
+            right = picked(by_size(picked(shown, unit=REFERENCE + unit, n=n)), model=models)
+            shares = [row["estimate"] for row in right]
+            if len(set(shares)) == 1:
+                axis.axhline(shares[0], color=colour, linewidth=0.8, linestyle=":")
+            else:
+                axis.plot([row["num_parameters"] for row in right], shares, color=colour, linewidth=0.8, linestyle=":")
+            references += right
+        if references:
             axis.plot([], [], color="#444444", linewidth=0.8, linestyle=":", label="right answers, the same n")
         size_axis(axis, sorted(set(distinct(here, "num_parameters"))))
         axis.set_ylabel("share not in the corpus")
-        frame(axis, [*here, *picked(shown, unit=REFERENCE + unit)])
-        title(axis, UNITS[unit], [{"num_examples": row["num_examples"]} for row in here])
-    legend_below(figure, axes, shown)
+        frame(axis, [*here, *references])
+        title(axis, UNITS[unit], here)
+    legend_below(figure, axes, picked(shown, unit=set(wanted)))
     return figure
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from analysis.pairs import counting, mining
 from analysis.report.selection import (
     ALL_STATES,
     METRICS,
@@ -34,6 +35,7 @@ from analysis.report.style import (
     title,
 )
 
+REASONS = tuple(reason for reason in (*mining.REASONS, *counting.REASONS) if reason != "kept")
 GROUPS = {"pair": "documents with x and y", "output_only": "documents with y alone", "difference": "the first less the second"}
 
 
@@ -136,17 +138,16 @@ def with_pairs(rows: Sequence[Row], task: str) -> list[Row]:
 def drop_bars(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel for each task and n: how many pairs each reason took, and how many were kept."""
     wanted = [(task.name, n) for task in study.tasks for n in sorted(distinct(with_pairs(rows, task.name), "n"))]
-    reasons = distinct(rows, "reason")
-    figure, axes = panels(len(wanted), columns=2, height=0.7 + 0.13 * len(reasons))
+    figure, axes = panels(len(wanted), columns=2, height=0.7 + 0.13 * len(distinct(rows, "reason")))
     for axis, (task, n) in zip(axes, wanted, strict=True):
-        here = picked(rows, task=task, n=n)
+        here = sorted((row for row in picked(rows, task=task, n=n) if row["num_pairs"]), key=_in_order)
         for i, row in enumerate(here):
             kept = row["reason"] == "kept"
             axis.barh(
                 i, row["num_pairs"], color=PALETTE[2] if kept else PALETTE[1], hatch="" if kept else "////", edgecolor="white"
             )
             axis.annotate(f" {row['num_pairs']:,}", (row["num_pairs"], i), va="center", fontsize=6)
-        axis.set_yticks(range(len(here)), [f"{row['stage']}: {row['reason']}".replace("_", " ") for row in here])
+        axis.set_yticks(range(len(here)), [_reason(row) for row in here])
         axis.invert_yaxis()
         axis.set_xscale("symlog", linthresh=1)
         axis.margins(x=0.18)
@@ -154,3 +155,12 @@ def drop_bars(rows: Sequence[Row], study: StudyChoices) -> Any:
         axis.set_title(f"{task}, n = {n}" if n else task, loc="left")
         axis.set_xlabel("pairs (logarithmic)")
     return figure
+
+
+def _in_order(row: Row) -> tuple[bool, int]:
+    """Reasons as they are met, what is kept at the end; those of other stages between."""
+    return row["reason"] == "kept", REASONS.index(row["reason"]) if row["reason"] in REASONS else len(REASONS)
+
+
+def _reason(row: Row) -> str:
+    return f"{row['stage']}: {row['reason']}".replace("below_gamma", "below γ").replace("_", " ")

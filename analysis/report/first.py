@@ -10,6 +10,7 @@ from analysis.report.memorization import main_rows, tasks_of
 from analysis.report.numbers import interval, number, p_value, probability
 from analysis.report.selection import (
     CORPUS_MODELS,
+    LOOKS,
     METRICS,
     STATISTICS,
     Row,
@@ -150,7 +151,8 @@ def forest(tables: Tables, study: StudyChoices) -> Any:
     figure, (axis,) = panels(1, height=0.4 + 0.3 * len(labels), wide=True)
     present = [name for name in FOREST if any(series == name for series, _ in shown)]
     for shift, name in zip(shifts(len(present)), present, strict=True):
-        look: dict[str, Any] = {"colour": PALETTE[list(FOREST).index(name)], "marker": MARKERS[list(FOREST).index(name)]}
+        at_look = LOOKS.index("partial_spearman" if name == "partial" else name)
+        look: dict[str, Any] = {"colour": PALETTE[at_look], "marker": MARKERS[at_look]}
         rows = [row for series, row in shown if series == name]
         at = [labels.index((row["task"], row["n"])) for row in rows]
         point(axis, at, rows, label=FOREST_NAMES[name], shift=-shift, **look)
@@ -199,7 +201,7 @@ def glance(rows: Sequence[Row]) -> Listing:
         text_column("examples", lambda row: f"{row['num_examples']:,}", True),
         text_column("pairs kept, of all of the examples' n-grams", _kept),
         text_column("score of the largest model", lambda row: _score(row["score"])),
-        text_column("answers empty", lambda row: "–" if math.isnan(row["empty"]) else f"{row['empty']:.0%}", True),
+        text_column("its empty answers", _empty),
         text_column("examples in the corpus", _contaminated),
     ]
     return listing("", columns, rows)
@@ -211,7 +213,10 @@ def _kept(row: Row) -> str:
 
 
 def _percent(part: int, total: int) -> str:
-    share = part / total if total else 0.0
+    return _share(part / total if total else 0.0)
+
+
+def _share(share: float) -> str:
     return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{share:.1%}" if share >= 0.001 else f"{share:.1g}"
 
 
@@ -223,8 +228,15 @@ def _score(row: Row | None) -> str:
     return f"{named(METRICS, row['metric'])} {interval(row['estimate'], row['low'], row['high'])}{beside}"
 
 
+def _empty(row: Row) -> str:
+    last, most = row["empty"], row["most_empty"]
+    if math.isnan(last):
+        return "–"
+    return _share(last) + (f"; of another model {_share(most)}" if most > last + 0.1 else "")
+
+
 def _contaminated(row: Row) -> str:
-    told = [f"{each['part']} {each['estimate']:.0%} (n = {each['n']})" for each in row["contamination"] if each["num_examples"]]
+    told = [f"{each['part']} {_share(each['estimate'])} (n = {each['n']})" for each in row["contamination"] if each["num_examples"]]
     return ", ".join(told) or "–"
 
 

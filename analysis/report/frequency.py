@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis.report.by_size import lines_by_size
 from analysis.report.listings import EXAMPLES, METRIC, MODEL, OVER, SIZE, TASK, Listing, N, P, Q, estimate, listing, text_column
+from analysis.report.numbers import interval, number
 from analysis.report.selection import METRICS, Row, distinct, named, picked
 from analysis.report.style import MARKERS, PALETTE, legend_below, panels, shifts, size_axis, title
 
@@ -13,28 +14,36 @@ FREQUENCIES = {"pairs": "documents that hold an example's pairs", "planted": "do
 QUANTITIES = {"slope": "slope", "half": "documents at half"}
 MOST = 10.0
 """Times the largest threshold of a panel: where bars end that have no upper bound."""
+FARTHEST = 1e9
+"""Documents: a threshold beyond is no number of documents, but the slope of a curve that hardly rises."""
 
 
 def thresholds_by_size(rows: Sequence[Row]) -> Any:
     """A panel for each task, n and kind of frequency: the threshold against model size, a line a metric."""
-    shown = [row for row in picked(rows, quantity="half") if math.isfinite(row["estimate"])]
-    wanted = list(dict.fromkeys((row["task"], row["n"], row["frequency"]) for row in shown))
+    found = [row for row in picked(rows, quantity="half") if math.isfinite(row["estimate"])]
+    order = distinct(rows, "task")
+    wanted = sorted({(order.index(row["task"]), row["n"], row["frequency"]) for row in found})
     figure, axes = panels(len(wanted))
-    metrics = distinct(shown, "metric")
-    for axis, (task, n, frequency) in zip(axes, wanted, strict=True):
-        here = picked(shown, task=task, n=n, frequency=frequency)
-        least = min(max(row["estimate"], 0.1) for row in here) / MOST
-        most = max(row["estimate"] for row in here) * MOST
-        bounded = [row | {"low": max(row["low"], least), "high": min(row["high"], most)} for row in here]
+    metrics = distinct(found, "metric")
+    for axis, (place, n, frequency) in zip(axes, wanted, strict=True):
+        here = picked(found, task=order[place], n=n, frequency=frequency)
+        shown = [row for row in here if row["estimate"] <= FARTHEST]
+        least = min((max(row["estimate"], 0.1) for row in shown), default=1.0) / MOST
+        most = max((row["estimate"] for row in shown), default=1.0) * MOST
+        bounded = [row | {"low": max(row["low"], least), "high": min(row["high"], most)} for row in shown]
         axis.set_yscale("log")
         for shift, metric in zip(shifts(len(metrics)), metrics, strict=True):
             look: dict[str, Any] = {"colour": PALETTE[metrics.index(metric)], "marker": MARKERS[metrics.index(metric)]}
             lines_by_size(axis, picked(bounded, metric=metric), label=named(METRICS, metric), shift=shift, **look)
+            beyond = [row["num_parameters"] for row in picked(here, metric=metric) if row["estimate"] > FARTHEST]
+            if beyond:
+                upper: dict[str, Any] = {"transform": axis.get_xaxis_transform(), "marker": "^", "linestyle": "none"}
+                axis.plot(beyond, [0.96] * len(beyond), color=look["colour"], **upper)
         axis.set_ylim(least / 1.2, most * 1.2)
         size_axis(axis, sorted(set(distinct(here, "num_parameters"))))
         axis.set_ylabel("documents at which half are right")
-        title(axis, f"{task}, {'planted' if frequency == 'planted' else f'n = {n}'}", here)
-    legend_below(figure, axes, shown)
+        title(axis, f"{order[place]}, {'planted' if frequency == 'planted' else f'n = {n}'}", here)
+    legend_below(figure, axes, found)
     return figure
 
 
@@ -51,7 +60,7 @@ def thresholds(rows: Sequence[Row]) -> Listing:
             SIZE,
             METRIC,
             text_column("quantity", lambda row: QUANTITIES[row["quantity"]]),
-            estimate("estimate [interval]"),
+            text_column("estimate [interval]", _estimate, True),
             P,
             Q,
             text_column("right", lambda row: f"{row['num_right']:,}", True),
@@ -59,6 +68,13 @@ def thresholds(rows: Sequence[Row]) -> Listing:
         ],
         rows,
     )
+
+
+def _estimate(row: Row) -> str:
+    """Beyond any corpus the number says no more than that."""
+    if row["quantity"] == "half" and math.isfinite(row["estimate"]) and row["estimate"] > FARTHEST:
+        return f"> {number(FARTHEST)} [{number(row['low'])}, {number(row['high'])}]"
+    return interval(row["estimate"], row["low"], row["high"])
 
 
 def threshold_trends(rows: Sequence[Row]) -> Listing:

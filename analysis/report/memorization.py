@@ -7,6 +7,7 @@ from analysis.pairs.similarities import SHARES
 from analysis.report.by_size import lines_by_size, size_label
 from analysis.report.selection import (
     CORPUS_MODELS,
+    LOOKS,
     PRIORS,
     STATISTICS,
     Row,
@@ -134,8 +135,10 @@ def kept_by_gamma(rows: Sequence[Row], study: StudyChoices) -> Any:
     """A panel a task: the share of the compared pairs that each γ keeps, a line an n; the study's γ is a larger mark."""
     tasks = tasks_of(rows, study)
     figure, axes = panels(len(tasks))
+    ns = sorted({n for task in tasks for n in task.gamma})
     for axis, task in zip(axes, tasks, strict=True):
-        for i, n in enumerate(sorted(task.gamma)):
+        for n in sorted(task.gamma):
+            i = ns.index(n)
             some = [row for row in picked(rows, task=task.name, n=n) if row["num_above"]]
             shown = [(row["gamma"], row["num_above"] / row["num_pairs"]) for row in some]
             axis.plot(*zip(*shown, strict=True), color=PALETTE[i % 6], linestyle=LINES[i % 4], label=f"n = {n}")
@@ -206,7 +209,7 @@ def by_step_and_corpus_model(rows: Sequence[Row], study: StudyChoices) -> Any:
         here = picked(at_gamma(whole(shown), task), n=min(task.gamma), statistic=task.statistic)
         path = [row for row in trajectory(here, model) if row["step"] >= 0]
         for shift, name in zip(shifts(len(names)), names, strict=True):
-            i, some = names.index(name), picked(path, corpus_model=name)
+            i, some = LOOKS.index(name), picked(path, corpus_model=name)
             look: dict[str, Any] = {"colour": PALETTE[i], "marker": MARKERS[i], "style": LINES[i % 4], "shift": shift}
             line(axis, [row["step"] for row in some], some, label=CORPUS_MODELS[name], **look)
         step_axis(axis, sorted({row["step"] for row in path}))
@@ -240,7 +243,8 @@ def _by_size(drawn: Sequence[tuple[str, Sequence[Row], str]], column: str, names
     for axis, (heading, rows, statistic) in zip(axes, drawn, strict=True):
         present = [name for name in names if picked(rows, **{column: name})]
         for shift, name in zip(shifts(len(present)), present, strict=True):
-            look = {"colour": PALETTE[list(names).index(name) % len(PALETTE)], "marker": MARKERS[list(names).index(name) % 10]}
+            place = (LOOKS if name in LOOKS else list(names)).index(name)
+            look = {"colour": PALETTE[place % len(PALETTE)], "marker": MARKERS[place % 10]}
             lines_by_size(axis, picked(rows, **{column: name}), label=names[name], shift=shift, **look)
         if rows:
             size_axis(axis, sorted(set(distinct(rows, "num_parameters"))))

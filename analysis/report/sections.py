@@ -9,6 +9,7 @@ from analysis.measures.modes import told
 from analysis.measures.output_flaws import worries
 from analysis.report import behaviour, cause_listings, causes, frequency, learning, listings, memorization
 from analysis.report.listings import Listing
+from analysis.report.numbers import number
 from analysis.report.selection import Row, StudyChoices, Tables, distinct, final, picked, whole
 
 
@@ -51,17 +52,6 @@ def _interval(study: StudyChoices) -> str:
     return f"Bars are {study.confidence:.0%} intervals; one that an arrow at the edge marks goes on beyond it."
 
 
-def _sizes(rows: Sequence[Row], unit: str = "num_pairs") -> str:
-    """How many pairs stand behind the estimates of each task."""
-    said = []
-    for task in distinct(rows, "task"):
-        numbers = sorted({row[unit] for row in picked(rows, task=task)})
-        few = f"{numbers[0]:,}" if len(numbers) == 1 else f"{numbers[0]:,} to {numbers[-1]:,}"
-        said.append(f"{task} {few}")
-    name = {"num_ngrams": "N-grams"}.get(unit, unit.removeprefix("num_").capitalize())
-    return f"{name} behind an estimate: {'; '.join(said)}."
-
-
 def _memorization(tables: Tables, study: StudyChoices) -> Section:
     title = "Distributional memorization against model size"
     rows = tables.get("correlations", ())
@@ -69,13 +59,13 @@ def _memorization(tables: Tables, study: StudyChoices) -> Section:
     if not main:
         return _absent(title, "correlations at the study's γ")
     common, own = picked(main, pair_set="common"), picked(main, pair_set="own")
-    tail = f"Of the task-gram model's own pairs. {_interval(study)} {_sizes(picked(own, corpus_model='taskgram'))}"
+    tail = f"Of the task-gram model's own pairs. {_interval(study)}"
     figures = [
         Figure(
             "memorization-by-size",
             "What the corpus says against what the model says of the same pairs, by model size, for the task-gram model "
             "and beside it the other models of the corpus, all on the pairs that each of these gives a probability. "
-            f"Mode {study.mode}. {_interval(study)} {_sizes(common)}",
+            f"Mode {study.mode}. {_interval(study)}",
             lambda: memorization.by_model_size(rows, study),
         )
     ]
@@ -117,7 +107,7 @@ def _differences(tables: Tables, study: StudyChoices) -> Section:
         return _absent(title, "differences between models of the corpus")
     caption = (
         "The task-gram model's statistic less that of another model of the corpus, by model size. Both are of the same pairs, "
-        f"and each resample draws both of the same examples. Mode {study.mode}. {_interval(study)} {_sizes(rows)}"
+        f"and each resample draws both of the same examples. Mode {study.mode}. {_interval(study)}"
     )
     text = (
         "Two intervals that overlap do not say that two correlations are equal: what the pairs have in common moves both. These "
@@ -151,7 +141,7 @@ def _thresholds(tables: Tables, study: StudyChoices) -> Section:
         "The documents at which half of a model's answers are right, by a logistic curve over their logarithm (Kandpal et al. "
         "2023; Merullo et al. 2025). Where the slope could be zero the interval has no bound."
     )
-    caption = f"The threshold by model size. {_interval(study)} {_sizes(rows, 'num_examples')}"
+    caption = f"The threshold by model size; an arrow where it is beyond {number(frequency.FARTHEST)} documents. {_interval(study)}"
     found = [row for row in rows if row["quantity"] == "half" and math.isfinite(row["estimate"])]
     figures = [Figure("thresholds", caption, lambda: frequency.thresholds_by_size(rows))] if found else []
     lists = [frequency.thresholds(rows)]
@@ -172,7 +162,7 @@ def _sensitivity(tables: Tables, study: StudyChoices) -> Section:
         figures.append(
             Figure(
                 "gamma-calibration",
-                "What each γ keeps of the pairs that mining compared; dotted are 1, 5 and 10 %, which a γ is usually chosen by.",
+                "What each γ keeps of the pairs that mining compared; thin lines: 1, 5 and 10 %, which a γ is usually chosen by.",
                 lambda: memorization.kept_by_gamma(similarities, study),
             )
         )
@@ -242,7 +232,7 @@ def _task_scores(tables: Tables, study: StudyChoices) -> Section:
     rows = final(whole(tables.get("task_scores", ())), study)
     if not rows:
         return _absent(title, "task scores")
-    caption = f"The mean score of all examples, by model size. {_interval(study)} {_sizes(rows, 'num_examples')}"
+    caption = f"The mean score of all examples, by model size. {_interval(study)}"
     flaws = final(whole(tables.get("output_flaws", ())), study)
     text = " ".join(f"{each}." for each in worries(flaws))
     lists = [listings.task_scores(rows), *([listings.output_flaws(flaws)] if flaws else [])]
@@ -255,8 +245,8 @@ def _performance(tables: Tables, study: StudyChoices) -> Section:
     if not rows:
         return _absent(title, "task scores by pair counts")
     caption = (
-        "Score of the examples in each bin, where a bin holds examples whose pairs stand in so many documents on average. "
-        f"{_interval(study)} {_sizes(rows, 'num_examples')}"
+        "Score of the examples in each bin, by the documents that hold a pair, on average over an example's pairs. "
+        f"{_interval(study)}"
     )
     scores = final(whole(tables.get("task_scores", ())), study)
     figures = [Figure("score-by-counts", caption, lambda: behaviour.score_by_counts(rows, study, scores))]
@@ -275,8 +265,7 @@ def _novelty(tables: Tables, study: StudyChoices) -> Section:
     )
     figures = []
     for task in distinct(rows, "task"):
-        caption = f"What models write in {task} that the corpus does not hold. {_interval(study)} "
-        caption += _sizes(picked(rows, task=task), "num_ngrams")
+        caption = f"What models write in {task} that the corpus does not hold. {_interval(study)}"
         figures.append(Figure(f"novelty-{task}", caption, partial(behaviour.novelty_by_size, rows, task)))
     return Section(title, text, figures, [listings.novelty(rows)])
 
@@ -298,7 +287,7 @@ def _dose(tables: Tables, study: StudyChoices) -> Section:
     rows = tables.get("dose_response", ())
     if not rows:
         return _absent(title, "planted facts ([dose] in the configuration)")
-    tail = f"{_interval(study)} {_sizes(rows, 'num_examples')}"
+    tail = f"{_interval(study)}"
     figures = [
         Figure(
             "dose-by-size",
@@ -341,7 +330,7 @@ def _influence(tables: Tables, study: StudyChoices) -> Section:
         return _absent(title, "influence ([influence] in the configuration)")
     caption = (
         "Inner product of the gradients of a document's and an example's loss on y, summed over checkpoints; documents that hold "
-        f"the pair beside documents that hold y alone. {_interval(study)} {_sizes(rows)}"
+        f"the pair beside documents that hold y alone. {_interval(study)}"
     )
     figures = [Figure("influence", caption, lambda: causes.influence_by_group(rows, study))]
     return Section(title, "", figures, [cause_listings.influence(rows)])
@@ -385,6 +374,7 @@ def _drops(tables: Tables, study: StudyChoices) -> Section:
             )
         )
     caption = (
-        "Pairs that each reason took, stage by stage, and those kept (plain bars). Logarithmic: the figures stand at the bars."
+        "Pairs that each reason took, stage by stage, and those kept (plain bars); γ is the least that the study looks at. "
+        "Logarithmic: the figures stand at the bars."
     )
     return Section(title, "", [Figure("drops", caption, lambda: causes.drop_bars(rows, study))], lists)

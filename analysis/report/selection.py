@@ -135,6 +135,8 @@ STATISTICS = {
     "kendall_distance": "Kendall distance (1 − τ)/2",
     "partial_spearman": "partial Spearman ρ",
 }
+LOOKS = ("taskgram", "infgram", "unigram", "taskgram_smoothed", "kneser_ney", "stupid_backoff", "partial_spearman")
+"""Whose colour and mark are which, in every figure: models of the corpus, and the partial correlation of the first."""
 PRIORS = {"conditional": "log P(y | x)", "pmi": "less the priors (PMI)", "prior": "the priors, log P(y)"}
 """What is compared of both sides."""
 METRICS = {

@@ -14,6 +14,9 @@ from analysis.study.pipeline import Failure, Stage
 from analysis.study.plan.task_stages import metric_of
 from analysis.tables import provenance, versions
 
+OWN = ("kept", "not_common")
+"""What becomes of pairs at the study's γ that the task-gram model scores, whether or not others do too."""
+
 
 def report_study(config: Config, stages: Sequence[Stage], settings: str, failures: Sequence[Failure] = ()) -> Path:
     """Write the report of the stages that are finished; return the page's path.
@@ -105,10 +108,12 @@ def _glance(task: Task, finished: Sequence[Stage], tables: Tables) -> Row:
 
     rows = {stage.name: provenance(stage.output)["rows"] for stage in finished}
     drops = of_task("drops")
+    at_gamma = [row for row in of_task("left_out") if row["stage"].endswith(" taskgram") and row["reason"] in OWN]
     kept = {}
     for n in sorted({row["n"] for row in drops if row["n"]}):
-        numbers = [(row["reason"] == "kept", row["num_pairs"]) for row in drops if row["n"] == n]
-        kept[n] = (sum(number for is_kept, number in numbers if is_kept), sum(number for _, number in numbers))
+        of_n = [row for row in drops if row["n"] == n]
+        left = [row for row in (at_gamma or of_n) if row["n"] == n and row["reason"] in OWN]
+        kept[n] = (sum(row["num_pairs"] for row in left), sum(row["num_pairs"] for row in of_n))
     contamination = of_task("contamination")
     least = min((row["n"] for row in contamination), default=0)
     empty = [row["estimate"] for row in of_task("output_flaws") if row["flaw"] == "empty"]
@@ -119,6 +124,7 @@ def _glance(task: Task, finished: Sequence[Stage], tables: Tables) -> Row:
         "kept": kept,
         "score": scores[-1] if scores else None,
         "empty": empty[-1] if empty else math.nan,
+        "most_empty": max(empty, default=math.nan),
         "contamination": [row for row in contamination if row["n"] == least and row["part"] != "both"],
     }
 

@@ -10,10 +10,13 @@ import pytest
 
 from analysis.config import CorpusModel
 from analysis.measures.size_trend import family
+from analysis.pairs import counting, mining
 from analysis.pairs.drops import whole_task
 from analysis.report import ModelChoice, Origin, StudyChoices, TaskChoice, rows_of, write_report
-from analysis.report.first import sentences
-from analysis.report.memorization import by_model_size
+from analysis.report.causes import drop_bars
+from analysis.report.first import forest, sentences
+from analysis.report.frequency import thresholds, thresholds_by_size
+from analysis.report.memorization import by_model_size, kept_by_gamma
 from analysis.report.numbers import interval, number, p_value, probability
 from analysis.report.sections import left_out, sections
 from analysis.report.selection import CORPUS_MODELS, picked
@@ -67,7 +70,15 @@ def tables():
 def report(tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     origin = Origin("pairs triviaqa", "pairs/triviaqa.parquet", 1200, 3.25, "ab" * 32)
-    task = {"task": "triviaqa", "num_examples": 321, "kept": {3: (1234, 4321)}, "score": None, "empty": 0.5, "contamination": []}
+    task = {
+        "task": "triviaqa",
+        "num_examples": 321,
+        "kept": {3: (1234, 4321)},
+        "score": None,
+        "empty": 0.5,
+        "most_empty": 0.5,
+        "contamination": [],
+    }
     given = {
         "glance": [task],
         "origins": [origin],
@@ -241,6 +252,49 @@ def test_the_sentence_of_a_task_claims_no_more_than_its_tables(tables):
     assert verdict(none, sure, partial=0.1) == f"no association is seen; on all pairs of the task-gram model, {follows}"
     assert verdict(none, none, partial=-0.1) == "no association is seen"
     assert verdict(none, sure | {"num_examples": 9}, partial=0.1) == "no association is seen"
+
+
+def test_a_colour_is_one_model_of_the_corpus_and_one_n_in_every_figure(tables):
+    def colours(figure) -> dict[str, str]:
+        (legend,) = figure.legends
+        return {text.get_text(): drawn.get_color() for text, drawn in zip(legend.get_texts(), legend.get_lines(), strict=True)}
+
+    whole, by_size = colours(forest(tables, STUDY)), colours(by_model_size(tables["correlations"], STUDY))
+    names = {"task-gram", "∞-gram", "unigram"}
+    assert len({whole[name] for name in names}) == 3
+    assert {name: whole[name] for name in names} == {name: by_size[name] for name in names}
+    rows = [
+        row | {"task": task, "n": n}
+        for task, ns in (("a", (1, 2)), ("b", (2, 3)))
+        for n in ns
+        for row in tables["similarities"][:4]
+    ]
+    study = STUDY._replace(tasks=(TaskChoice("a", {1: 0.5, 2: 0.5}, "spearman"), TaskChoice("b", {2: 0.5, 3: 0.5}, "spearman")))
+    figure = kept_by_gamma(rows, study)
+    drawn = [{line.get_label(): line.get_color() for line in axis.lines} for axis in figure.axes]
+    assert drawn[0]["n = 2"] == drawn[1]["n = 2"]
+    assert len({drawn[0]["n = 1"], drawn[0]["n = 2"], drawn[1]["n = 3"]}) == 3
+
+
+def test_a_threshold_beyond_any_corpus_is_an_arrow_and_no_number(tables):
+    rows = [row | {"estimate": 1e30} if row["model"].endswith("1.4b") else row for row in tables["thresholds"]]
+    half = picked(rows, quantity="half")
+    assert sum(row["estimate"] == 1e30 for row in half) == 1
+    (axis,) = thresholds_by_size(half).axes
+    assert axis.get_ylim()[1] < 1e9
+    arrows = [drawn for drawn in axis.lines if drawn.get_marker() == "^" and drawn.get_transform() != axis.transData]
+    (arrow,) = [drawn for drawn in arrows if len(drawn.get_xdata())]
+    assert list(arrow.get_xdata()) == [row["num_parameters"] for row in half if row["estimate"] == 1e30]
+    told = [cell for row in thresholds(half).body for cell in row if cell.startswith("> ")]
+    assert told == ["> 1.0·10⁹ [0.00, ∞]"]
+
+
+def test_reasons_stand_in_the_order_in_which_they_are_met_and_what_is_kept_last():
+    met = [("mine", reason) for reason in mining.REASONS[:-1]] + [("count", reason) for reason in counting.REASONS]
+    about = {"task": "triviaqa", "subset": "", "n": 3, "num_pairs": 5, "num_examples": 1}
+    axis = drop_bars([about | {"stage": stage, "reason": reason} for stage, reason in met[::-1]], STUDY).axes[0]
+    named = [text.get_text() for text in axis.get_yticklabels()]
+    assert named == [f"{stage}: {reason}".replace("below_gamma", "below γ").replace("_", " ") for stage, reason in met]
 
 
 def test_a_probability_has_two_digits_at_any_size():

@@ -16,6 +16,9 @@ from tests.helpers.analysis_building import tiny_tokenizer
 
 LANDS = ("France", "Italy", "Spain", "Greece", "Norway", "Egypt", "Peru", "Cuba", "Kenya", "Japan", "Chad", "Oman")
 CITIES = ("Paris", "Rome", "Madrid", "Athens", "Oslo", "Cairo", "Lima", "Havana", "Nairobi", "Tokyo", "Ndjamena", "Muscat")
+ASKED = [f"Which city, {city}land, rules {land}?" for land, city in zip(LANDS, CITIES, strict=True)]
+"""A word of the question is spelled like the answer, so that an encoder of spelling pairs them."""
+COUNTED = [f"{city} has {i} gates, and 2 gates more. How many?" for i, city in enumerate(CITIES)]
 
 
 def options(folder: Path, **others: object) -> Namespace:
@@ -39,24 +42,23 @@ def write_tasks(folder: Path) -> None:
     """The four tasks in their published formats, a dozen examples each."""
     for name in ("triviaqa", "mmlu", "wmt09", "gsm8k"):
         (folder / name).mkdir(parents=True)
-    asked = [f"Which city rules {land}?" for land in LANDS]
-    facts = list(zip(asked, CITIES, strict=True))
+    facts = list(zip(ASKED, CITIES, strict=True))
     trivia = [{"id": str(i), "question": text, "golden_answers": [city]} for i, (text, city) in enumerate(facts)]
     (folder / "triviaqa" / "sample1000.jsonl").write_text("".join(json.dumps(row) + "\n" for row in trivia))
     with open(folder / "mmlu" / "world_religions_val.csv", "w", newline="") as file:
         csv.writer(file).writerows([[text, city, "Bern", "Bonn", "Baku", "A"] for text, city in facts])
     for language, said in (("en", "the city"), ("fr", "la ville"), ("de", "die stadt"), ("es", "la ciudad")):
         (folder / "wmt09" / f"newstest2009.{language}").write_text("".join(f"{said} {city}\n" for city in CITIES))
-    sums = [
-        {"question": f"{city} has {i} and 2 gates. How many?", "answer": f"It has {i + 2}.\n#### {i + 2}"}
-        for i, city in enumerate(CITIES)
-    ]
+    sums = [{"question": text, "answer": f"It has {i + 2} gates.\n#### {i + 2}"} for i, text in enumerate(COUNTED)]
     (folder / "gsm8k" / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in sums))
 
 
 @pytest.mark.long
 def test_all_of_it_at_a_tiny_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    texts = [f"Which city rules {land}? {city}. the city {city}, la ville {city}" for land, city in zip(LANDS, CITIES, strict=True)]
+    told = zip(ASKED, COUNTED, CITIES, strict=True)
+    texts = [
+        f"{asked} {city}. {sum} It has {i + 2} gates. the city {city}, la ville {city}" for i, (asked, sum, city) in enumerate(told)
+    ]
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "c.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts * 3))
     write_tasks(tmp_path / "tasks")

@@ -104,6 +104,16 @@ def test_the_report_leaves_nothing_out(study):
     assert "resamples = 40" in text
 
 
+def test_the_first_table_says_how_many_pairs_are_above_the_studys_gamma(study):
+    config = load_config(study)
+    text = (study.parent / "study" / "report" / "report.html").read_text(encoding="utf-8")
+    for task in config.tasks:
+        for n, gamma in task.gamma.items():
+            rows = [row for row in table(study, f"correlations/{task.name}/strict") if row["corpus_model"] == "taskgram"]
+            (pairs,) = {row["num_pairs"] for row in rows if (row["n"], row["gamma"], row["pair_set"]) == (n, gamma, "own")}
+            assert f"n = {n}: {pairs:,} (" in text
+
+
 def test_a_second_run_makes_nothing_and_a_lost_table_only_its_own(study, caplog):
     lost = study.parent / "study" / "scores" / "facts" / "8k@last.parquet"
     before = lost.read_bytes()
