@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import chain, compress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,13 +98,16 @@ class Team:
         """
         seen = places or work.sources
         may_spread = self._spread is not None and encoder.spread
-        if may_spread and _is_much(seen[start[0] :]):
-            yield from self._by_processes(Made(make_reading, (seen, start, work.options.record_bytes)), work, encoder)
-            return
+        much = work._replace(options=replace(work.options, utf8=encoder.utf8))
+        if _is_much(seen[start[0] :]):
+            work = much
+            if may_spread:
+                yield from self._by_processes(Made(make_reading, (seen, start, work.options.record_bytes)), work, encoder)
+                return
         batches = _batches(read_records(seen, start, work.options.record_bytes), BATCH_BYTES)
         yield from self._by_threads(_first(batches, MUCH_BYTES) if may_spread else batches, work, encoder)
         if may_spread and (following := next(batches, None)) is not None:  # more than was thought, or nobody knew
-            yield from self._by_processes(map(_all_sealed, chain([following], batches)), work, encoder)
+            yield from self._by_processes(map(_all_sealed, chain([following], batches)), much, encoder)
 
     def write(self, numbers: Any, places: list[Place]) -> None:
         """Have the batch that was taken last written to its places."""

@@ -27,6 +27,8 @@ class Format(NamedTuple):
     in_folders: bool = True
     """Whether files of these endings in a folder are read beside others, or only where there is nothing else."""
     is_tokens: bool = False
+    parse_utf8: Callable[[Any, int, str], Iterator[Parsed]] | None = None
+    """(payload, number of its first record, field of the text) -> records whose texts may be views of UTF-8."""
 
 
 TEXT_ENDINGS = tuple(
@@ -43,7 +45,14 @@ TEXT_NAMES = frozenset(
 FORMATS: dict[str, Format] = {
     form.name: form
     for form in (
-        Format("jsonl", "JSON lines", lines.parse_json_lines, lines.read_lines, endings=(".jsonl", ".ndjson")),
+        Format(
+            "jsonl",
+            "JSON lines",
+            lines.parse_json_lines,
+            lines.read_lines,
+            endings=(".jsonl", ".ndjson"),
+            parse_utf8=lines.parse_json_utf8,
+        ),
         Format("json", "JSON", json_values.parse_values, json_values.read_values, endings=(".json",), in_folders=False),
         Format("lines", "a document a line", lines.parse_lines, lines.read_lines),
         Format("text", "a document a file", lines.parse_whole, lines.read_whole, endings=TEXT_ENDINGS),

@@ -11,6 +11,7 @@ from suffixindex.corpus.records import (
     Chunk,
     Documents,
     Origin,
+    Parsed,
     RawRecords,
     RecordOptions,
     Source,
@@ -24,6 +25,9 @@ from suffixindex.corpus.streams import Beginnings, check_unchanged, open_stream,
 from suffixindex.errors import CorpusError
 
 __all__ = ["Documents", "RawRecords", "RecordOptions", "Source", "metadata_line", "parse", "read_records"]
+
+LONG_RECORD = 1 << 10
+"""Bytes of a record, on average, of which Python's strings cost more than calls of functions do."""
 
 
 def read_records(sources: Sequence[Source], start: tuple[int, int] = (0, 0), limit: int = RECORD_BYTES) -> Iterator[RawRecords]:
@@ -160,9 +164,7 @@ def parse(pieces: Sequence[RawRecords], sources: Sequence[Source], options: Reco
         member, kind, first = piece.origin or ("", source.kind, piece.first)
         path = source.path + member
         above = hive_fields(path)
-        parse_payload = FORMATS[kind].parse
-        assert parse_payload is not None
-        for line, record in parse_payload(piece.payload, first):
+        for line, record in _records(piece, FORMATS[kind], first, options):
             try:
                 text, fields = _document(record, options)
                 if options.keep_metadata:
@@ -176,6 +178,13 @@ def parse(pieces: Sequence[RawRecords], sources: Sequence[Source], options: Reco
                 ) from error
             documents.texts.append(text)
     return documents
+
+
+def _records(piece: RawRecords, form: Format, first: int, options: RecordOptions) -> Iterator[Parsed]:
+    if options.utf8 and form.parse_utf8 is not None and piece.num_bytes >= LONG_RECORD * piece.num_records:
+        return form.parse_utf8(piece.payload, first, options.text_field)
+    assert form.parse is not None
+    return form.parse(piece.payload, first)
 
 
 def examine(piece: RawRecords, source: Source, options: RecordOptions) -> Iterator[tuple[str, int, Any, dict[str, Any]]]:

@@ -112,7 +112,7 @@ class BadRecordError(Exception):
 
 
 class ExactRecord(dict[str, Any]):
-    """A record whose numbers a double may round; ``raw`` is what it was parsed from."""
+    """A record whose numbers a double may round; ``raw`` is what it was parsed from, where its text may be another."""
 
     def __init__(self, record: dict[str, Any], raw: bytes) -> None:
         super().__init__(record)
@@ -132,6 +132,8 @@ class RecordOptions:
     keep_metadata: bool = True
     on_error: str = "raise"
     record_bytes: int = RECORD_BYTES
+    utf8: bool = False
+    """Texts may be views of memory that holds them in UTF-8, where that takes less time; compiled code makes these."""
 
 
 @dataclass
@@ -160,7 +162,7 @@ def take_text(record: dict[str, Any], name: str) -> Any:
     text = holder.pop(key)
     if isinstance(text, bytes):
         return decode(text)
-    if not isinstance(text, str):
+    if not isinstance(text, (str, memoryview)):
         raise BadRecordError(f"field {name!r} is no text", f"found {_kind(text)}{_inside(text, name)}")
     return text
 
@@ -218,12 +220,12 @@ def decode(content: bytes) -> str:
 # ---- what is kept of a record ------------------------------------------------------------------------------------
 
 
-def exact_fields(record: dict[str, Any], name: str, text: str) -> dict[str, Any]:
+def exact_fields(record: dict[str, Any], name: str, text: str | memoryview) -> dict[str, Any]:
     """The fields beside the text, with every digit of their numbers as the record was written."""
     if not isinstance(record, ExactRecord):
         return record
     raw = record.raw
-    if len(text) > 64:  # without its text a record is parsed in no time
+    if isinstance(text, str) and len(text) > 64:  # without its text a record is parsed in no time
         written = orjson.dumps(text)
         before, found, after = raw.partition(written)
         if found:

@@ -4,9 +4,11 @@ import logging
 import os
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -55,6 +57,7 @@ class Encoder(Protocol):
     files: tuple[str, ...]  # its files in the index
     parallel: bool  # whether `encode` lets go of the interpreter, so that several threads gain
     spread: bool  # whether parsing and `encode` are work enough for processes of their own
+    utf8: bool  # whether `encode` takes texts in UTF-8 too, as views of memory
 
     @property
     def vocabulary_size(self) -> int: ...
@@ -95,9 +98,15 @@ def choose_encoder(tokenizer: str, revision: str | None = None, engine: str | No
     if tokenizer == "words":
         return WordEncoder()
     loaded = BatchTokenizer.load(tokenizer, revision=revision, engine=engine)
-    if engine is None and loaded.fallback_reason:
-        log.warning("%s: %s", tokenizer, loaded.fallback_reason)
+    Thread(target=_choose_engine, args=(tokenizer, loaded, engine is None), name="engine").start()
     return HuggingFaceEncoder(tokenizer, loaded)
+
+
+def _choose_engine(name: str, tokenizer: BatchTokenizer, tell: bool) -> None:
+    """Load what encodes batches, half a second, while other things are done; say it where that is not the fast engine."""
+    with suppress(Exception):  # raised again where it is needed
+        if tokenizer.fallback_reason and tell:
+            log.warning("%s: %s", name, tokenizer.fallback_reason)
 
 
 def end_documents(ids: NDArray[Any], lengths: NDArray[np.int64], token_type: str) -> NDArray[Any]:
@@ -148,6 +157,7 @@ class _StaticEncoder:
     files: tuple[str, ...] = ()
     parallel = True
     spread = True
+    utf8 = False
 
     def begin(self, index: Path, checkpoint: int) -> None:
         return
@@ -189,10 +199,11 @@ class BytesEncoder(_StaticEncoder):
     entry: Mapping[str, Any] = {"kind": "bytes"}
     token_type = "u8"
     parallel = False
+    utf8 = True
     vocabulary_size = Bytes.vocabulary_size
 
-    def encode(self, texts: list[str]) -> Ids:
-        encoded = [text.encode() for text in texts]
+    def encode(self, texts: list[str | memoryview]) -> Ids:
+        encoded = [text.encode() if isinstance(text, str) else text for text in texts]
         tokens = np.frombuffer(SEPARATOR_BYTE.join([*encoded, b""]), np.uint8)
         return Ids(tokens, np.array([len(content) for content in encoded], np.int64))
 
@@ -278,7 +289,7 @@ class InWords:
             self._asked, self.unnumbered = known.ask(split.words)
 
     def tokens(self, numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
-        from suffixindex.kernels.words import renumber
+        from suffixindex.kernels.text.words import renumber
 
         ids = self._split.ids
         renumber(ids, numbers if self._known is None else self._known.learn(self._asked, numbers))
@@ -292,6 +303,7 @@ class WordEncoder:
     files: tuple[str, ...] = VOCABULARY_FILES
     parallel = True
     spread = True
+    utf8 = True
 
     def __init__(self, grown_from: tuple[Path, Path] | None = None) -> None:
         """With ``grown_from``, the text and the order of another vocabulary, its words come first and keep their numbers."""
@@ -324,7 +336,7 @@ class WordEncoder:
                 raise FormatError(f"{path} is shorter than when the build was interrupted: start anew with --restart")
         self._words = VocabularyBuilder(content)
 
-    def encode(self, texts: list[str]) -> InWords:
+    def encode(self, texts: list[str | memoryview]) -> InWords:
         from suffixindex.tokenizers.splitting import split_batch
 
         if self._known is not None and self._known.full:

@@ -13,6 +13,8 @@ from suffixindex.tokenizers.word_table import WordList, WordTable
 
 FOLDING_LIMIT = 0x20000  # beyond lie only ideographs, tags and private use: no case, no punctuation
 CONTEXTUAL_CASE = "\u03a3\u0130"  # lower case depends on the neighbours (final sigma), or is two characters
+_CONTEXTUAL_UTF8 = [(character.encode()[:1], character.encode()) for character in CONTEXTUAL_CASE]
+"""The first byte of each, which is found twenty times as fast, and all."""
 _CONTEXTUAL_CASE, _SPACE = re.compile(f"[{CONTEXTUAL_CASE}]"), re.compile(r"\s")
 
 
@@ -24,7 +26,7 @@ def normalize(text: str) -> str:
 @cache
 def _folding() -> NDArray[np.uint32]:
     """Lower case of every code point below ``FOLDING_LIMIT``, or the mark that it stands between words."""
-    from suffixindex.kernels.words import SPACE
+    from suffixindex.kernels.text.words import SPACE
 
     table = np.arange(FOLDING_LIMIT, dtype=np.uint32)
     for code in range(FOLDING_LIMIT):
@@ -44,9 +46,9 @@ class SplitWords(NamedTuple):
     words: WordList
 
 
-def split_batch(texts: Sequence[str]) -> SplitWords:
-    """Split texts into words, numbered by first occurrence within the batch. Any thread; O(bytes)."""
-    from suffixindex.kernels.words import FOLDED_BYTES, SPARE, split_words
+def split_batch(texts: Sequence[str | memoryview]) -> SplitWords:
+    """Split texts, some perhaps in UTF-8, into words, numbered by first occurrence within the batch. Any thread; O(bytes)."""
+    from suffixindex.kernels.text.words import FOLDED_BYTES, SPARE, split_words
 
     encoded = [_encode(text) for text in texts]
     offsets = np.zeros(len(texts) + 1, np.int64)
@@ -66,7 +68,12 @@ def split_batch(texts: Sequence[str]) -> SplitWords:
     return SplitWords(ids[: state[2]], np.diff(ends, prepend=0), WordList(hashes.copy(), starts.copy(), pool.copy()))
 
 
-def _encode(text: str) -> bytes:
+def _encode(text: str | memoryview) -> bytes:
+    if isinstance(text, memoryview):
+        content = bytes(text)
+        if content.isascii() or not any(lead in content and character in content for lead, character in _CONTEXTUAL_UTF8):
+            return content
+        text = content.decode()
     if not text.isascii() and any(character in text for character in CONTEXTUAL_CASE):
         text = _without_contextual_case(text)
     return text.encode()

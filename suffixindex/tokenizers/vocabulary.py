@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.kernels.words import hash_words, intern_words
+from suffixindex.kernels.text.words import hash_words, intern_words
 from suffixindex.storage.files import write_array
 from suffixindex.tokenizers.word_table import WordList, WordTable, grown
 from suffixindex.tokenizers.words import VOCABULARY_OFFSETS, VOCABULARY_ORDER

@@ -1,4 +1,4 @@
-"""Distinct words and the table that finds them: what ``kernels.words`` fills, in arrays that grow here."""
+"""Distinct words and the table that finds them: what ``kernels.text.words`` fills, in arrays that grow here."""
 
 from typing import Any, NamedTuple
 
@@ -64,7 +64,7 @@ class WordTable:
 
     def _place(self) -> None:
         """Put the words into slots that are free."""
-        from suffixindex.kernels.words import place_words
+        from suffixindex.kernels.text.words import place_words
 
         place_words(self.num_words, self._slots, self._hashes)
 

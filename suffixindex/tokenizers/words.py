@@ -105,7 +105,7 @@ class Words:
             distinct = {word: self._id(word.encode()) for word in distinct}
             ids = [distinct[word] for words in split_texts for word in words]
             return np.array(ids, np.uint32), np.array(list(map(len, split_texts)), np.int64)
-        from suffixindex.kernels.words import find_words
+        from suffixindex.kernels.text.words import find_words
 
         split = split_batch(texts)
         found = np.empty(len(split.words.hashes), np.uint32)

@@ -99,7 +99,7 @@ def loaded_by(code: str) -> set[str]:
 
 def test_importing_loads_nothing_heavy() -> None:
     assert loaded_by("import suffixindex; suffixindex.SuffixIndex; suffixindex.open") == set()
-    assert loaded_by("from suffixindex.kernels.words import renumber") >= {"numba"}
+    assert loaded_by("from suffixindex.kernels.text.words import renumber") >= {"numba"}
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -3,6 +3,8 @@
 A word table is five arrays: ``slots`` (open addressing, a power of two; 0 is free, else word + 1), and for each word its
 ``hashes`` entry and its bytes ``pool[starts[w] : starts[w + 1]]``, the last byte of which is a newline, so that a pool
 is a text file of one word a line. Words are compared by bytes, never by hash alone.
+
+In the loops over bytes, places are unsigned numbers: of an index that may be negative, the choice takes a sixth of the time.
 """
 
 import numpy as np
@@ -40,7 +42,7 @@ def _hash(pool, start, stop):
 @helper
 def _same(pool, start, other, other_start, length):
     for i in range(length):
-        if pool[start + i] != other[other_start + i]:
+        if pool[np.uint64(start + i)] != other[np.uint64(other_start + i)]:
             return False
     return True
 
@@ -51,12 +53,15 @@ def _find(word_hash, text, start, stop, slots, hashes, starts, pool):
     mask = np.uint64(len(slots) - 1)
     slot = word_hash & mask
     while True:
-        word = np.int64(slots[slot]) - 1
-        if word < 0:
+        word = np.uint64(slots[slot])
+        if word == np.uint64(0):
             return slot
-        length = starts[word + 1] - starts[word]
-        if hashes[word] == word_hash and length == stop - start and _same(text, start, pool, starts[word], length):
-            return slot
+        word -= np.uint64(1)
+        if hashes[word] == word_hash:
+            first = starts[word]
+            length = starts[word + np.uint64(1)] - first
+            if length == stop - start and _same(text, start, pool, first, length):
+                return slot
         slot = (slot + np.uint64(1)) & mask
 
 
@@ -122,7 +127,7 @@ def _decode(text, i):
 
 
 @helper
-def _append(pool, at, code):
+def append_character(pool, at, code):
     """Write a code point as UTF-8; returns the position after it."""
     if code < 0x80:
         pool[at] = code
@@ -167,13 +172,13 @@ def split_words(text, document_offsets, folding, state, slots, hashes, starts, p
             stop = at
             value = HASH_SEED
             while i < end:
-                code = np.uint32(text[i])
+                code = np.uint32(text[np.uint64(i)])
                 if code < ASCII_LIMIT:
                     i += 1
                     code = folding[code]
                     if code == SPACE:
                         break
-                    pool[stop] = code
+                    pool[np.uint64(stop)] = code
                     stop += 1
                     value = _mixed(value, code)
                     continue
@@ -184,7 +189,7 @@ def split_words(text, document_offsets, folding, state, slots, hashes, starts, p
                     if code == SPACE:
                         break
                 written = stop
-                stop = _append(pool, stop, code)
+                stop = append_character(pool, stop, code)
                 for k in range(written, stop):
                     value = _mixed(value, pool[k])
             if stop == at:
