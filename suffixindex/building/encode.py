@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 
@@ -13,8 +14,11 @@ from suffixindex.building.team import Team, Work
 from suffixindex.building.writer import TokenWriter
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import Source
+from suffixindex.storage.files import fsync_files
 from suffixindex.system.progress import Bar
 from suffixindex.tokenizers.encoders import Encoder
+
+FLUSH_BYTES = 1 << 26  # of text, of which the disk is told at once, so that it has little left to do in the end
 
 
 def encode_corpus(
@@ -39,17 +43,22 @@ def encode_corpus(
     before = bytes_before(sources)
     saved = time.monotonic()
     work = Work(sources, options, writer.index, writer.token_type, writer.capacity)
-    with closing(team.encode(work, encoder, counts.cursor, places)) as batches:
+    with ThreadPoolExecutor(1, "flush") as disk, closing(team.encode(work, encoder, counts.cursor, places)) as batches:
+        flushed, flushing = counts.text_bytes, disk.submit(fsync_files, [])
         for batch in batches:
             team.write(encoder.number(batch.unnumbered), writer.place(batch.lengths, batch.line_bytes))
             last = batch.last
             counts = replace(counts, cursor=(last.source, last.first + last.num_records))
             counts = counts.plus(len(batch.lengths), int(batch.lengths.sum()), batch.text_bytes, batch.skipped)
             progress(int(before[last.source]) + last.consumed, counts)
+            if counts.text_bytes - flushed >= FLUSH_BYTES and flushing.done():
+                flushing.result()
+                flushed, flushing = counts.text_bytes, disk.submit(fsync_files, writer.unfinished())
             if time.monotonic() - saved >= checkpoint_seconds:
                 team.settle()
                 checkpoint(counts)
                 saved = time.monotonic()
+        flushing.result()
     return counts
 
 

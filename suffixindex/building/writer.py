@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from suffixindex.building.state import ShardSize, Written
 from suffixindex.errors import BuildError
-from suffixindex.storage.files import fsync_folder, make_folder, remove
+from suffixindex.storage.files import fsync_files, fsync_folder, make_folder, remove
 from suffixindex.storage.format import DOCUMENT_OFFSETS, METADATA, METADATA_OFFSETS, TOKEN_TYPES, shard_folder
 from suffixindex.system.frames import write
 
@@ -126,14 +126,16 @@ class TokenWriter:
 
     def checkpoint(self) -> Written:
         """Make everything so far durable and say how far that is."""
-        for path in self._begun:
-            with open(path, "r+b", 0) as file:
-                os.fsync(file.fileno())
+        fsync_files(self._begun)
         for folder in {path.parent for path in self._begun}:
             fsync_folder(folder)
         latest = shard_folder(self.index, len(self.written.shards))
         self._begun = [path for path in self._begun if path.parent == latest]
         return self.written
+
+    def unfinished(self) -> list[Path]:
+        """The files that are not known to be durable."""
+        return self._begun.copy()
 
     def finish(self) -> tuple[ShardSize, ...]:
         """End the last shard; the size of every one."""

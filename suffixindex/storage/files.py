@@ -7,7 +7,7 @@ import mmap
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +37,13 @@ def fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def fsync_files(paths: Iterable[Path]) -> None:
+    """Wait until the disk has what was written to some files."""
+    for path in paths:
+        with open(path, "r+b", 0) as file:
+            os.fsync(file.fileno())
 
 
 def make_folder(folder: Path) -> None:
