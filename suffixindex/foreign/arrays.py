@@ -155,7 +155,7 @@ class Tokens:
             return self._ours(np.append(found.astype(self.dtype), np.full(max(missing, 0), self.separator, self.dtype)))
         if isinstance(places, np.ndarray):
             there = (places >= 0) & (places < len(self.content))
-            found = self.content[np.where(there, places, 0)] if len(self.content) else np.zeros(len(places), self.dtype)
+            found = self.content[np.where(there, places, 0)] if len(self.content) else np.zeros(places.shape, self.dtype)
             return self._ours(np.where(there, found.astype(self.dtype), self.dtype.type(self.separator)))
         return self[int(places) : int(places) + 1][0] if 0 <= places < self.length else self.dtype.type(self.separator)
 

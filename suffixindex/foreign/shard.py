@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,7 @@ from suffixindex.storage.format import TOKEN_TYPES, ShardEntry, separator_of
 from suffixindex.storage.identity import IndexFiles
 from suffixindex.storage.metadata import MetadataLines, our_record
 from suffixindex.storage.shard import FEW, Interval, Shard
-from suffixindex.storage.tables import SPACING, SearchTree, document_blocks, grow_search_tree, search_tree
-
-if TYPE_CHECKING:
-    from suffixindex.kernels.occurrences import Postings
+from suffixindex.storage.tables import SPACING, Postings, SearchTree, document_blocks, grow_search_tree, search_tree
 
 LEAVES = 1 << 19
 """Leaves of a search tree at most: to sample a suffix is to read two places of the disk."""
@@ -203,9 +200,7 @@ class StoredShard(Shard):
         return []
 
     @cached_property
-    def postings(self) -> "Postings":
-        from suffixindex.kernels.occurrences import Postings
-
+    def postings(self) -> Postings:
         offsets = self.document_offsets
 
         def check(made: NDArray[np.uint32]) -> None:

@@ -1,8 +1,8 @@
 """From ranks to documents: which documents hold an n-gram, how many hold several, and of which group they are.
 
-A *stamp* is a number that no earlier call has written into ``stamps`` (int32, one a document): a document that carries it
-was met in this call. So nothing is cleared between calls. Tuples of arrays are taken apart before a loop: inside one, each
-access costs as much as the memory it reads.
+``postings`` are those of :mod:`suffixindex.storage.tables`. A *stamp* is a number that no earlier call has written into
+``stamps`` (int32, one a document): a document that carries it was met in this call. So nothing is cleared between calls. Tuples of
+arrays are taken apart before a loop: inside one, each access costs as much as the memory it reads.
 """
 
 from typing import NamedTuple
@@ -16,18 +16,6 @@ from suffixindex.kernels.jit import helper, kernel, prefetch
 
 AHEAD = 32
 """Ranks by which the memory is asked ahead for the block of a position: 30 % of a pair's time at 2,500 occurrences."""
-
-
-class Postings(NamedTuple):
-    """What leads from a rank to its document.
-
-    ``blocks`` are document blocks, and ``offsets`` those of all documents; or, where documents are short, ``blocks`` are document
-    marks, and ``offsets`` holds the number of tokens alone.
-    """
-
-    suffix_array: NDArray[np.uint32]
-    blocks: NDArray[np.uint32]
-    offsets: NDArray[np.uint64]
 
 
 class Clauses(NamedTuple):

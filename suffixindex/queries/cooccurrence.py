@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,16 @@ from suffixindex.ngrams import Checked, Clause, NgramBatch, Query, aliases, join
 from suffixindex.patterns import CheckedPattern
 from suffixindex.queries.document_marks import Stamps
 from suffixindex.query_checker import QueryChecker
-from suffixindex.storage.shard import FEW, Interval, Shard
+from suffixindex.storage.shard import FEW, LOOK, Interval, Shard
 from suffixindex.system.parallel import in_pieces
-
-if TYPE_CHECKING:
-    from suffixindex.kernels.occurrences import Clauses
+from suffixindex.system.patience import can_wait, few_enough
 
 STAMPING = 2.5
 """Cost of stamping an occurrence, in tokens read; both are about nanoseconds (benchmarks/README.md)."""
 ALONE = 20_000
 """What it costs to plan a pair alone, in tokens read."""
+QUESTION = 100_000
+"""What one question costs without compiled code, beside the looks at its occurrences, in ns."""
 LISTED_DOCUMENTS = 1 << 26
 """Document numbers that a bulk call lists at a time: 256 MiB."""
 NO_CLAUSE = "a co-occurrence needs at least one clause, and a clause at least one n-gram"
@@ -156,10 +156,7 @@ def count_together(
 
     ``low`` and ``high`` are the intervals of the distinct n-grams in this shard.
     """
-    from suffixindex.kernels.occurrences import Clauses
-
-    clauses = Clauses(low[questions.members], high[questions.members], questions.offsets)
-    occurrences = np.add.reduceat(clauses.highs - clauses.lows, questions.offsets[:-1]) if len(low) else low
+    occurrences = np.add.reduceat((high - low)[questions.members], questions.offsets[:-1]) if len(low) else low
     counts = np.zeros(questions.size, np.int64)
 
     def one(numbers: Sequence[int]) -> int:
@@ -167,12 +164,14 @@ def count_together(
         ngrams = [[questions.ngrams.ngram(row) for row in of_one] for of_one in rows]
         return count_one(shard, ngrams, _intervals(low, high, rows), stamps)
 
-    alone = _answered_alone(shard, questions, occurrences)
+    alone = _answered_alone(shard, questions, occurrences) | _few(questions, occurrences)
     singly = [*questions.longer, *zip(questions.pair_places[alone].tolist(), questions.pairs[alone].tolist(), strict=True)]
     for (place, _), count in zip(singly, pool.map(one, [numbers for _, numbers in singly]), strict=True):
         counts[place] = count
-    shared = _count_pairs(shard, questions.pairs[~alone], clauses, occurrences, stamps, pool, threads)
-    counts[questions.pair_places[~alone]] = shared
+    if not alone.all():
+        clauses = low[questions.members], high[questions.members], questions.offsets
+        shared = _count_pairs(shard, questions.pairs[~alone], clauses, occurrences, stamps, pool, threads)
+        counts[questions.pair_places[~alone]] = shared
     return counts
 
 
@@ -198,7 +197,7 @@ def documents_within(
     if not all(sizes):
         return np.empty(0, np.int64)
     starts = [shard.positions(clause, of_clause) for clause, of_clause in zip(clauses, lengths, strict=True)]
-    if sum(sizes) <= FEW:
+    if few_enough(sum(sizes), FEW, LOOK * (1 + len(sizes))):
         return _few_within(shard, starts, window)
     from suffixindex.kernels.windows import documents_within
 
@@ -259,6 +258,14 @@ def _answered_alone(shard: Shard, questions: Questions, occurrences: NDArray[np.
     return (of_groups < STAMPING * occurrences)[frequent]
 
 
+def _few(questions: Questions, occurrences: NDArray[np.int64]) -> bool:
+    """Whether the documents of each question's clauses are listed without compiled code."""
+    if not can_wait(questions.size * QUESTION):
+        return False
+    looks = occurrences[questions.pairs].sum() + sum(occurrences[numbers].sum() for _, numbers in questions.longer)
+    return can_wait(questions.size * QUESTION + int(looks) * LOOK)
+
+
 def _by_frequency(pairs: NDArray[np.int64], occurrences: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The rarer clause of each pair, and the more frequent one."""
     swapped = occurrences[pairs[:, 0]] > occurrences[pairs[:, 1]]
@@ -269,8 +276,10 @@ def count_one(
     shard: Shard, clauses: Sequence[Sequence[NDArray[np.int64]]], intervals: Sequence[Sequence[Interval]], stamps: Stamps
 ) -> int:
     """Documents of one shard that hold an n-gram of every clause, given the interval of each."""
-    kernels = _kernels()
     sizes = [sum([high - low for low, high in clause]) for clause in intervals]
+    if can_wait(sum(sizes) * LOOK):
+        return len(documents_of_all(shard, intervals))
+    kernels = _kernels()
     order = sorted(range(len(sizes)), key=sizes.__getitem__)
     rarest, others = order[0], order[1:]
     if not sizes[rarest]:
@@ -302,15 +311,16 @@ def _kernels() -> Any:
 def _count_pairs(
     shard: Shard,
     pairs: NDArray[np.int64],
-    clauses: "Clauses",
+    clauses: tuple[NDArray[np.int64], ...],
     occurrences: NDArray[np.int64],
     stamps: Stamps,
     pool: Executor,
     threads: int,
 ) -> NDArray[np.int64]:
     """Documents that hold both clauses of each pair: ``int64[len(pairs)]``."""
-    from suffixindex.kernels.occurrences import Lists, count_pairs, list_documents
+    from suffixindex.kernels.occurrences import Clauses, Lists, count_pairs, list_documents
 
+    asked_of = Clauses(*clauses)
     rare, frequent = _by_frequency(pairs, occurrences)
     counts = np.zeros(len(pairs), np.int64)
     for part in _parts(rare, np.minimum(occurrences, shard.num_documents)):
@@ -322,7 +332,7 @@ def _count_pairs(
 
         def fill(first: int, last: int, listed: NDArray[np.int64] = listed, lists: Lists = lists) -> None:
             stamp = stamps.take(last - first)
-            shard.run(list_documents, shard.postings, clauses, listed, first, last, stamps.array, stamp, lists)
+            shard.run(list_documents, shard.postings, asked_of, listed, first, last, stamps.array, stamp, lists)
 
         in_pieces(fill, occurrences[listed], pool, threads)
         groups = np.append(np.flatnonzero(np.diff(frequent[order], prepend=-1)), len(order))
@@ -332,7 +342,7 @@ def _count_pairs(
 
         def count(first: int, last: int, asked: Any = asked, answers: NDArray[np.int64] = answers) -> None:
             stamp = stamps.take(last - first)
-            shard.run(count_pairs, shard.postings, clauses, *asked, first, last, stamps.array, stamp, answers)
+            shard.run(count_pairs, shard.postings, asked_of, *asked, first, last, stamps.array, stamp, answers)
 
         looked_through = np.add.reduceat((lists.stops - lists.starts)[partners], groups[:-1])
         in_pieces(count, STAMPING * occurrences[of_groups] + looked_through, pool, threads)

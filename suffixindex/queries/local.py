@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,10 @@ from suffixindex.queries.matching import Matches
 from suffixindex.queries.shard_set import Clauses, Mask
 from suffixindex.results import NextTokens
 from suffixindex.storage.matches import Texts
-from suffixindex.storage.shard import Interval, Shard
+from suffixindex.storage.shard import LOOK, Interval, Shard
 from suffixindex.storage.sparse import merge_counts
 from suffixindex.system.parallel import in_pieces
+from suffixindex.system.patience import can_wait
 from suffixindex.system.threads import Threads
 
 
@@ -186,20 +187,27 @@ class LocalShards:
     # ---- documents ---------------------------------------------------------------------------------------------------
 
     def document_counts(self, ngrams: NgramBatch, mask: Mask | None) -> NDArray[np.int64]:
-        from suffixindex.kernels.occurrences import count_documents
-
         total = np.zeros(len(ngrams), np.int64)
         for _, shard, *intervals in self.ranks(ngrams, mask):
             low, high, query = distinct_intervals(*intervals)
-            counts = np.empty(len(low), np.int64)
-
-            def count(first: int, last: int, shard: Shard = shard, asked: Any = (low, high), counts: Any = counts) -> None:
-                stamp = self.stamps.take(last - first)
-                shard.run(count_documents, shard.postings, *asked, first, last, self.stamps.array, stamp, counts)
-
-            in_pieces(count, high - low, self.pool, self.cores)
-            total += counts[query]
+            total += self._count_documents(shard, low, high)[query]
         return total
+
+    def _count_documents(self, shard: Shard, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number of documents of each interval."""
+        counts = np.zeros(len(low), np.int64)
+        if can_wait(int((high - low).sum()) * LOOK):
+            for query in np.flatnonzero(low < high).tolist():
+                counts[query] = len(shard.documents([(low[query], high[query])]))
+            return counts
+        from suffixindex.kernels.occurrences import count_documents
+
+        def count(first: int, last: int) -> None:
+            stamp = self.stamps.take(last - first)
+            shard.run(count_documents, shard.postings, low, high, first, last, self.stamps.array, stamp, counts)
+
+        in_pieces(count, high - low, self.pool, self.cores)
+        return counts
 
     def document_ids(self, clauses: Clauses, window: int | None, mask: Mask | None) -> NDArray[np.int64]:
         lengths = [[0 if isinstance(one, CheckedPattern) else len(one) for one in clause] for clause in clauses]

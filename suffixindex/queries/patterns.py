@@ -18,6 +18,7 @@ from suffixindex.ngrams import NgramBatch
 from suffixindex.patterns import CheckedPattern, Ids
 from suffixindex.storage.shard import Interval, Shard
 from suffixindex.storage.sparse import merge_counts
+from suffixindex.system.patience import can_wait
 
 BLOCK = 1 << 16
 """Occurrences of the pivot that a thread looks around at a time."""
@@ -74,7 +75,9 @@ def plan(shard: Shard, pattern: CheckedPattern) -> Plan:
     best = min(plans, key=_cost)
     if len(plans) > 1 and stored.holes[0] == stored.holes[-1] == (0, 0):
         sizes = [one.size for one in plans]
-        if min(sizes) and SORTED * sum(sizes) + JOINED * sizes[0] * (len(sizes) - 1) < _cost(best):
+        joining = SORTED * sum(sizes) + JOINED * sizes[0] * (len(sizes) - 1)
+        near = 1 + _spread(pattern) * max(sizes) / shard.length  # of another part, that an occurrence is joined with
+        if (min(sizes) and joining < _cost(best)) or can_wait(int(joining * near)):
             return plans[0]._replace(joined=True)
     return best
 

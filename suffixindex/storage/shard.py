@@ -6,7 +6,7 @@ from copy import copy
 from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +31,9 @@ from suffixindex.storage.identity import IndexFiles
 from suffixindex.storage.matches import LongestMatches, ShardMatches, Texts
 from suffixindex.storage.metadata import MetadataLines, our_record
 from suffixindex.storage.sparse import merge_counts
-from suffixindex.storage.tables import SHORT_DOCUMENTS, SearchTree, document_blocks, document_marks, search_tree
+from suffixindex.storage.tables import SHORT_DOCUMENTS, Postings, SearchTree, document_blocks, document_marks, search_tree
 from suffixindex.system.parallel import split_range
 from suffixindex.system.patience import can_wait, few_enough, patient
-
-if TYPE_CHECKING:
-    from suffixindex.kernels.occurrences import Postings
 
 FEW = 256  # searches until compiled code is called; ranks that are read one by one
 SEARCH, LOOK = 50_000, 100  # nanoseconds of a search, or of a look at an occurrence, without
@@ -99,10 +96,8 @@ class Shard:
         return tree
 
     @cached_property
-    def postings(self) -> "Postings":
+    def postings(self) -> Postings:
         """What kernels need to go from ranks to documents."""
-        from suffixindex.kernels.occurrences import Postings
-
         offsets = self.document_offsets
         if self.length < SHORT_DOCUMENTS * self.num_documents:
             return Postings(self.suffix_array, document_marks(offsets), offsets[-1:])

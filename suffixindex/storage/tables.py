@@ -37,6 +37,18 @@ RankBounds = tuple[int, int, int, int]
 """``(low from, low to, high from, high to)``: the ranks among which an interval's two ends lie."""
 
 
+class Postings(NamedTuple):
+    """What leads from a rank to its document.
+
+    ``blocks`` are document blocks, and ``offsets`` those of all documents; or, where documents are short, ``blocks`` are document
+    marks, and ``offsets`` holds the number of tokens alone.
+    """
+
+    suffix_array: NDArray[np.uint32]
+    blocks: NDArray[np.uint32]
+    offsets: NDArray[np.uint64]
+
+
 class SearchTree(NamedTuple):
     """``keys[levels[i] : levels[i + 1]]`` is level i, the root first; a tree without levels says nothing."""
 

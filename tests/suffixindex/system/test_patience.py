@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -17,8 +18,8 @@ from suffixindex.queries import cooccurrence, masked
 from suffixindex.storage import shard
 from suffixindex.system import patience
 from suffixindex.tokenizers.words import Words
-from tests.helpers import building
-from tests.helpers.questions import QUESTIONS, asked, records, same
+from tests.helpers import building, foreign_building
+from tests.helpers.questions import QUESTIONS, Question, asked, records, same
 from tests.helpers.strategies import Corpus, corpora
 
 Folder = Callable[[], Path]
@@ -50,6 +51,27 @@ def test_every_question_is_answered_alike(new_folder: Folder, corpus: Corpus, da
     expected = {name: ask(si.open(index.path), about) for name, ask in questions.items()}
     with without_compiled_code():
         assert [name for name, ask in questions.items() if not same(ask(index, about), expected[name])] == []
+
+
+@given(corpus=corpora(token_types=("u16",)), data=st.data(), mirrored=st.booleans())
+@settings(max_examples=max(5, settings.default.max_examples // 3))
+def test_every_question_to_another_engines_index_is_answered_alike(
+    new_folder: Folder, corpus: Corpus, data: st.DataObject, mirrored: bool
+) -> None:
+    folder, fields = new_folder(), [records(len(corpus.documents))]
+    foreign_building.write_infinigram(folder, [corpus.documents], mirrored=mirrored, metadata=fields)
+    about = data.draw(asked(corpus))
+
+    def answer(ask: Question, index: si.SuffixIndex) -> Any:
+        try:
+            return ask(index, about)
+        except si.SuffixIndexError as error:  # some questions are refused
+            return str(error)
+
+    index, compiled = (si.open(folder, reversed=mirrored, token_type="u16") for _ in range(2))
+    expected = {name: answer(ask, compiled) for name, ask in QUESTIONS.items()}
+    with without_compiled_code():
+        assert [name for name, ask in QUESTIONS.items() if not same(answer(ask, index), expected[name])] == []
 
 
 def test_patience_ends() -> None:
@@ -88,7 +110,14 @@ index = si.open(sys.argv[1])
 asked = ["the", "of the", "a"] * 200
 where = index.mask({"path": list(index.groups("path"))})
 index.counts(asked); index.counts(asked, where); index.counts_by("the", "path")
-index.next_distributions(asked); index.documents("the")
+index.next_distributions(asked); index.next_distribution("the", where); index.documents("the")
+index.document_count("the"); index.document_counts(asked, where)
+index.cooccurrence("to", "be"); index.cooccurrence("to", "be", window=3)
+index.cooccurrences([("is", "that"), ("the", "that", "is")])
+patterns = [si.pattern("to", si.ANY, "to"), si.pattern("that", si.gap(0, 3), "question")]
+index.counts(patterns, where); index.next_distribution(patterns[1])
+index.documents(patterns[0]); index.counts_by(patterns[1], "path")
+index.score("to be or that"); index.infgram("that is", 0); index.spans("that is the question")
 print(json.dumps([module for module in ("numba", "torch", "transformers") if module in sys.modules]))
 """
     done = subprocess.run([sys.executable, "-c", script, words], capture_output=True, text=True, check=True)
