@@ -6,7 +6,7 @@ elsewhere; a stretch is text that windows of candidates cover.
 
 import numpy as np
 
-from suffixindex.kernels.jit import helper, kernel, prefetch
+from suffixindex.kernels.jit import allocating_kernel, helper, kernel, prefetch
 
 BATCH = 1 << 10  # tokens whose windows are hashed before the first of them is looked up
 AHEAD = 24  # random reads that are under way at a time
@@ -42,7 +42,7 @@ def _settle(slots, starts, stops, found, keep, seen, candidates):
             seen[slot >> 2] = bits | ((1 + ((bits >> bit) & 1)) << bit)
 
 
-@kernel
+@allocating_kernel
 def sieve(tokens, separator, length, base, drop, part, parts, lo, hi, everywhere, keep, seen, candidates):
     """Drop candidates whose window occurs once: first note their hashes (``keep`` false), then look them up (true).
 
@@ -56,7 +56,7 @@ def sieve(tokens, separator, length, base, drop, part, parts, lo, hi, everywhere
     slots[:] = 0
     shift = _shift(seen)
     parts, part = np.uint64(parts), np.uint64(part)
-    found = 0
+    found = np.int64(0)
     for stretch in range(len(lo)):
         wrapped = np.uint64(0)
         filled = 0
@@ -83,7 +83,7 @@ def sieve(tokens, separator, length, base, drop, part, parts, lo, hi, everywhere
     _settle(slots, starts, stops, found, keep, seen, candidates)
 
 
-@kernel
+@allocating_kernel
 def sieve_samples(tokens, lo, hi, separator, length, width, base, drop, part, parts, keep, seen, candidates):
     """Find the candidates among the windows that start in a stretch ``[lo[i], hi[i])``: those whose sample occurs again.
 
@@ -99,7 +99,7 @@ def sieve_samples(tokens, lo, hi, separator, length, width, base, drop, part, pa
     while size <= length - width:
         size *= 2
     hashes = np.empty(size, np.uint64)  # of the parts that begin at the last positions
-    found = 0
+    found = np.int64(0)
     for stretch in range(len(lo)):
         wrapped, least = np.uint64(0), np.uint64(0)
         filled = 0

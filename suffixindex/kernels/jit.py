@@ -20,7 +20,10 @@ from typing import Any
 
 import numba
 from llvmlite import ir
-from numba.core import cgutils, event, types
+from numba.core import cgutils, event, typed_passes, types, untyped_passes
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase
+from numba.core.compiler_machinery import PassManager
 from numba.extending import intrinsic
 
 from suffixindex.kernels import COMPILING
@@ -77,14 +80,96 @@ class _Teller(event.Listener):
 
 event.register("numba:compile", _Teller())
 
-_COMPILED: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-_CALLED_BY_KERNELS = _COMPILED | {"no_cpython_wrapper": True, "_nrt": False}
+
+PASSES = (
+    (untyped_passes.TranslateByteCode, "analyzing bytecode"),
+    (untyped_passes.FixupArgs, "fix up args"),
+    (untyped_passes.IRProcessing, "processing IR"),
+    (untyped_passes.GenericRewrites, "nopython rewrites"),
+    (untyped_passes.ReconstructSSA, "ssa"),
+    (typed_passes.NopythonTypeInference, "nopython frontend"),
+    (typed_passes.PreLowerStripPhis, "remove phis nodes"),
+    (typed_passes.InlineOverloads, "inline overloaded functions"),
+    (typed_passes.IRLegalization, "ensure IR is legal prior to lowering"),
+    (typed_passes.AnnotateTypes, "annotate types"),
+    (typed_passes.NativeLowering, "native lowering"),
+    (typed_passes.NoPythonBackend, "nopython mode backend"),
+)
+"""What Numba does with a kernel: half of what it mostly does, since loops over arrays hold no closures or array expressions."""
+
+
+class _Code(JITCodeLibrary):
+    """Code that is optimized as a whole, and not function by function before."""
+
+    def _optimize_functions(self, module: Any) -> None:
+        module.data_layout = self._codegen._data_layout
+
+
+class _LinkedCode(_Code):
+    """What only kernels call: optimized and translated as a piece of each of these, and not once more by itself."""
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+    @property
+    def codegen(self) -> "_LinkedCode":
+        """Whom Numba tells of the environment, in which such code looks nothing up."""
+        return self
+
+    def set_env(self, name: str, environment: Any) -> None:
+        pass
+
+
+class _Kernel(CompilerBase):
+    """The compiler of kernels."""
+
+    code = _Code
+
+    def define_pipelines(self) -> list[Any]:
+        self.state.library = self.code(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        self.state.library.enable_object_caching()
+        passes = PassManager("kernel")
+        for made, what in PASSES:
+            passes.add_pass(made, what)
+        passes.finalize()
+        return [passes]
+
+
+class _Part(_Kernel):
+    """Of what they call. Its flags are set here, since what Numba compiles for it is compiled again where they are others."""
+
+    code = _LinkedCode
+    forceinline = False
+
+    def define_pipelines(self) -> list[Any]:
+        self.state.flags.no_cpython_wrapper = True
+        self.state.flags.forceinline = self.forceinline
+        return super().define_pipelines()
+
+
+class _Helper(_Part):
+    forceinline = True
+
+
+_COMPILED: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": _Kernel}
+_UNCOUNTED = _COMPILED | {"_nrt": False}
 """Without counted references: of five arrays these are ten atomic additions, 80 ns."""
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Decorator of a kernel that Python calls."""
-    compiled = numba.njit(cache=CACHED, **_COMPILED)(function)
+    """Decorator of a kernel that Python calls, and that makes no arrays."""
+    return _cached(numba.njit(cache=CACHED, **_UNCOUNTED)(function))
+
+
+def allocating_kernel(function: Callable[..., Any]) -> Any:
+    """Decorator of a kernel that Python calls, and that makes arrays: references to all are counted."""
+    return _cached(numba.njit(cache=CACHED, **_COMPILED)(function))
+
+
+def _cached(compiled: Any) -> Any:
     kept = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if kept is not None:
         kept._load_index = partial(_index_of, kept._load_index)
@@ -99,13 +184,13 @@ def _index_of(load: Callable[[], dict[Any, str]]) -> dict[Any, str]:
         return {}
 
 
-part: Callable[..., Any] = numba.njit(**_CALLED_BY_KERNELS)
+part: Callable[..., Any] = numba.njit(**_UNCOUNTED | {"pipeline_class": _Part})
 """Decorator of a function that kernels call: it is compiled once, not in each of them, and allocates nothing.
 
 A number among its arguments is a type of its own where it is written as a literal: ``np.int64(0)`` is none.
 """
 
-helper: Callable[..., Any] = numba.njit(forceinline=True, **_CALLED_BY_KERNELS)
+helper: Callable[..., Any] = numba.njit(**_UNCOUNTED | {"pipeline_class": _Helper})
 """As ``part``, for leaves: LLVM puts them where they are called. Numba's own inlining infers their types anew at each call."""
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from suffixindex.kernels import DamageError
 from suffixindex.kernels.guarded import inside, position_at
-from suffixindex.kernels.jit import helper, kernel, prefetch
+from suffixindex.kernels.jit import allocating_kernel, helper, kernel, prefetch
 
 ABREAST = 32
 """Stretches of ranks that are halved together, so that their cache misses overlap."""
@@ -39,7 +39,7 @@ def scan_runs(tokens, suffix_array, low, high, length, runs):
     return found
 
 
-@kernel
+@allocating_kernel
 def halve_runs(tokens, suffix_array, low, high, length, runs):
     """As ``scan_runs``, in no order. O(runs × log(ranks / runs)).
 
@@ -58,7 +58,7 @@ def halve_runs(tokens, suffix_array, low, high, length, runs):
     first_rank[0], last_rank[0] = low, high - 1
     first_token[0] = _token(tokens, suffix_array, low, length)
     last_token[0] = _token(tokens, suffix_array, high - 1, length)
-    runs[0] = _run(0, first_token[0])
+    runs[0] = _run(np.int64(0), first_token[0])
     found = np.int64(1)
     while waiting > 0:
         taken = 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from suffixindex.kernels import FANOUT, DamageError
 from suffixindex.kernels.guarded import LINE, position_at
-from suffixindex.kernels.jit import helper, kernel, prefetch
+from suffixindex.kernels.jit import allocating_kernel, helper, kernel, part, prefetch
 from suffixindex.kernels.stored import place
 
 ABREAST = 32
@@ -96,7 +96,7 @@ def _bisect(tokens, suffix_array, ngram, length, low, high, beyond):
             _look_ahead(tokens, suffix_array, low, high)
         step += 1
         middle = (low + high) >> 1
-        if _compare(tokens, position_at(suffix_array, middle, len(tokens)), ngram, 0, length) < beyond:
+        if _compare(tokens, position_at(suffix_array, middle, len(tokens)), ngram, np.int64(0), length) < beyond:
             low = middle + 1
         else:
             high = middle
@@ -125,12 +125,13 @@ def pack_keys(tokens, suffix_array, spacing, bits, limit, count, out):
 @kernel
 def find_interval(tokens, suffix_array, keys, levels, spacing, bits, limit, ngram):
     """``(low, high)`` of one n-gram, which is not empty. O(length + log tokens)."""
+    start, above = np.int64(0), np.int64(1)
     length = np.int64(len(ngram))
     size = np.int64(len(suffix_array))
     low, low_to, high, high_to = np.int64(0), size, np.int64(0), size
     if len(levels) > 1:
-        least = _pack(tokens, ngram, 0, length, bits, limit, 0)
-        beyond = _pack(tokens, ngram, 0, length, bits, limit, 1) + np.uint64(1)
+        least = _pack(tokens, ngram, start, length, bits, limit, start)
+        beyond = _pack(tokens, ngram, start, length, bits, limit, above) + np.uint64(1)
         first, last = np.int64(0), np.int64(0)
         for level in range(len(levels) - 1):
             first = _descend(keys, levels[level], first, least)
@@ -141,18 +142,20 @@ def find_interval(tokens, suffix_array, keys, levels, spacing, bits, limit, ngra
         for rank in range(high, min(high_to, high + spacing), LINE):
             prefetch(suffix_array, rank)
     least, most = low, high
-    low = _bisect(tokens, suffix_array, ngram, length, low, low_to, 0)
-    high = _bisect(tokens, suffix_array, ngram, length, max(low, high), high_to, 1)
-    _check_bounds(tokens, suffix_array, ngram, 0, length, low, least, low_to, 0)
+    low = _bisect(tokens, suffix_array, ngram, length, low, low_to, start)
+    high = _bisect(tokens, suffix_array, ngram, length, max(low, high), high_to, above)
+    _check_bounds(tokens, suffix_array, ngram, start, length, low, least, low_to, start)
     if high > low or high >= high_to:  # else its bound was compared just now
-        _check_bounds(tokens, suffix_array, ngram, 0, length, high, most, high_to, 1)
+        _check_bounds(tokens, suffix_array, ngram, start, length, high, most, high_to, above)
     return low, high
 
 
-@kernel
-def _check_bounds_of_all(tokens, suffix_array, ids, starts, stops, begin, end, found, least, most):
-    """``_check_bounds`` of 32 queries, whose cache misses overlap too; apart from their search, which it would slow down."""
-    at_bounds = np.empty(2 * ABREAST, np.int64)
+@part
+def _check_bounds_of_all(tokens, suffix_array, ids, starts, stops, begin, end, found, least, most, at_bounds):
+    """``_check_bounds`` of 32 queries, whose cache misses overlap too; apart from their search, which it would slow down.
+
+    ``at_bounds`` has room for two searches each.
+    """
     count = 0
     for search in range(2 * (end - begin)):
         at_bounds[count] = search
@@ -167,7 +170,7 @@ def _check_bounds_of_all(tokens, suffix_array, ids, starts, stops, begin, end, f
         _check_bounds(tokens, suffix_array, ids, starts[q], stops[q], found[search], least[search], most[search], search & 1)
 
 
-@kernel
+@allocating_kernel
 def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids, starts, stops, first, last, low, high):
     """Fill ``[low[q], high[q])`` for the n-grams ``ids[starts[q] : stops[q]]``, ``first <= q < last``.
 
@@ -189,7 +192,8 @@ def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids
         for search in range(searches):
             q = begin + (search >> 1)
             target[search] = _pack(tokens, ids, starts[q], stops[q], bits, limit, search & 1) + np.uint64(search & 1)
-        node[:] = 0
+        for search in range(searches):
+            node[search] = 0
         for level in range(len(levels) - 1):
             for search in range(searches):
                 prefetch(keys, levels[level] + node[search] * FANOUT)
@@ -235,4 +239,4 @@ def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids
             low[q], high[q] = below[search], below[search + 1]
             if high[q] < low[q]:
                 raise DamageError
-        _check_bounds_of_all(tokens, suffix_array, ids, starts, stops, begin, end, below, least, most)
+        _check_bounds_of_all(tokens, suffix_array, ids, starts, stops, begin, end, below, least, most, active)

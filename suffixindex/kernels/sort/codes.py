@@ -8,7 +8,7 @@ Zipf-distributed.
 
 import numpy as np
 
-from suffixindex.kernels.jit import helper, kernel
+from suffixindex.kernels.jit import allocating_kernel, helper, kernel
 from suffixindex.kernels.sort.cover import COVER, MODULUS
 
 LENGTH_MASK = np.uint64(63)
@@ -70,7 +70,7 @@ def count_buckets(ranks, begin, end, bucket_bits, counts):
         counts[np.int64(ranks[i]) >> bucket_bits] += 1
 
 
-@kernel
+@allocating_kernel
 def alphabetic_code(weights, bucket_bits, codes):
     """Fill ``codes`` with an order-preserving prefix code: each bit halves the weight as nearly as it can.
 
@@ -152,7 +152,7 @@ def count_partitions(ranks, codes, bucket_bits, begin, end, partition_bits, coun
         next_turn = turn
 
 
-@kernel
+@allocating_kernel
 def scatter_records(ranks, codes, bucket_bits, begin, end, partition_bits, key_bits, first, last, cursors, records):
     """Write a record for each sorted suffix of ``[begin, end)`` whose partition lies in ``[first, last)``.
 

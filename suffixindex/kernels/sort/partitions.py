@@ -6,14 +6,14 @@ integers in the L2 cache orders it.
 
 import numpy as np
 
-from suffixindex.kernels.jit import kernel
+from suffixindex.kernels.jit import allocating_kernel, part
 
 PASSES = 3
 MAX_KEY_BITS = 39
 """Three passes of 13 bits, whose counters fit the L1 cache."""
 
 
-@kernel
+@allocating_kernel
 def sort_partitions(offsets, first, last, records, key_bits, suffix_array, tied):
     """Sort the partitions ``[first, last)`` by code; equal codes stay in the order of their records.
 
@@ -34,7 +34,7 @@ def sort_partitions(offsets, first, last, records, key_bits, suffix_array, tied)
             emit_positions(spare, 64 - key_bits, suffix_array[lo:hi], tied[lo:hi])
 
 
-@kernel
+@part
 def radix_sort(records, spare, low_bit, cursors):
     """Sort ``records`` by the bits from ``low_bit`` up into ``spare``; stable.
 
@@ -45,8 +45,11 @@ def radix_sort(records, spare, low_bit, cursors):
     shift0 = np.uint64(low_bit)
     shift1 = shift0 + width
     shift2 = shift1 + width
-    cursors[:] = 0
-    for record in records:
+    for digit in range(PASSES):
+        for bucket in range(cursors.shape[1]):
+            cursors[digit, bucket] = 0
+    for i in range(len(records)):
+        record = records[i]
         cursors[0, (record >> shift0) & mask] += 1
         cursors[1, (record >> shift1) & mask] += 1
         cursors[2, record >> shift2] += 1
@@ -62,7 +65,7 @@ def radix_sort(records, spare, low_bit, cursors):
     distribute(records, spare, size, shift2, mask, cursors[2])
 
 
-@kernel
+@part
 def distribute(source, target, size, shift, mask, cursors):
     """One pass of a radix sort: append each record to the bucket of its digit."""
     for i in range(size):
@@ -73,7 +76,7 @@ def distribute(source, target, size, shift, mask, cursors):
         cursors[digit] = slot + 1
 
 
-@kernel
+@part
 def emit_positions(records, low_bit, suffix_array, tied):
     """Write the positions of sorted records to ``suffix_array``, and to ``tied`` which keys equal the one before."""
     shift = np.uint64(low_bit)

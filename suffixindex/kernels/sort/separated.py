@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from suffixindex.kernels.jit import kernel
+from suffixindex.kernels.jit import allocating_kernel
 
 
-@kernel
+@allocating_kernel
 def mark_equal(tokens, suffix_array, separator, tied):
     """Set ``tied[rank]`` where the suffix equals, through its separator, that of the rank before.
 

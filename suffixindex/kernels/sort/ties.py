@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from suffixindex.kernels.jit import helper, kernel, part, prefetch, word_at
+from suffixindex.kernels.jit import allocating_kernel, helper, part, prefetch, word_at
 
 WORD = 8
 """Bytes of a word."""
@@ -186,7 +186,7 @@ def ask_for(text, lo, hi, lanes, suffix_array):
         prefetch(text, at + LINE)
 
 
-@kernel
+@allocating_kernel
 def refine_ties(text, lanes, depth_limit, lo, hi, suffix_array, tied, key, position, groups):
     """Order the tied groups of the ranks ``[lo, hi)`` by their text, down to ``depth_limit`` bytes at least.
 

@@ -4,12 +4,15 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 import pytest
 
+from suffixindex.kernels.jit import helper, part
 from tests.helpers.building import COMPILED, write_jsonl
 
 WITHOUT_LOCATORS = """
@@ -63,6 +66,15 @@ def test_kernels_that_an_earlier_version_kept_are_no_obstacle(tmp_path: Path, sp
     (index,) = [path for path in tmp_path.rglob("*.nbi") if "twice" in path.name]
     index.write_bytes(pickle.dumps(numba.__version__) + spoiled)
     assert [run(code, **where).stdout for _ in range(2)] == ["False 4\n", "True 4\n"]
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
+@pytest.mark.parametrize("decorator", [helper, part])
+def test_what_only_kernels_call_is_translated_as_a_piece_of_them(decorator: Callable[..., Any]) -> None:
+    twice = decorator(lambda x: 2 * x)
+    assert numba.njit(lambda x: twice(twice(x)))(np.int64(3)) == 12
+    (code,) = twice.overloads.values()
+    assert code.library.get_pointer_to_function(code.fndesc.mangled_name) == 0
 
 
 def test_a_temporary_folder_that_is_none_and_a_language_without_accents(tmp_path: Path) -> None:
