@@ -77,6 +77,20 @@ def test_what_only_kernels_call_is_translated_as_a_piece_of_them(decorator: Call
     assert code.library.get_pointer_to_function(code.fndesc.mangled_name) == 0
 
 
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
+def test_a_numba_that_is_not_known_yet_compiles_kernels_as_it_does_all(tmp_path: Path) -> None:
+    code = """
+import numba
+import numpy as np
+numba.version_info = numba.version_info._replace(short=(9, 0))
+from suffixindex.kernels.occurrences import documents_at
+found = np.empty(2, np.int64)
+documents_at(np.array([1, 3]), np.zeros(1, np.uint32), np.array([0, 2, 5], np.uint64), found)
+print(documents_at.targetoptions.get("pipeline_class"), found)
+"""
+    assert run(code, NUMBA_CACHE_DIR=str(tmp_path)).stdout == "None [0 1]\n"
+
+
 def test_a_temporary_folder_that_is_none_and_a_language_without_accents(tmp_path: Path) -> None:
     corpus = write_jsonl(tmp_path / "é.jsonl", ["naïve café"])
     code = "import sys\n" + BUILD.replace("the cat", "café").replace("from suffixindex.kernels import jit", "")

@@ -1,0 +1,80 @@
+"""How Numba compiles kernels: without what they have no use for, in two thirds of the time. It names what is Numba's own."""
+
+from typing import Any
+
+from numba.core import typed_passes, untyped_passes
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase
+from numba.core.compiler_machinery import PassManager
+
+PASSES = (
+    (untyped_passes.TranslateByteCode, "analyzing bytecode"),
+    (untyped_passes.FixupArgs, "fix up args"),
+    (untyped_passes.IRProcessing, "processing IR"),
+    (untyped_passes.GenericRewrites, "nopython rewrites"),
+    (untyped_passes.ReconstructSSA, "ssa"),
+    (typed_passes.NopythonTypeInference, "nopython frontend"),
+    (typed_passes.PreLowerStripPhis, "remove phis nodes"),
+    (typed_passes.InlineOverloads, "inline overloaded functions"),
+    (typed_passes.IRLegalization, "ensure IR is legal prior to lowering"),
+    (typed_passes.AnnotateTypes, "annotate types"),
+    (typed_passes.NativeLowering, "native lowering"),
+    (typed_passes.NoPythonBackend, "nopython mode backend"),
+)
+"""What Numba does with a kernel: half of what it mostly does, since loops over arrays hold no closures or array expressions."""
+
+
+class _Code(JITCodeLibrary):
+    """Code that is optimized as a whole, and not function by function before."""
+
+    def _optimize_functions(self, module: Any) -> None:
+        module.data_layout = str(self._codegen.target_data)
+
+
+class _LinkedCode(_Code):
+    """What only kernels call: optimized and translated as a piece of each of these, and not once more by itself."""
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+    @property
+    def codegen(self) -> "_LinkedCode":
+        """Whom Numba tells of the environment, in which such code looks nothing up."""
+        return self
+
+    def set_env(self, name: str, environment: Any) -> None:
+        pass
+
+
+class Kernel(CompilerBase):
+    """The compiler of kernels."""
+
+    code = _Code
+
+    def define_pipelines(self) -> list[Any]:
+        self.state.library = self.code(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        self.state.library.enable_object_caching()
+        passes = PassManager("kernel")
+        for made, what in PASSES:
+            passes.add_pass(made, what)
+        passes.finalize()
+        return [passes]
+
+
+class Part(Kernel):
+    """Of what they call. Its flags are set here, since what Numba compiles for it is compiled again where they are others."""
+
+    code = _LinkedCode
+    forceinline = False
+
+    def define_pipelines(self) -> list[Any]:
+        self.state.flags.no_cpython_wrapper = True
+        self.state.flags.forceinline = self.forceinline
+        return super().define_pipelines()
+
+
+class Helper(Part):
+    forceinline = True

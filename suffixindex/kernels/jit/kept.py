@@ -1,0 +1,87 @@
+"""Where compiled kernels are kept, and which of them are there."""
+
+import atexit
+import glob
+import logging
+import os
+import pickle
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numba
+
+log = logging.getLogger(__name__)
+
+
+def _has_cache() -> bool:
+    """Whether compiled kernels can be kept; where neither the package's folder nor a home takes them, until this process ends."""
+
+    def anything() -> None:
+        """Stands for any kernel."""
+
+    try:
+        numba.njit(cache=True)(anything)
+        return True
+    except RuntimeError:  # no locator available
+        pass
+    try:
+        folder = tempfile.mkdtemp(prefix="suffixindex-kernels-")
+    except OSError:
+        log.warning("compiled kernels cannot be kept anywhere, so each process compiles them: set NUMBA_CACHE_DIR to a folder")
+        return False
+    log.warning("compiled kernels are kept in %s until this process ends: set NUMBA_CACHE_DIR to a folder to keep them", folder)
+    numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = folder  # type: ignore[attr-defined] # read again when others change
+    owner = os.getpid()
+    atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
+    return True
+
+
+CACHED = _has_cache()
+
+
+def tolerant(compiled: Any) -> Any:
+    """A kernel that takes no offence at what an earlier version kept of it."""
+    kept = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if kept is not None:
+        kept._load_index = partial(_index_of, kept._load_index)
+    return compiled
+
+
+def _index_of(load: Callable[[], dict[Any, str]]) -> dict[Any, str]:
+    """What is kept of a kernel. Of one from an earlier version, types that there were may be gone: of that, nothing."""
+    try:
+        return load()
+    except Exception:  # whatever unpickling raises: Numba looks whether it is of this source only afterwards
+        return {}
+
+
+def is_ready(compiled: Any, first: Any) -> bool:
+    """Whether a kernel runs without being compiled first, with ``first`` as its first argument: here before, or kept on disk.
+
+    Where Numba does not say, or compiles nothing, it is not.
+    """
+    if not hasattr(compiled, "signatures"):
+        return False
+    wanted = numba.typeof(first)
+    return any(signature[0] == wanted for signature in [*compiled.signatures, *_kept_signatures(compiled)])
+
+
+def _kept_signatures(compiled: Any) -> list[Any]:
+    """The signatures of a kernel's code on disk, if it is no older than the source."""
+    function = compiled.py_func
+    written = os.stat(function.__code__.co_filename).st_mtime
+    name = f"*{glob.escape(function.__qualname__)}-{function.__code__.co_firstlineno}.*.nbi"
+    found: list[Any] = []
+    for path in glob.glob(os.path.join(glob.escape(str(compiled.stats.cache_path)), name)):
+        try:
+            with open(path, "rb") as file:
+                version = pickle.load(file)
+                _, overloads = pickle.load(file)
+            if version == numba.__version__ and os.stat(path).st_mtime >= written:
+                found += [key[0] for key in overloads]
+        except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, TypeError, ValueError):  # another Numba's
+            continue
+    return found
