@@ -22,6 +22,12 @@ class Preset:
     world: World
     ladder: Ladder
     halves: Halves = field(default_factory=Halves)
+    resamples: int = 1000
+    """Of the study's intervals and p-values: a large part of a small lab's time."""
+
+    def __post_init__(self) -> None:
+        if self.resamples < 1:
+            raise ConfigError(f"resamples is {self.resamples}: expected 1 or more")
 
 
 def load_preset(name_or_path: str | Path) -> Preset:

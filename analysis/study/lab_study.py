@@ -50,9 +50,10 @@ def make_lab(folder: Path, *, preset: str, seed: int) -> Path:
 
 
 def study_text(settings: Preset, models: list[Path], folder: Path, seed: int) -> str:
-    """``configs/lab.toml`` with the seed and the ladder's threads, and a table for each model with its checkpoints."""
+    """``configs/lab.toml`` with the seed, threads and resamples, and a table for each model with its checkpoints."""
     text = (files("analysis.configs") / "lab.toml").read_text(encoding="utf-8")
     text = text.replace("\nseed = 0\n", f"\nseed = {seed}\nthreads = {settings.ladder.threads}\n")
+    text = text.replace("\nresamples = 1000\n", f"\nresamples = {settings.resamples}\n")
     largest = json.dumps(models[-1].relative_to(folder).as_posix())
     text = text.replace("\n[influence]\n", f"\n[influence]\nmodels = [{largest}] # each pair of each state costs a backward pass\n")
     return text + "".join(_model_text(model, folder) for model in models)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import suffixindex as si
 from analysis.errors import ConfigError, ModelError
-from analysis.lab import Ladder, Recipe, Size, load_preset, make_world, train_ladder, train_on_index
+from analysis.lab import Ladder, Recipe, Size, load_preset, make_world, presets, train_ladder, train_on_index
 from analysis.lab.run import Run
 from analysis.lab.train import batch, finished, token_stream, train
 from analysis.threads import torch_threads
@@ -202,6 +202,15 @@ def test_another_world_in_the_same_folder_is_learned_anew(tmp_path: Path) -> Non
         (model,) = train_ladder(world, tmp_path / "ladder", ladder=ladder, seed=0)
         hashes.append(finished(model)["settings"]["tokens_sha256"])
     assert hashes[0] != hashes[1] == hashes[2]
+
+
+def test_a_preset_says_how_many_resamples_its_study_takes(tmp_path: Path) -> None:
+    tiny = load_preset("tiny")
+    assert tiny.resamples == 200 and load_preset("default").resamples == 1000
+    path = tmp_path / "own.toml"
+    path.write_text((presets.PRESETS / "tiny.toml").read_text().replace("resamples = 200", "resamples = 0"))
+    with pytest.raises(ConfigError, match="resamples is 0: expected 1 or more"):
+        load_preset(path)
 
 
 def test_the_default_ladder_grows_by_two_to_four() -> None:

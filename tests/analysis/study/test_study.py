@@ -17,7 +17,7 @@ from analysis.study.resources import Resources
 pytestmark = pytest.mark.xdist_group("study")  # one worker makes what all tests here look at
 
 REPLACED = {
-    "resamples = 1000": "resamples = 40",
+    "resamples = 200": "resamples = 40",
     "iterations = 40": "iterations = 5",
 }
 
