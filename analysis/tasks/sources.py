@@ -205,6 +205,7 @@ def _read_hub(name: str, split: str, configurations: Sequence[str]) -> Iterator[
         try:
             rows = datasets.load_dataset(path, one, split=split)
         except Exception as error:  # the library raises many kinds: no network, no such set, configuration or split
-            raise TaskError(f"{path}, split {split}, cannot be loaded from the Hugging Face hub: {error}") from error
+            what = f"{path}, split {split}, cannot be loaded from the Hugging Face hub: {error}"
+            raise TaskError(f"{what}; its files, once fetched, can be named instead") from error
         for number, row in enumerate(rows):
             yield Record(row, f"{name}{'' if configuration or not one else ':' + one}, record {number + 1}", one or "", number)

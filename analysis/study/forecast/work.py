@@ -1,10 +1,12 @@
 """What a row of a forecast says, and how rows are printed."""
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import NamedTuple
 
 SECONDS_OF_TABLE, BYTES_OF_TABLE = 0.05, 8e3
 """Of any table, however small, with its provenance."""
+LONGEST_NAME = 32
 
 
 class Work(NamedTuple):
@@ -32,7 +34,7 @@ def told(work: Sequence[Work]) -> list[str]:
     lines = [f"{'stage':<15}{'model':<34}{'texts':>11}{'tokens':>16}{'time':>8}{'memory':>9}{'download':>10}{'disk':>9}"]
     for one in work:
         size = f"{_number(one.texts):>11}{_number(one.tokens):>16}{_time(one.seconds):>8}{_bytes(one.memory):>9}"
-        lines.append(f"{one.command:<15}{one.model[-32:] or '–':<34}{size}{_bytes(one.download):>10}{_bytes(one.kept):>9}")
+        lines.append(f"{one.command:<15}{_short(one.model):<34}{size}{_bytes(one.download):>10}{_bytes(one.kept):>9}")
     total = sum(one.seconds or 0.0 for one in work)
     unknown = sum(one.seconds is None for one in work)
     disk = _bytes(sum(one.download + (one.kept or 0.0) for one in work))
@@ -40,6 +42,11 @@ def told(work: Sequence[Work]) -> list[str]:
     note = "; texts of mine are n-grams, of what follows from them pairs" if any(one.command == "mine" for one in work) else ""
     lines.append(f"about {_time(total)} and {disk} of disk in all{beside}; memory is the device's{note}; nothing was written")
     return lines
+
+
+def _short(name: str) -> str:
+    """A name without its owner where it is long."""
+    return (name if len(name) <= LONGEST_NAME else PurePath(name).name[:LONGEST_NAME]) or "–"
 
 
 def _number(number: int | None) -> str:

@@ -229,6 +229,8 @@ def test_disk_is_that_of_downloads_and_of_what_is_kept(study: Path) -> None:
     lines = told(list(work.values()))
     assert [cell in lines[0] for cell in ("texts", "tokens", "time", "memory", "download", "disk")] == [True] * 6
     assert len({len(line) for line in lines[:-1]}) == 1, "columns stand below each other"
+    long = work["score", "model"]._replace(model="HuggingFaceTB/SmolLM2-135M-Instruct")
+    assert " SmolLM2-135M-Instruct " in told([long])[1]
     assert "2.8 GB of disk in all" in lines[-1]
 
 
