@@ -1,6 +1,7 @@
 """Commands that make an index, say what it is, and check it."""
 
 import logging
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,11 +89,17 @@ def build(corpus: tuple[str, ...], index: str, resume: bool, dry_run: bool, **se
             import distributed
 
             logging.getLogger(distributed.__name__).setLevel(logging.ERROR)  # importing it chose another level
+    _encode_on_threads_that_call()
     try:
         report = build_index(corpus, index, restart=not resume, **settings)
     except KeyboardInterrupt:
         raise click.ClickException("interrupted: what is finished is kept, the same command goes on") from None
     click.echo(summary(report), err=True)
+
+
+def _encode_on_threads_that_call() -> None:
+    """Have the fast engine encode on the threads of the build. By default those that call share threads of its own, and wait."""
+    os.environ.setdefault("FASTOKENS_BPE_THREADS", "1")
 
 
 def summary(report: "BuildReport") -> str:
@@ -133,6 +140,7 @@ def append(index: str, corpus: tuple[str, ...], resume: bool, **settings: Any) -
     """
     from suffixindex.changing.appending import append as append_documents
 
+    _encode_on_threads_that_call()
     try:
         added = append_documents(index, corpus, restart=not resume, **settings)
     except KeyboardInterrupt:
