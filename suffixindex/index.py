@@ -205,7 +205,7 @@ class SuffixIndex(OldNames):
 
     def document_count(self, ngram: Query, where: Where | None = None) -> int:
         """Documents that hold an n-gram, each counted once. About 2.5 ns an occurrence."""
-        return int(self.document_counts([ngram], where)[0])
+        return self.shard_set.document_count(self.checker.query(ngram), self._mask(where))
 
     def document_counts(self, ngrams: Queries, where: Where | None = None) -> NDArray[np.int64]:
         """Documents that hold each of many n-grams: ``int64[len(ngrams)]``."""

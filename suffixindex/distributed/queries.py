@@ -126,6 +126,9 @@ class ClusterShards:
     def counts(self, ngrams: NgramBatch, mask: Mask | None) -> NDArray[np.int64]:
         return self._sum(LocalShards.counts, ngrams, mask=mask)
 
+    def document_count(self, ngram: Checked, mask: Mask | None) -> int:
+        return int(self.document_counts(join([ngram]), mask)[0])
+
     def document_counts(self, ngrams: NgramBatch, mask: Mask | None) -> NDArray[np.int64]:
         return self._sum(LocalShards.document_counts, ngrams, mask=mask)
 

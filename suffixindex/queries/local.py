@@ -186,6 +186,15 @@ class LocalShards:
 
     # ---- documents ---------------------------------------------------------------------------------------------------
 
+    def document_count(self, ngram: Checked, mask: Mask | None) -> int:
+        if mask is not None or isinstance(ngram, CheckedPattern):
+            return int(self.document_counts(join([ngram]), mask)[0])
+        total = 0
+        for shard in self.shards:  # one n-gram alone is looked up faster
+            low, high = shard.interval(ngram)
+            total += high - low if high - low < 2 else int(self._count_documents(shard, np.array([low]), np.array([high]))[0])
+        return total
+
     def document_counts(self, ngrams: NgramBatch, mask: Mask | None) -> NDArray[np.int64]:
         total = np.zeros(len(ngrams), np.int64)
         for _, shard, *intervals in self.ranks(ngrams, mask):

@@ -31,6 +31,9 @@ class ShardSet(Protocol):
     def counts(self, ngrams: NgramBatch, mask: Mask | None) -> NDArray[np.int64]:
         """Occurrences of each n-gram: ``int64[len(ngrams)]``."""
 
+    def document_count(self, ngram: Checked, mask: Mask | None) -> int:
+        """Documents that hold an n-gram."""
+
     def document_counts(self, ngrams: NgramBatch, mask: Mask | None) -> NDArray[np.int64]:
         """Documents that hold each n-gram: ``int64[len(ngrams)]``."""
 
