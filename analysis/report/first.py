@@ -76,10 +76,9 @@ def _sentence(tables: Tables, study: StudyChoices, task: TaskChoice) -> Sentence
     statistic = task.statistic
     model = PurePath(main["model"]).name
     size = f"{main['num_pairs']:,} pairs of {main['num_examples']:,} examples"
-    if main["num_examples"] < LEAST_EXAMPLES or math.isnan(main["estimate"]):
-        return Sentence(task.name, "too few to say", f"{model} was compared on {size} of n = {main['n']}.")
-    half = " (0.5: no association)" if statistic == "kendall_distance" else ""
-    told = [f"{named(STATISTICS, statistic)}{half} = {_bracketed(main)} for {model} at n = {main['n']}, over {size}{_q(main)}"]
+    if _too_few(main):
+        return _of_own_pairs(rows, study, task, main)
+    told = [f"{_statistic(statistic)} = {_bracketed(main)} for {model} at n = {main['n']}, over {size}{_q(main)}"]
     found = picked(main_rows(rows, study, task), corpus_model="taskgram", pair_set="own", n=main["n"], model=main["model"])
     own = [row for row in found if row["num_pairs"] != main["num_pairs"]]
     told += [f"of the {row['num_pairs']:,} pairs that the task-gram model scores {_bracketed(row)}{_q(row)}" for row in own]
@@ -102,6 +101,33 @@ def _sentence(tables: Tables, study: StudyChoices, task: TaskChoice) -> Sentence
         if row["num_examples"] >= LEAST_EXAMPLES and _verdict(row, study) != _verdict(main, study):
             verdict += f"; on all pairs of the task-gram model, {_verdict(row, study)}"
     return Sentence(task.name, verdict, "; ".join(told) + ".")
+
+
+def _of_own_pairs(rows: Sequence[Row], study: StudyChoices, task: TaskChoice, main: Row) -> Sentence:
+    """What the task-gram model's own pairs say, where too few are scored by all models of the corpus to compare these."""
+    model, same = PurePath(main["model"]).name, {"corpus_model": "taskgram", "pair_set": "own", "model": main["model"]}
+    common = f"{main['num_pairs']:,} pairs of {main['num_examples']:,} examples"
+    found = [row for row in picked(main_rows(rows, study, task), **same) if not _too_few(row)]
+    if not found:
+        return Sentence(task.name, "too few to say", f"{model} was compared on {common} of n = {main['n']}.")
+    own = min(found, key=lambda row: row["n"])
+    partial = picked(at_gamma(whole(rows), task), mode=own["mode"], statistic="partial_spearman", n=own["n"], **same)
+    partial = [row for row in partial if row["revision"] == own["revision"]]
+    told = [
+        f"{_statistic(task.statistic)} = {_bracketed(own)} for {model} at n = {own['n']}, over {own['num_pairs']:,} pairs of "
+        f"{own['num_examples']:,} examples that the task-gram model scores{_q(own)}",
+        *(f"{_bracketed(row)} with frequencies and length held fixed (partial ρ)" for row in partial),
+        f"too few to compare models of the corpus: all score {common}",
+    ]
+    return Sentence(task.name, _verdict(own, study) + _explained(own, (), partial), "; ".join(told) + ".")
+
+
+def _too_few(row: Row) -> bool:
+    return bool(row["num_examples"] < LEAST_EXAMPLES or math.isnan(row["estimate"]))
+
+
+def _statistic(name: str) -> str:
+    return named(STATISTICS, name) + (" (0.5: no association)" if name == "kendall_distance" else "")
 
 
 def _bracketed(row: Row, signed: bool = False) -> str:

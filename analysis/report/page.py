@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,9 +11,9 @@ from analysis.errors import MissingDependencyError
 from analysis.files import replacing
 from analysis.report import first, listings
 from analysis.report.listings import Listing, Origin
-from analysis.report.sections import Figure, left_out, sections
+from analysis.report.sections import Figure, Section, left_out, sections
 from analysis.report.selection import Row, StudyChoices, Tables
-from analysis.report.style import drawing
+from analysis.report.style import NothingToDrawError, drawing
 
 REM_AN_INCH = 8
 """So that a figure as wide as a page of paper fills the column on a screen."""
@@ -79,7 +79,7 @@ def write_report(
         forest=forest,
         glance=first.glance(glance) if glance else None,
         shown=[*first.pairs(tables.get("shown_pairs", ())), *first.answers(tables.get("shown_answers", ()))],
-        sections=[section for section in told if not section.absent],
+        sections=[_with_drawn(section, pictures) for section in told if not section.absent],
         left_out=left_out(told),
         pictures=pictures,
         numbers={name: number for number, name in enumerate(pictures, 1)},
@@ -94,8 +94,13 @@ def write_report(
     return path
 
 
+def _with_drawn(section: Section, pictures: Mapping[str, Drawn]) -> Section:
+    """The section with those of its figures that had something to show."""
+    return section._replace(figures=[figure for figure in section.figures if figure.name in pictures])
+
+
 def draw_figures(figures: Sequence[Figure], folder: Path) -> dict[str, Drawn]:
-    """Write each figure as PNG and PDF; return each for the page, by name, in their order."""
+    """Write each figure that has something to show as PNG and PDF; return each for the page, by name, in their order."""
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
@@ -104,7 +109,10 @@ def draw_figures(figures: Sequence[Figure], folder: Path) -> dict[str, Drawn]:
     pictures = {}
     for figure in figures:
         with drawing():
-            drawn = _laid_out(figure)
+            try:
+                drawn = _laid_out(figure)
+            except NothingToDrawError:
+                continue
             for kind in ("png", "pdf"):
                 _write(folder / f"{figure.name}.{kind}", _bytes(drawn, kind))
             wide, width = _bytes(drawn, "svg"), REM_AN_INCH * drawn.get_figwidth()

@@ -45,11 +45,22 @@ def drawing(narrow: bool = False) -> Iterator[None]:
         _narrow.reset(token)
 
 
+class NothingToDrawError(Exception):
+    """A figure without a panel: what it would show is in none of its rows."""
+
+
 def panels(number: int, *, columns: int = 3, height: float = 2.0, wide: bool = False) -> tuple[Any, list[Any]]:
     """A figure of ``number`` panels, row by row, each ``height`` inches; no pyplot, so nothing is left open.
 
     One panel alone is narrower than a page unless it is to be ``wide``.
+
+    Raises
+    ------
+    NothingToDrawError
+        None: the report leaves such a figure out.
     """
+    if not number:
+        raise NothingToDrawError
     from matplotlib.figure import Figure
 
     narrow = _narrow.get()

@@ -3,7 +3,7 @@
 import base64
 import re
 from html.parser import HTMLParser
-from math import inf, log
+from math import inf, log, nan
 from typing import get_args
 
 import pytest
@@ -144,6 +144,25 @@ def test_what_a_run_has_not_is_left_out_with_a_sentence(tables, kind):
     assert told.count("Left out") == bool(absent)
 
 
+@pytest.mark.parametrize(
+    ("kind", "only", "figure"),
+    [
+        ("novelty", {"unit": frozenset({"reference_pair", "reference_ngram"})}, "novelty"),
+        ("correlations", {"pair_set": "own", "task": "triviaqa"}, "memorization-by-size"),
+        ("correlations", {"pair_set": "common", "task": "triviaqa"}, "memorization-controls"),
+        ("dose_response", {"revision": "step100"}, "dose-by-size"),
+    ],
+)
+def test_a_figure_whose_rows_have_nothing_to_show_is_left_out(tables, tmp_path, kind, only, figure):
+    """Answers that were all empty had no novelty but that of the right ones, and ended the report."""
+    rows = picked(tables[kind], **only)
+    assert rows
+    page = write_report({kind: rows}, STUDY, tmp_path)
+    drawn = [path.stem for path in (tmp_path / "figures").glob("*.png")]
+    assert not [name for name in drawn if name.startswith(figure)]
+    assert f"figures/{figure}" not in page.read_text(encoding="utf-8")
+
+
 def test_an_estimate_that_is_nan_is_a_dash_and_no_point(tables, tmp_path):
     nothing = dict.fromkeys(("estimate", "low", "high"), float("nan"))
     hollow = [row | nothing for row in tables["correlations"] if row["task"] == "mmlu"]
@@ -230,6 +249,22 @@ def test_the_sentence_of_a_task_says_what_all_pairs_of_the_task_gram_model_say(t
     same = [row | {"num_pairs": common[0]["num_pairs"]} for row in own]
     (sentence,) = sentences({"correlations": [*common, *same]}, STUDY._replace(tasks=(task,)))
     assert "that the task-gram model scores" not in sentence.text
+
+
+def test_where_models_of_the_corpus_share_no_pairs_the_task_gram_models_own_are_told(tables):
+    task = TaskChoice("triviaqa", {3: 0.75}, "spearman")
+    common, own = (picked(tables["correlations"], task="triviaqa", n=3, pair_set=which) for which in ("common", "own"))
+    none = [row | {"num_pairs": 0, "num_examples": 0, "estimate": nan, "low": nan, "high": nan} for row in common]
+    some = [row | {"num_pairs": 77, "num_examples": 33, "estimate": 0.5, "low": 0.25, "high": 0.75} for row in own]
+    (sentence,) = sentences({"correlations": [*none, *some]}, STUDY._replace(tasks=(task,)))
+    assert sentence.verdict == "the model follows the corpus"
+    assert sentence.text.startswith(
+        "Spearman ρ = 0.50 [0.25, 0.75] for 1.4b at n = 3, over 77 pairs of 33 examples that the task-gram"
+    )
+    assert sentence.text.endswith("; too few to compare models of the corpus: all score 0 pairs of 0 examples.")
+    few = [row | {"num_examples": 9} for row in some]
+    (sentence,) = sentences({"correlations": [*none, *few]}, STUDY._replace(tasks=(task,)))
+    assert sentence.verdict == "too few to say"
 
 
 def test_the_sentence_of_a_task_claims_no_more_than_its_tables(tables):
