@@ -239,7 +239,8 @@ def tasks_of(rows: Sequence[Row], study: StudyChoices) -> list[TaskChoice]:
 
 def _by_size(drawn: Sequence[tuple[str, Sequence[Row], str]], column: str, names: Mapping[str, str]) -> Any:
     """Panels (heading, rows, statistic) against model size, a line for each value of a column that ``names`` calls."""
-    figure, axes = panels(len(drawn))
+    known = [row for _, rows, _ in drawn for row in rows if row["estimate"] == row["estimate"]]
+    figure, axes = panels(len(drawn) if known else 0)
     for axis, (heading, rows, statistic) in zip(axes, drawn, strict=True):
         present = [name for name in names if picked(rows, **{column: name})]
         for shift, name in zip(shifts(len(present)), present, strict=True):

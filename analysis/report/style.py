@@ -226,8 +226,8 @@ def size_axis(axis: Any, sizes: Sequence[int], label: str = "parameters") -> Non
     axis.set_xticks(sizes, [short(size) for size in sizes], rotation=45 if len(sizes) > 4 else 0)
     axis.set_xticks([], minor=True)
     axis.set_xlabel(label)
-    if len(sizes) == 1:
-        axis.set_xlim(sizes[0] / 2, sizes[0] * 2)
+    if len(sizes) == 1 or not axis.dataLim.width > 0:  # no line whose ends say where the axis ends
+        axis.set_xlim(min(sizes) / 2, max(sizes) * 2)
 
 
 def step_axis(axis: Any, steps: Sequence[int]) -> None:

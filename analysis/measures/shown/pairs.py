@@ -34,7 +34,7 @@ def shown_pairs(
     Parameters
     ----------
     pairs, …, gammas
-        As for :func:`analysis.measures.correlate.correlate`: pairs are drawn of those that every model of the corpus scores.
+        As for :func:`analysis.measures.correlate.correlate`: pairs are drawn of those that the task-gram model scores.
     number
         How many of each task and n; all where there are fewer.
 
@@ -56,14 +56,14 @@ def shown_pairs(
     rows: list[dict[str, Any]] = []
     for selections in select(of_pairs, arrays_of_corpus_scores(pairs, corpus_scores), find_mode(mode), gammas, False):
         (taskgram,) = [selection for selection in selections if selection.corpus_model == TASKGRAM]
-        common = read_by_all(taskgram.of("common"), models)
-        _, first = np.unique(of_pairs.pair[common.places], return_index=True)
+        own = read_by_all(taskgram.of("own"), models)
+        _, first = np.unique(of_pairs.pair[own.places], return_index=True)
         drawn = np.random.default_rng(seed).permutation(first)
-        ordered = drawn[np.argsort(-common.log_prob[drawn], kind="stable")]
+        ordered = drawn[np.argsort(-own.log_prob[drawn], kind="stable")]
         steps = np.linspace(0, len(ordered) - 1, min(number, len(ordered))).round().astype(np.int64)
         for place in ordered[steps].tolist():
-            row = int(common.places[place])
+            row = int(own.places[place])
             about = texts.slice(row, 1).to_pylist()[0] | {name: int(of_pairs.counts[name][row]) for name in COUNTED}
-            about["corpus_log_prob"] = float(common.log_prob[place])
+            about["corpus_log_prob"] = float(own.log_prob[place])
             rows += [about | model.columns | {"log_prob": float(model.log_prob[row])} for model in models]
     return table_of(rows, SHOWN_PAIRS)

@@ -25,7 +25,7 @@ def some_pairs(task: TaskStages) -> Iterator[Stage]:
     settings: dict[str, Any] = {"number": study.report.pairs, "mode": mode, "seed": study.study.seed}
     settings |= {"gammas": {n: [gamma] for n, gamma in task.config.gamma.items()}}
     reads = {**task.reads("pairs", "counts", "corpus_scores"), "model_scores": scores_in(task, mode, last)}
-    about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "shown_pairs"}
+    about: Mapping[str, Any] = {"reads": reads, "settings": settings, "kind": "shown_pairs", "depends_on": {"shown": "own pairs"}}
     yield task.stage("show", schemas.SHOWN_PAIRS, shown_pairs, folder="shown", part="pairs", **about)
 
 
