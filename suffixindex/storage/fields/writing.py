@@ -188,11 +188,22 @@ class ColumnBuilder:
 
 
 def _flat(records: Sequence[Record]) -> dict[str, Sequence[Any]] | None:
-    """The values of each field in documents that have the same fields and no record in any; None of others."""
+    """The values of each field, in the order of :func:`field_values`, in documents that have the same fields; None of others."""
     columns = _columns([record["metadata"] for record in records])
-    if columns is None or PATH in columns or any(dict in set(map(type, column)) for column in columns.values()):
+    if columns is None or PATH in columns:
         return None
-    return {PATH: [record[PATH] for record in records], **columns}
+    columns = {PATH: [record[PATH] for record in records], **columns}
+    inner = list(columns)
+    for name in inner:  # which grows meanwhile
+        kinds = set(map(type, columns[name]))
+        if dict not in kinds:
+            continue
+        parts = _columns(columns[name]) if kinds == {dict} else None
+        if parts is None or any(f"{name}.{key}" in columns for key in parts):
+            return None
+        columns |= {f"{name}.{key}": column for key, column in parts.items()}
+        inner += [f"{name}.{key}" for key in parts]
+    return columns
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Sequence[Any]] | None:

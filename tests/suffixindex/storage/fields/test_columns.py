@@ -76,6 +76,9 @@ def answer(index: si.SuffixIndex, field: str) -> Any:
     ),
 )
 @example(metadata=[{"a.b": None, "a": {"b": 2}}, {"a": {"b": 3}}], shards=1, chunk=1, limits={})
+@example(metadata=[{"a": {"b": n, "c": {"a": "x"}}, "c": n} for n in range(3)], shards=1, chunk=10**6, limits={})
+@example(metadata=[{"a": {"b.c": n, "b": {"c": 2}}} for n in range(3)], shards=1, chunk=10**6, limits={})
+@example(metadata=[{"a": {"b": n}} if n else {"a": None} for n in range(3)], shards=1, chunk=10**6, limits={})
 @example(metadata=[{}, {"a": True}, {"a": 1}, {"b": ["x"]}], shards=2, chunk=10**6, limits={})
 @example(metadata=[{"a": 1}, {"a": {"b": 1}}, {"a": [1]}], shards=2, chunk=1, limits={})
 def test_columns_answer_as_lines_do(
