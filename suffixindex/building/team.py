@@ -98,8 +98,9 @@ class Team:
         """
         seen = places or work.sources
         may_spread = self._spread is not None and encoder.spread
-        much = work._replace(options=replace(work.options, utf8=encoder.utf8))
-        if _is_much(seen[start[0] :]):
+        size = _text_bytes(seen[start[0] :])
+        much = self._as_utf8(work, encoder, max(size, MUCH_BYTES))
+        if size >= MUCH_BYTES:
             work = much
             if may_spread:
                 yield from self._by_processes(Made(make_reading, (seen, start, work.options.record_bytes)), work, encoder)
@@ -108,6 +109,11 @@ class Team:
         yield from self._by_threads(_first(batches, MUCH_BYTES) if may_spread else batches, work, encoder)
         if may_spread and (following := next(batches, None)) is not None:  # more than was thought, or nobody knew
             yield from self._by_processes(map(_all_sealed, chain([following], batches)), much, encoder)
+
+    def _as_utf8(self, work: Work, encoder: Encoder, size: int) -> Work:
+        """The same of so much text: as UTF-8 where each process has enough of it."""
+        processes = self._spread.processes if self._spread is not None else 1
+        return work._replace(options=replace(work.options, utf8=size >= encoder.utf8_from * processes))
 
     def write(self, numbers: Any, places: list[Place]) -> None:
         """Have the batch that was taken last written to its places."""
@@ -234,10 +240,10 @@ def _nobody(told: Told) -> None:
     raise ValueError("no batch was taken")
 
 
-def _is_much(sources: Sequence[Source]) -> bool:
-    """Whether there seems to be so much text that the start of processes is worth it."""
+def _text_bytes(sources: Sequence[Source]) -> int:
+    """About how much text there is, as far as sizes are known."""
     packed = (".gz", ".zst", ".bz2", ".xz", ".parquet", ".zip")
-    return sum((source.bytes or 0) * (PACKED if name_in(source.path).endswith(packed) else 1) for source in sources) >= MUCH_BYTES
+    return sum((source.bytes or 0) * (PACKED if name_in(source.path).endswith(packed) else 1) for source in sources)
 
 
 @contextmanager

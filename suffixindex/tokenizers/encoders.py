@@ -1,6 +1,7 @@
 """How a build turns documents into ids: one encoder for each kind of tokenizer, and the files it leaves in the index."""
 
 import logging
+import math
 import os
 import unicodedata
 from collections.abc import Mapping
@@ -57,7 +58,7 @@ class Encoder(Protocol):
     files: tuple[str, ...]  # its files in the index
     parallel: bool  # whether `encode` lets go of the interpreter, so that several threads gain
     spread: bool  # whether parsing and `encode` are work enough for processes of their own
-    utf8: bool  # whether `encode` takes texts in UTF-8 too, as views of memory
+    utf8_from: float  # bytes of text in a process from which on `encode` gains if it is in UTF-8, as views of memory
 
     @property
     def vocabulary_size(self) -> int: ...
@@ -157,7 +158,7 @@ class _StaticEncoder:
     files: tuple[str, ...] = ()
     parallel = True
     spread = True
-    utf8 = False
+    utf8_from = math.inf
 
     def begin(self, index: Path, checkpoint: int) -> None:
         return
@@ -199,7 +200,7 @@ class BytesEncoder(_StaticEncoder):
     entry: Mapping[str, Any] = {"kind": "bytes"}
     token_type = "u8"
     parallel = False
-    utf8 = True
+    utf8_from: float = 1 << 29  # which takes as long as it takes to load compiled code
     vocabulary_size = Bytes.vocabulary_size
 
     def encode(self, texts: list[str | memoryview]) -> Ids:
@@ -303,7 +304,7 @@ class WordEncoder:
     files: tuple[str, ...] = VOCABULARY_FILES
     parallel = True
     spread = True
-    utf8 = True
+    utf8_from: float = 0
 
     def __init__(self, grown_from: tuple[Path, Path] | None = None) -> None:
         """With ``grown_from``, the text and the order of another vocabulary, its words come first and keep their numbers."""

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import suffixindex as si
 from suffixindex.building import team
 from suffixindex.building.budget import PROCESS_BYTES, encoding_processes, fixed_bytes
 from suffixindex.system.pipeline import POSSIBLE
+from suffixindex.tokenizers.encoders import BytesEncoder, WordEncoder
 from tests.helpers.building import write_tokenizer
 
 pytestmark = [pytest.mark.skipif(not POSSIBLE, reason="no processes that inherit pipes"), pytest.mark.usefixtures("no_fsync")]
@@ -149,12 +151,25 @@ def test_the_budget_says_how_many_processes_there_may_be(monkeypatch: pytest.Mon
         assert fixed_bytes(1) + (processes + 1) * PROCESS_BYTES <= gib < fixed_bytes(1) + (processes + 2) * PROCESS_BYTES
 
 
-def test_how_much_text_there_seems_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tokenizer", ["words", "bytes"])
+def test_texts_read_as_utf8_make_the_same_bytes(tmp_path: Path, tokenizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = [" ".join(TEXTS[number : number + 30]) + " ΟΔΟΣ İ" * (number % 2) for number in range(60)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"n": number, "text": text}) + "\n" for number, text in enumerate(long)))
+    for utf8_from in (0, math.inf):
+        for encoder in (BytesEncoder, WordEncoder):
+            monkeypatch.setattr(encoder, "utf8_from", utf8_from)
+        for processes in (1, 2):
+            build(path, tmp_path / f"{utf8_from}-{processes}", tokenizer, processes, shard_tokens=100_000)
+    expected = files_of(tmp_path / "inf-1")
+    assert all(files_of(tmp_path / name) == expected for name in ("inf-2", "0-1", "0-2"))
+
+
+def test_how_much_text_there_seems_to_be() -> None:
     from suffixindex.corpus.sources import Source
 
-    monkeypatch.setattr(team, "MUCH_BYTES", 1000)
-    assert team._is_much([Source("a.jsonl", "jsonl", 1000)]) and team._is_much([Source("a.jsonl.zst", "jsonl", 250)])
-    assert not team._is_much([Source("a.jsonl", "jsonl", 999)]) and not team._is_much([Source("-", "jsonl")])
+    sources = [Source("a.jsonl", "jsonl", 1000), Source("a.jsonl.zst", "jsonl", 250), Source("-", "jsonl")]
+    assert [team._text_bytes([source]) for source in sources] == [1000, 1000, 0]
 
 
 @pytest.mark.parametrize("tokenizer", ["words", "bytes"])
