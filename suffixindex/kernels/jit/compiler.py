@@ -1,5 +1,6 @@
 """How Numba compiles kernels: without what they have no use for, in two thirds of the time. It names what is Numba's own."""
 
+import gc
 from typing import Any
 
 from numba.core import typed_passes, untyped_passes
@@ -62,6 +63,16 @@ class Kernel(CompilerBase):
             passes.add_pass(made, what)
         passes.finalize()
         return [passes]
+
+    def compile_extra(self, function: Any) -> Any:
+        """Compile, while the garbage collector waits: it would look at all that Numba makes, which stays, again and again."""
+        waits = gc.isenabled()
+        gc.disable()
+        try:
+            return super().compile_extra(function)
+        finally:
+            if waits:
+                gc.enable()
 
 
 class Part(Kernel):
