@@ -30,7 +30,7 @@ from suffixindex.system.pipeline import POSSIBLE, Made, Pipeline
 from suffixindex.tokenizers.encoders import Encoder, stored_encoder
 
 BATCH_BYTES = 1 << 20
-LARGE_BATCH_BYTES = 1 << 22  # of processes, which hand them over by pipes
+LARGE_BATCH_BYTES = 1 << 21  # of processes, which hand them over by pipes; what is larger leaves the cache on the way
 LOOKAHEAD = 2  # batches under way for each thread
 SWITCH_SECONDS = 5e-4  # Python's own 5 ms are as long as a batch: whoever has read or written one would wait as long again
 START_SECONDS = 1.0  # until processes encode
