@@ -1,11 +1,36 @@
-"""Distinct words and the table that finds them: what ``kernels.text.words`` fills, in arrays that grow here."""
+"""Distinct words and the table that finds them: what ``kernels.text.words`` fills, in arrays that grow; texts made of pieces."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.system.patience import few_enough
+
 SLOTS = 1 << 12
+FEW, JOIN = 1 << 12, 40  # ids whose bytes are joined without compiled code, and the nanoseconds that takes for each
+
+
+def contents(pool: NDArray[np.uint8], offsets: NDArray[Any], rows: Sequence[NDArray[Any]]) -> list[bytes]:
+    """Of each row of ids the bytes of these, ``pool[offsets[id] : offsets[id + 1]]``, one after the other. 2 ns a byte."""
+    ids = np.concatenate([np.empty(0, np.int64), *(row.astype(np.int64) for row in rows)])
+    bounds = np.cumsum([0, *map(len, rows)])
+    if few_enough(len(ids), FEW, JOIN):
+        starts, sizes = offsets[ids].astype(np.int64), (offsets[ids + 1] - offsets[ids]).astype(np.int64)
+        ends = np.cumsum(np.append(0, sizes))
+        content = pool[np.repeat(starts - ends[:-1], sizes) + np.arange(int(ends[-1]))].tobytes()
+        stops = ends[bounds[1:]]
+    else:
+        from suffixindex.kernels.text.pieces import join_pieces
+
+        stops = np.zeros(len(rows), np.int64)
+        join_pieces(pool, offsets, ids, bounds, np.empty(0, np.uint8), stops)
+        written = np.empty(int(stops[-1]), np.uint8)
+        join_pieces(pool, offsets, ids, bounds, written, stops)
+        content = written.tobytes()
+    return [content[start:stop] for start, stop in pairwise([0, *stops.tolist()])]
 
 
 class WordList(NamedTuple):

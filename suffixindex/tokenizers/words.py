@@ -7,7 +7,6 @@ few pages of it and a build of any size opens at once.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from suffixindex.storage.files import map_array, write_array, write_bytes
 from suffixindex.storage.format import FileEntry, of_generation
 from suffixindex.system.patience import can_wait, patient
 from suffixindex.tokenizers.splitting import normalize, split_batch
+from suffixindex.tokenizers.word_table import contents
 
 VOCABULARY = "vocabulary.txt"
 VOCABULARY_OFFSETS = "vocabulary_offsets.u64"
@@ -124,16 +124,10 @@ class Words:
         return " ".join(self.pieces(ids))
 
     def decode_batch(self, rows: Sequence[NDArray[Any]]) -> list[str]:
-        flat = np.concatenate([np.empty(0, np.int64), *(row.astype(np.int64) for row in rows)])
-        if (flat == UNKNOWN).any():
+        if any((row == UNKNOWN).any() for row in rows):
             return [self.decode(row) for row in rows]
-        starts = self._offsets[flat].astype(np.int64)
-        ends = np.cumsum(self._offsets[flat + 1].astype(np.int64) - starts)
-        sizes = np.diff(np.append(0, ends))
-        places = np.repeat(starts - ends + sizes, sizes) + np.arange(int(sizes.sum()))
-        lines = self._text[places].tobytes()  # a word and the end of its line, each
-        cuts = np.append(0, ends)[np.cumsum([0, *map(len, rows)])].tolist()
-        return [lines[start:stop].rstrip(b"\n").replace(b"\n", b" ").decode(errors="replace") for start, stop in pairwise(cuts)]
+        lines = contents(self._text, self._offsets, rows)  # a word and the end of its line, each
+        return [line.rstrip(b"\n").replace(b"\n", b" ").decode(errors="replace") for line in lines]
 
     def begins_inside(self) -> NDArray[np.bool_]:
         return np.zeros(self.vocabulary_size, bool)
