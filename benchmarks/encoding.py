@@ -120,6 +120,7 @@ def measure(corpus: Path, tokenizer: str, processes: int) -> Rate:
     os.sched_setaffinity(0, CORES[:processes])
     sources = resolve(corpus)
     encoder = choose_encoder(tokenizer)
+    encoder.encode([""])  # its engine is there
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         encoder.begin(folder, 0)
