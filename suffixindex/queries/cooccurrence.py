@@ -29,6 +29,7 @@ ALONE = 20_000
 """What it costs to plan a pair alone, in tokens read."""
 QUESTION = 100_000
 """What one question costs without compiled code, beside the looks at its occurrences, in ns."""
+NEAR = 3  # cost of a place that is read near an occurrence, in occurrences that are listed
 LISTED_DOCUMENTS = 1 << 26
 """Document numbers that a bulk call lists at a time: 256 MiB."""
 NO_CLAUSE = "a co-occurrence needs at least one clause, and a clause at least one n-gram"
@@ -191,28 +192,51 @@ def documents_within(
 ) -> NDArray[np.int64]:
     """Ascending documents where some occurrence of every clause starts within ``window`` tokens of the others.
 
-    A clause is the intervals of its n-grams, and their lengths. O(occurrences log occurrences): 30 ns each where they are many.
+    A clause is the intervals of its n-grams, and their lengths. O(occurrences log occurrences): 30 ns each where they are many. Of
+    clauses that are much more frequent than the rarest, only what lies near that is looked for: 10 ns a place.
     """
     sizes = [sum(high - low for low, high in clause) for clause in clauses]
     if not all(sizes):
         return np.empty(0, np.int64)
-    starts = [shard.positions(clause, of_clause) for clause, of_clause in zip(clauses, lengths, strict=True)]
-    if few_enough(sum(sizes), FEW, LOOK * (1 + len(sizes))):
+    rarest = sizes.index(min(sizes))
+    first = shard.positions(clauses[rarest], lengths[rarest])
+    starts = [
+        first if number == rarest else _starts_near(shard, first, *of_clause, window)
+        for number, of_clause in enumerate(zip(clauses, lengths, sizes, strict=True))
+    ]
+    if not all(map(len, starts)):
+        return np.empty(0, np.int64)
+    if few_enough(sum(map(len, starts)), FEW, LOOK * (1 + len(sizes))):
         return _few_within(shard, starts, window)
     from suffixindex.kernels.windows import documents_within
 
     positions = np.concatenate(starts)
-    ends = np.cumsum([0, *map(len, starts)])
     found = np.empty(min(shard.num_documents, *map(len, starts)), np.int64)
-    asked = positions, shard.documents_at(positions), ends, min(window, shard.length), np.empty(len(starts), np.int64)
-    return found[: documents_within(*asked, found)]
+    asked = positions, shard.documents_at(positions), np.cumsum([0, *map(len, starts)]), min(window, shard.length)
+    return found[: documents_within(*asked, np.empty(len(starts), np.int64), found)]
+
+
+def _starts_near(
+    shard: Shard, first: NDArray[np.int64], clause: Sequence[Interval], lengths: Sequence[int], size: int, window: int
+) -> NDArray[np.int64]:
+    """Ascending starts of a clause's n-grams, or where these are many, of those within ``window`` tokens of some positions."""
+    if NEAR * len(first) * (2 * window + 1) >= size or not all(lengths) or shard.mirrored:
+        return shard.positions(clause, lengths)
+    places = np.unique(np.clip(first[:, None] + np.arange(-window, window + 1), 0, shard.length - 1))
+    found = np.zeros(len(places), bool)
+    for (low, high), length in zip(clause, lengths, strict=True):
+        there = np.flatnonzero(places + length <= shard.length)
+        for start in shard.positions_at(low, min(low + 1, high)).tolist():  # of one, which says its tokens
+            for shift, token in enumerate(shard.read(start, start + length)):
+                there = there[shard.tokens[places[there] + shift] == token]
+            found[there] = True
+    return places[found]
 
 
 def _few_within(shard: Shard, starts: Sequence[NDArray[np.int64]], window: int) -> NDArray[np.int64]:
     """The same without compiled code, given where each clause starts.
 
-    The leftmost of such occurrences starts a span of at most ``window``; so for each occurrence of any clause, the next occurrence
-    of every clause from there on is looked up.
+    The leftmost of such occurrences starts a span of at most ``window``: from each on, the next one of every clause is looked up.
     """
     candidates = np.unique(np.concatenate(starts))
     reach = np.minimum(
@@ -230,7 +254,6 @@ def count_within(
     shard: Shard, questions: Questions, low: NDArray[np.int64], high: NDArray[np.int64], window: int, pool: Executor
 ) -> NDArray[np.int64]:
     """As :func:`count_together`, where some occurrences of all clauses start within ``window`` tokens of each other."""
-
     lengths = questions.ngrams.stops - questions.ngrams.starts
 
     def one(numbers: Sequence[int]) -> int:

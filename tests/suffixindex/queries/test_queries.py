@@ -282,6 +282,8 @@ def test_cooccurrence(new_folder: Folder, drawn: tuple[Corpus, list[list[list[li
         assert [index.document_ids(*question).tolist() for question in questions] == which
         assert [index.document_ids(*question, window=window).tolist() for question in questions] == which_near
         assert index.cooccurrences(questions, window=window).tolist() == near
+        with mock.patch.object(together, "NEAR", 0):
+            assert index.cooccurrences(questions, window=window).tolist() == near
     assert [index.cooccurrence(*question) for question in questions] == everywhere
     assert [index.cooccurrence(*question, window=window) for question in questions] == near
     assert index.cooccurrences(questions).tolist() == everywhere
