@@ -82,9 +82,9 @@ class Pricing:
         """How often the n-grams of some clauses occur together."""
         return self.occurrences(ngram for clause in clauses for ngram in aliases(clause))
 
-    def page(self, ngram: Query, last: int, per_occurrence: float) -> float:
-        """Of the occurrences, or documents, up to the ``last``: all are listed, or tokens are read until these are found."""
-        occurrences, num_tokens = self.occurrences([ngram]), self.index.num_tokens
+    def page(self, ngram: Query, occurrences: int, last: int, per_occurrence: float) -> float:
+        """Of its occurrences, or documents, up to the ``last``: all are listed, or tokens are read until these are found."""
+        num_tokens = self.index.num_tokens
         if not isinstance(self.index.checker.query(ngram), CheckedPattern) and is_read(occurrences, last, num_tokens):
             return READ * last * num_tokens / occurrences
         return per_occurrence * occurrences

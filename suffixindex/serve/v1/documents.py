@@ -45,7 +45,8 @@ def _price_documents(asking: Asking, asked: models.AskDocuments | models.AskSamp
     prices = asking.served.pricing
     occurrences, listed = prices.occurrences([asked.ngram]), pricing.LIST + pricing.SORT
     if isinstance(asked, models.AskDocuments):
-        shown, found = asked.limit, prices.page(asked.ngram, start_of(asked.offset, asked.cursor) + asked.limit + 1, listed)
+        last = start_of(asked.offset, asked.cursor) + asked.limit + 1
+        shown, found = asked.limit, prices.page(asked.ngram, occurrences, last, listed)
     else:
         shown, found = asked.k, listed * occurrences
     shown *= 1 + (asked.snippet is not None)

@@ -88,7 +88,7 @@ def _price_concordance(asking: Asking, asked: models.AskConcordance) -> float:
     occurrences = prices.occurrences([asked.ngram])
     return (
         prices.call(asked.ngram)
-        + prices.page(asked.ngram, start_of(asked.offset, asked.cursor) + asked.limit, pricing.SORT)
+        + prices.page(asked.ngram, occurrences, start_of(asked.offset, asked.cursor) + asked.limit, pricing.SORT)
         + pricing.DOCUMENT * lines
         + asking.where_price(asked.where, occurrences)
     )
