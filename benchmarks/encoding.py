@@ -32,6 +32,7 @@ from suffixindex.building.writer import TokenWriter
 from suffixindex.corpus.readers import RecordOptions
 from suffixindex.corpus.sources import resolve
 from suffixindex.storage.format import shard_folder
+from suffixindex.system.pipeline import Pipeline
 from suffixindex.tokenizers.encoders import choose_encoder
 
 FIRST_BYTES = team_settings.LARGE_BATCH_BYTES
@@ -155,6 +156,7 @@ def main() -> None:
     arguments = parser.parse_args()
     team_settings.MUCH_BYTES = 0  # processes for little text too
     team_settings.BATCH_BYTES = FIRST_BYTES  # what processes take
+    setattr(Pipeline, "ready", True)  # nor do threads begin  # noqa: B010
     numbers = [int(number) for number in arguments.processes.split(",")]
     rows: list[list[Any]] = []
     with tempfile.TemporaryDirectory() as name:

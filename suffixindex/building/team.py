@@ -1,8 +1,8 @@
 """Who reads and encodes: threads of this process, and where there is enough to do, processes of their own.
 
 Parsing and what goes before and after an engine hold Python's interpreter, so threads share one core and a half. Where there is
-much to encode, a process reads and unpacks the files, others parse, encode and write, and this one tells them the places of their
-documents. Documents do not depend on who encodes them.
+much to encode, a process loads what that takes, while threads begin; then it reads and unpacks the files, others that it forks
+parse, encode and write, and this one tells them the places of their documents. Documents do not depend on who encodes them.
 """
 
 import pickle
@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.building.writer import Place, ShardFiles, too_long
+from suffixindex.corpus.lines import parse_json_utf8
 from suffixindex.corpus.readers import RawRecords, RecordOptions, parse, read_records
 from suffixindex.corpus.sources import Source
 from suffixindex.errors import BuildError
 from suffixindex.remote.urls import name_in
-from suffixindex.system.child import Later
 from suffixindex.system.parallel import in_order
 from suffixindex.system.pipeline import POSSIBLE, Made, Pipeline
+from suffixindex.system.worker import Later
 from suffixindex.tokenizers.encoders import Encoder, stored_encoder
 
 BATCH_BYTES = 1 << 20
@@ -34,9 +35,16 @@ LARGE_BATCH_BYTES = 1 << 21  # of processes, which hand them over by pipes; what
 LOOKAHEAD = 2  # batches under way for each thread
 SWITCH_SECONDS = 5e-4  # Python's own 5 ms are as long as a batch: whoever has read or written one would wait as long again
 START_SECONDS = 1.0  # until processes encode
-MUCH_BYTES = 1 << 28  # of text: processes take a second to start, in which threads encode a third of this
+MUCH_BYTES = 1 << 28  # of text: processes take a second to start, in which threads encode up to half of this
 PACKED = 4  # bytes of text that a byte of a packed file stands for, about
-ONE_THREAD = {"RAYON_NUM_THREADS": "1", "FASTOKENS_BPE_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "NUMBA_NUM_THREADS": "1"}
+ONE_THREAD = {
+    "FASTOKENS_BPE_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+"""Of libraries in processes that encode: each has one, and as these are forked, none but the first may be there."""
 
 
 class Spread(NamedTuple):
@@ -97,23 +105,27 @@ class Team:
         See :func:`suffixindex.building.encode.encode_corpus`.
         """
         seen = places or work.sources
-        may_spread = self._spread is not None and encoder.spread
         size = _text_bytes(seen[start[0] :])
-        much = self._as_utf8(work, encoder, max(size, MUCH_BYTES))
-        if size >= MUCH_BYTES:
-            work = much
-            if may_spread:
-                yield from self._by_processes(Made(make_reading, (seen, start, work.options.record_bytes)), work, encoder)
-                return
         batches = _batches(read_records(seen, start, work.options.record_bytes), BATCH_BYTES)
-        yield from self._by_threads(_first(batches, MUCH_BYTES) if may_spread else batches, work, encoder)
-        if may_spread and (following := next(batches, None)) is not None:  # more than was thought, or nobody knew
-            yield from self._by_processes(map(_all_sealed, chain([following], batches)), much, encoder)
-
-    def _as_utf8(self, work: Work, encoder: Encoder, size: int) -> Work:
-        """The same of so much text: as UTF-8 where each process has enough of it."""
-        processes = self._spread.processes if self._spread is not None else 1
-        return work._replace(options=replace(work.options, utf8=size >= encoder.utf8_from * processes))
+        much = work._replace(options=replace(work.options, utf8=max(size, MUCH_BYTES) >= encoder.utf8_from))
+        if self._spread is None or not encoder.spread:
+            yield from self._by_threads(batches, much if size >= MUCH_BYTES else work, encoder)
+            return
+        if size < MUCH_BYTES:
+            yield from self._by_threads(_first(batches, MUCH_BYTES), work, encoder)
+            if (following := next(batches, None)) is None:
+                return
+            batches = chain([following], batches)  # more than was thought, or nobody knew
+        with self._pipeline(much, encoder, self._spread) as pipeline:
+            yield from self._by_threads(_while(lambda: not pipeline.ready, batches), work, encoder)
+            if (following := next(batches, None)) is None:
+                return
+            source: Made | Iterator[list[RawRecords]] = map(_all_sealed, chain([following], batches))
+            if size >= MUCH_BYTES:
+                source = Made(make_reading, (seen, (following[0].source, following[0].first), work.options.record_bytes))
+            self._tell, self._settle = pipeline.reply, pipeline.settle
+            yield from pipeline.results(source)
+            self.peak_memory_bytes = pipeline.peak_memory_bytes
 
     def write(self, numbers: Any, places: list[Place]) -> None:
         """Have the batch that was taken last written to its places."""
@@ -148,23 +160,26 @@ class Team:
                 yield batch
             settle()
 
-    def _by_processes(
-        self, reading: Made | Iterator[list[RawRecords]], work: Work, encoder: Encoder
-    ) -> Generator[Batch, None, None]:
-        assert self._spread is not None
-        index = self._spread.folder.absolute()
-        arguments = dict(encoder.entry), index, self._spread.engine, work._replace(folder=work.folder.absolute())
-        with Pipeline(reading, Made(make_encoding, arguments), self._spread.processes, ONE_THREAD) as pipeline:
-            self._tell, self._settle = pipeline.reply, pipeline.settle
-            yield from pipeline.results()
-            self.peak_memory_bytes = pipeline.peak_memory_bytes
+    def _pipeline(self, work: Work, encoder: Encoder, spread: Spread) -> Pipeline:
+        arguments = dict(encoder.entry), spread.folder.absolute(), spread.engine, work._replace(folder=work.folder.absolute())
+        return Pipeline(Made(make_encoding, arguments), spread.processes, ONE_THREAD)
 
 
 def make_encoding(entry: dict[str, Any], index: Path, engine: str | None, work: Work) -> Callable[[list[RawRecords]], Later]:
-    """What an encoding process does with a batch."""
+    """What an encoding process does with a batch. All that this needs is loaded, for those that are forked of this process."""
+    _load(stored_encoder(entry, index, engine), work.options)
     encoder = stored_encoder(entry, index, engine)
     encoder.remember()
     return encoding(encoder, work, ShardFiles(work.folder, work.token_type))
+
+
+def _load(encoder: Encoder, options: RecordOptions) -> None:
+    """Use everything once: the engine of a tokenizer, or compiled code."""
+    if options.utf8:
+        list(parse_json_utf8(b'{"text": "a"}', 0, "text"))
+    encoder.remember()
+    encoded = encoder.encode(["a"])
+    encoded.tokens(encoder.number(encoded.unnumbered))
 
 
 def encoding(encoder: Encoder, work: Work, files: ShardFiles) -> Callable[[list[RawRecords]], Later]:
@@ -222,6 +237,12 @@ def _first(batches: Iterator[list[RawRecords]], size: int) -> Iterator[list[RawR
     while size > 0 and (batch := next(batches, None)) is not None:
         yield batch
         size -= sum(piece.num_bytes for piece in batch)
+
+
+def _while(going: Callable[[], bool], batches: Iterator[list[RawRecords]]) -> Iterator[list[RawRecords]]:
+    """The batches that are taken as long as something goes on."""
+    while going() and (batch := next(batches, None)) is not None:
+        yield batch
 
 
 def _all_sealed(batch: list[RawRecords]) -> list[RawRecords]:

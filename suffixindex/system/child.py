@@ -1,99 +1,140 @@
-"""What the processes of a :class:`suffixindex.system.pipeline.Pipeline` run: the source of its items, or a worker.
+"""The first process of a :class:`suffixindex.system.pipeline.Pipeline`: it makes the workers' function, forks them, is the source.
 
-They import nothing of the script that asked for them, so that one without a main guard is not run again. What is printed goes
-to standard error. A process ends when the pipes do that it reads from or writes to, so none outlives the others for long.
+So what takes long to load is loaded once. Nothing is imported of the script that asked, so that one without a main guard is not
+run again. What is printed goes to standard error. All end when the one that asked does, so none outlives it.
 """
 
-import logging
+import gc
 import os
 import signal
+import socket
 import sys
-import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import cycle
-from queue import Queue, SimpleQueue
-from typing import IO, Any, NamedTuple
+from threading import Lock, Thread
+from typing import IO, Any, NoReturn
 
-from suffixindex.errors import SuffixIndexError
-from suffixindex.system.frames import receive, send
+from suffixindex.system.frames import receive, send, widen
 from suffixindex.system.memory import peak_memory
+from suffixindex.system.worker import End, Failed, Kept, Worker, noted, raising
 
-KEPT = 2  # results of a worker that may wait for their replies
-
-
-class Later(NamedTuple):
-    """A result that leaves something to do in the worker, ``finish(reply)``, when whoever takes the result has replied."""
-
-    result: Any
-    finish: Callable[[Any], None]
+READY, STARTED, REFUSED = b"=", b"+", b"-"
+"""What is said: that a source may be named; then of each worker that its pipes come with this, or an error behind it."""
 
 
-class Answer(NamedTuple):
-    """What an item became, or an error; and what was logged meanwhile."""
+def main(control: int, workers: int) -> None:
+    """Make what a socket says, fork the workers when it names a source, hand over their pipes, and be the source if asked to.
 
-    result: Any
-    error: BaseException | None
-    logged: list[tuple[str, int, str]]
-
-
-class Done(NamedTuple):
-    """What a reply asked for is done, or ended in an error."""
-
-    error: BaseException | None
-
-
-class End(NamedTuple):
-    """There is no more; and the peak memory of the process that says so, with that of the source in one of them."""
-
-    peak_memory_bytes: int
-
-
-GONE = End(-1)
-"""The other side is gone."""
-
-
-class _Failed(NamedTuple):
-    """An error in the place of an item."""
-
-    error: Exception
-
-
-class _Kept(logging.Handler):
-    """Keeps what is logged, for the process that asked to say it."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.records: list[tuple[str, int, str]] = []
-        logging.getLogger().addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append((record.name, record.levelno, record.getMessage()))
-
-    def taken(self) -> list[tuple[str, int, str]]:
-        taken, self.records = self.records, []
-        return taken
-
-
-def main(role: str, *pipes: int) -> None:
-    """Be the ``source``, which writes to several pipes in turn, or a ``worker``: of items, of replies, and of answers.
-
-    Standard input says what to make.
+    Of each worker that ends is told then ``(number, exit code)``; that of a signal is negative.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the one that asks decides
     os.dup2(2, 1)
-    with suppress(EOFError, BrokenPipeError):  # one of the others is gone
-        with os.fdopen(os.dup(0), "rb") as file:
-            make, arguments = receive(file)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        if role == "source":
-            pour([os.fdopen(pipe, "wb", 0) for pipe in pipes], lambda: make(*arguments), peak_memory)
-        else:
-            taken, told, given = pipes
-            _Worker(os.fdopen(taken, "rb"), os.fdopen(told, "rb"), os.fdopen(given, "wb", 0)).run(lambda: make(*arguments))
+    logged = Kept()
+    with suppress(EOFError, ConnectionError):  # one of the others is gone
+        asking = socket.socket(fileno=control)
+        asked = asking.makefile("rb")
+        make, arguments = receive(asked)
+        try:
+            function = make(*arguments)
+        except Exception as error:
+            function = raising(error)
+        asking.sendall(READY)
+        source = receive(asked)
+        gc.freeze()  # what is there is shared; collecting it would copy it
+        children = _Children(asking, logged)
+        for _ in range(workers):
+            children.fork(function, fed=source is not None)
+        logged.close()
+        waiting = Thread(target=children.wait)
+        waiting.start()
+        Thread(target=_end_with, args=(asked, children, waiting), daemon=True).start()
+        if source is not None:
+            with suppress(BrokenPipeError):
+                pour(children.feeds, lambda: source[0](*source[1]), peak_memory)
+            for file in children.feeds:
+                file.close()
+        waiting.join()
+    _leave()
+
+
+class _Children:
+    """The workers, for as long as they live, and the pipes in which items go to them."""
+
+    def __init__(self, asking: socket.socket, logged: Kept) -> None:
+        self._asking = asking
+        self._logged = logged
+        self._alive: dict[int, int] = {}
+        self._lock = Lock()
+        self.feeds: list[IO[bytes]] = []
+
+    def fork(self, function: Callable[[Any], Any], *, fed: bool) -> None:
+        """Start the next worker; one that is not ``fed`` from here gets its items from the one that asks."""
+        number = len(self._alive)
+        try:
+            (taken, feed), (told, reply), (answers, giving) = os.pipe(), os.pipe(), os.pipe()
+            with warnings.catch_warnings(action="ignore"):  # of threads that libraries may have: a worker needs none of them
+                process = os.fork()
+        except OSError as error:  # no more descriptors, or processes
+            self._asking.sendall(REFUSED)
+            send(self._asking.makefile("wb", 0), error)
+            _leave(1)
+        theirs, others = (taken, told, giving), (feed, reply, answers)
+        if not process:
+            for pipe in (self._asking.fileno(), *(file.fileno() for file in self.feeds), *others):
+                os.close(pipe)
+            if number:
+                self._logged.taken()  # which the first tells
+            _be_worker(theirs, function, self._logged)
+        self._alive[process] = number
+        for pipe in (feed, reply, giving):
+            widen(pipe)
+        socket.send_fds(self._asking, [STARTED], [reply, answers] if fed else [reply, answers, feed])
+        for pipe in theirs + others[fed:]:
+            os.close(pipe)
+        if fed:
+            self.feeds.append(open(feed, "wb", 0))  # noqa: SIM115 - closed by main
+
+    def wait(self) -> None:
+        """Tell of each that it has ended. Returns when all have."""
+        telling = self._asking.makefile("wb", 0)
+        while self._alive:
+            process, status = os.wait()
+            with self._lock:
+                number = self._alive.pop(process)
+            with suppress(OSError):  # nobody asks any more
+                send(telling, (number, os.waitstatus_to_exitcode(status)))
+
+    def kill(self) -> None:
+        with self._lock:
+            for process in self._alive:
+                os.kill(process, signal.SIGKILL)
+
+
+def _be_worker(pipes: tuple[int, int, int], function: Callable[[Any], Any], logged: Kept) -> NoReturn:
+    taken, told, given = pipes
+    try:
+        Worker(os.fdopen(taken, "rb"), os.fdopen(told, "rb"), os.fdopen(given, "wb", 0), logged).run(function)
+    except BaseException:
+        traceback.print_exc()
+        _leave(1)
+    _leave()
+
+
+def _end_with(asked: IO[bytes], children: _Children, waiting: Thread) -> None:
+    """End all when the one that asks ends, or wants it."""
+    with suppress(ConnectionError):
+        asked.read()
+    children.kill()
+    waiting.join()
+    _leave()
+
+
+def _leave(code: int = 0) -> NoReturn:
     sys.stderr.flush()
-    os._exit(0)  # a thread that waits for an item would hold the process up
+    os._exit(code)  # a thread that waits for an item would hold the process up
 
 
 def pour(pipes: list[IO[bytes]], make: Callable[[], Iterable[Any]], peak: Callable[[], int]) -> None:
@@ -105,95 +146,6 @@ def pour(pipes: list[IO[bytes]], make: Callable[[], Iterable[Any]], peak: Callab
     except BrokenPipeError:
         raise
     except Exception as error:
-        send(next(turns), _Failed(_noted(error)))
+        send(next(turns), Failed(noted(error)))
     for number, _ in enumerate(pipes):
         send(next(turns), End(0 if number else peak()))
-
-
-class _Worker:
-    """Takes an item in, gives an answer out and does what a reply asks for while another item is worked on.
-
-    Replies are read at once, so that nobody who sends one waits for a worker that waits to be read itself.
-    """
-
-    def __init__(self, taken: IO[bytes], told: IO[bytes], given: IO[bytes]) -> None:
-        self._taken, self._told, self._given = taken, told, given
-        self._items: Queue[Any] = Queue(1)
-        self._answers: Queue[Any] = Queue(1)
-        self._kept: Queue[Later] = Queue(KEPT)
-        self._replies: SimpleQueue[Any] = SimpleQueue()
-        self._logged = _Kept()
-
-    def run(self, make: Callable[[], Callable[[Any], Any]]) -> None:
-        calls = (self._take_in, self._take_replies, self._finish, self._give_out)
-        threads = [threading.Thread(target=call, daemon=True) for call in calls]
-        for thread in threads:
-            thread.start()
-        try:
-            function = make()
-        except Exception as error:
-            function = _raising(error)
-        while not isinstance(item := self._items.get(), End):
-            self._answers.put(self._answer(_raising(item.error) if isinstance(item, _Failed) else function, item))
-        if item is not GONE:
-            self._kept.join()
-            self._answers.put(End(peak_memory() + item.peak_memory_bytes))
-        self._answers.put(GONE)
-        threads[-1].join()
-
-    def _answer(self, function: Callable[[Any], Any], item: Any) -> Answer:
-        try:
-            result = function(item)
-        except Exception as error:
-            return Answer(None, _noted(error), self._logged.taken())
-        if isinstance(result, Later):
-            self._kept.put(result)
-            result = result.result
-        return Answer(result, None, self._logged.taken())
-
-    def _take_in(self) -> None:
-        try:
-            while not isinstance(item := receive(self._taken), End):
-                self._items.put(item)
-            self._items.put(item)
-        except (EOFError, OSError):
-            self._items.put(GONE)
-
-    def _take_replies(self) -> None:
-        try:
-            while True:
-                self._replies.put(receive(self._told))
-        except (EOFError, OSError):  # nobody is there who would reply
-            os._exit(0)
-
-    def _finish(self) -> None:
-        while True:
-            reply, later = self._replies.get(), self._kept.get()
-            try:
-                later.finish(reply)
-                done = Done(None)
-            except Exception as error:
-                done = Done(_noted(error))
-            self._answers.put(done)
-            self._kept.task_done()
-
-    def _give_out(self) -> None:
-        try:
-            while (answer := self._answers.get()) is not GONE:
-                send(self._given, answer)
-        except OSError:
-            os._exit(0)
-
-
-def _raising(error: Exception) -> Callable[[Any], Any]:
-    def fail(item: Any) -> Any:
-        raise error
-
-    return fail
-
-
-def _noted(error: Exception) -> Exception:
-    """An error of the program with where it was raised, which does not go through a pipe."""
-    if not isinstance(error, SuffixIndexError) and not hasattr(error, "__notes__"):
-        error.add_note("".join(traceback.format_exception(error)))
-    return error

@@ -2,6 +2,7 @@
 
 import pickle
 import struct
+from socket import SocketIO
 from typing import IO, Any
 
 COUNT = struct.Struct("<I")
@@ -20,7 +21,7 @@ def widen(pipe: int) -> None:
         return
 
 
-def send(file: IO[bytes], content: Any) -> None:
+def send(file: IO[bytes] | SocketIO, content: Any) -> None:
     """Write one object. ``file`` is not buffered."""
     buffers: list[pickle.PickleBuffer] = []
     blobs: list[bytes | memoryview] = [pickle.dumps(content, 5, buffer_callback=buffers.append)]
@@ -30,7 +31,7 @@ def send(file: IO[bytes], content: Any) -> None:
         write(file, blob)
 
 
-def write(file: IO[bytes], content: bytes | memoryview) -> None:
+def write(file: IO[bytes] | SocketIO, content: bytes | memoryview) -> None:
     view = memoryview(content)
     while view:
         view = view[file.write(view) :]

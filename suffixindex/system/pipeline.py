@@ -5,9 +5,12 @@ process does no more than take them. A worker may keep what is large of a result
 anywhere is bounded: a few items for each worker.
 """
 
+import errno
 import logging
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 from collections import deque
@@ -20,13 +23,14 @@ from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
 
 from suffixindex.errors import BuildError
-from suffixindex.system.child import Answer, Done, End, pour
-from suffixindex.system.frames import receive, send, widen
+from suffixindex.system.child import READY, REFUSED, STARTED, pour
+from suffixindex.system.frames import PIPE_BYTES, receive, send
+from suffixindex.system.worker import Answer, Done, End
 
 STOP_SECONDS = 20.0
-PROGRAM = "import sys; from suffixindex.system.child import main; main(sys.argv[1], *map(int, sys.argv[2:]))"
+PROGRAM = "import sys; from suffixindex.system.child import main; main(*map(int, sys.argv[1:]))"
 POSSIBLE = os.name == "posix" and bool(sys.executable)
-"""Whether processes can be started that inherit pipes."""
+"""Whether processes can be started that inherit a socket, and fork."""
 
 
 class Made(NamedTuple):
@@ -37,18 +41,13 @@ class Made(NamedTuple):
 
 
 class Pipeline:
-    """``source`` makes an iterator of items, ``work`` a function of an item. A context: leaving it ends the processes.
+    """``work`` makes a function, and the items of a source become what it makes of each. A context: leaving it ends the processes.
 
-    A source that is an iterator itself is one of this process, on a thread. The function returns a result, or a
-    :class:`suffixindex.system.child.Later` for one that is to be replied to.
+    One process makes the function and forks the workers. The function returns a result, or a
+    :class:`suffixindex.system.worker.Later` for one that is to be replied to.
     """
 
-    def __init__(
-        self, source: Made | Iterator[Any], work: Made, workers: int, environment: Mapping[str, str] | None = None
-    ) -> None:
-        given = {**os.environ, "PYTHONPATH": import_path(), **(environment or {})}
-        self._workers: list[subprocess.Popen[bytes]] = []
-        self._source: subprocess.Popen[bytes] | None = None
+    def __init__(self, work: Made, workers: int, environment: Mapping[str, str] | None = None) -> None:
         self._results: list[IO[bytes]] = []
         self._replies: list[IO[bytes]] = []
         self._owed = [0] * workers  # replies that are not done yet
@@ -57,38 +56,16 @@ class Pipeline:
         self._finished = False
         self.peak_memory_bytes = 0
         """Of the processes together, when all is done."""
-        feeds: list[int] = []
-        theirs: list[int] = []
-        try:
-            for _ in range(workers):
-                taken, feed = os.pipe()
-                feeds.append(feed)
-                theirs.append(taken)
-                told, reply = os.pipe()
-                theirs.append(told)
-                self._replies.append(open(reply, "wb", 0))  # noqa: SIM115 - closed by close
-                answers, giving = os.pipe()
-                theirs.append(giving)
-                self._results.append(BufferedReader(open(answers, "rb", 0)))  # noqa: SIM115 - closed by close
-                for pipe in (feed, reply, giving):
-                    widen(pipe)
-                self._workers.append(_start("worker", [taken, told, giving], given))
-                while theirs:
-                    os.close(theirs.pop())
-            if isinstance(source, Made):
-                self._source = _start("source", feeds, given)
-                _tell(self._source, source)
-            else:
-                Thread(target=_pour, args=(feeds.copy(), source), daemon=True, name="source").start()
-                feeds.clear()
-            for worker in self._workers:
-                _tell(worker, work)
-        except BaseException:  # no more descriptors, or processes: those that were started would wait for ever
-            self.close()
-            raise
-        finally:
-            for pipe in (*feeds, *theirs):
-                os.close(pipe)
+        given = {**os.environ, "PYTHONPATH": import_path(), **(environment or {})}
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = _start(theirs.fileno(), workers, given)
+            except BaseException:
+                self._control.close()
+                raise
+        with suppress(ConnectionError), self._control.makefile("wb", 0) as file:  # that it is gone will be seen
+            send(file, tuple(work))
 
     def __enter__(self) -> Self:
         return self
@@ -96,8 +73,15 @@ class Pipeline:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def results(self) -> Generator[Any, None, None]:
-        """What the items became, in their order; at the end all replies are done.
+    @property
+    def ready(self) -> bool:
+        """Whether the function is made, so that workers begin at once."""
+        return bool(select.select([self._control], [], [], 0)[0])
+
+    def results(self, source: Made | Iterator[Any]) -> Generator[Any, None, None]:
+        """What the items of a source became, in their order; at the end all replies are done. To be called once.
+
+        ``source`` makes an iterator, in the process that made the function, or is one of this process, read on a thread.
 
         Raises
         ------
@@ -106,12 +90,13 @@ class Pipeline:
         Exception
             What making or working on an item raised, in its place; what a reply led to, at some later place.
         """
-        turns = cycle(range(len(self._workers)))
+        self._begin(source)
+        turns = cycle(range(len(self._results)))
         while isinstance(answer := self._next(next(turns)), Answer):
             if answer.error is not None:
                 raise answer.error
             yield answer.result
-        ends = [answer, *(self._next(next(turns)) for _ in self._workers[1:])]
+        ends = [answer, *(self._next(next(turns)) for _ in self._results[1:])]
         self.peak_memory_bytes = sum(end.peak_memory_bytes for end in ends if isinstance(end, End))
         self._finished = True
 
@@ -145,24 +130,57 @@ class Pipeline:
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
-        everyone = self._everyone()
-        if not self._finished:
-            for process in everyone:
-                process.kill()
-        for file in (*self._results, *self._replies):
+        self._control.close()
+        for file in self._replies:
             file.close()
-        for process in everyone:
-            if process.stdin is not None:
-                process.stdin.close()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        if not self._results:  # it is still making what it is to fork
+            self._kill()
+        if not self._finished and not all(map(_drained, self._results)):
+            self._kill()
+        for file in self._results:
+            file.close()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            self._process.wait()
 
-    def _everyone(self, first: int = 0) -> "list[subprocess.Popen[bytes]]":
-        """All processes, a worker first."""
-        return [*self._workers[first : first + 1], *([] if self._source is None else [self._source]), *self._workers]
+    def _kill(self) -> None:
+        if self._process.returncode is None:  # its number is its group's
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _begin(self, source: Made | Iterator[Any]) -> None:
+        """Name the source and take the pipes of the workers."""
+        made = isinstance(source, Made)
+        feeds: list[IO[bytes]] = []
+        self._said(READY)
+        with self._control.makefile("wb", 0) as file:
+            send(file, tuple(source) if isinstance(source, Made) else None)
+        for _ in self._owed:
+            pipes = self._said(STARTED, 2 if made else 3)
+            self._replies.append(open(pipes[0], "wb", 0))  # noqa: SIM115 - closed by close
+            self._results.append(BufferedReader(open(pipes[1], "rb", 0)))  # noqa: SIM115 - closed by close
+            feeds += [open(pipe, "wb", 0) for pipe in pipes[2:]]  # noqa: SIM115 - closed by the source
+        if not isinstance(source, Made):
+            Thread(target=_pour, args=(feeds, source), daemon=True, name="source").start()
+
+    def _said(self, expected: bytes, pipes: int = 0) -> list[int]:
+        """Take what the first process says next, with pipes of a worker."""
+        try:
+            said, found, _, _ = socket.recv_fds(self._control, 1, pipes)
+        except ConnectionError:
+            said, found = b"", []
+        if said == REFUSED:
+            with self._control.makefile("rb") as file:
+                raise receive(file)
+        if said != expected:
+            raise self._died(0)
+        if len(found) < pipes:
+            for pipe in found:
+                os.close(pipe)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return found
 
     def _next(self, worker: int) -> Answer | End:
         self._turn = worker
@@ -188,12 +206,14 @@ class Pipeline:
         return answer
 
     def _died(self, worker: int) -> BuildError:
-        code = 0
-        for process in self._everyone(worker):
-            with suppress(subprocess.TimeoutExpired):
-                code = process.wait(STOP_SECONDS)
-            if code:
-                break
+        codes: dict[int, int] = {}
+        try:
+            with self._control.makefile("rb") as file:
+                while worker not in codes:
+                    codes.update([receive(file)])
+            code = next(filter(None, codes.values()), 0)  # of one that ended before
+        except (EOFError, ConnectionError):  # nobody is there to tell it
+            code = next(filter(None, codes.values()), 0) or self._process.wait()
         if code == -getattr(signal, "SIGKILL", 9):
             why = "was killed, as the system does when its memory runs out"
         else:
@@ -208,19 +228,20 @@ def import_path() -> str:
     return os.pathsep.join(entry or os.getcwd() for entry in sys.path)
 
 
-def _start(role: str, pipes: list[int], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-c", PROGRAM, role, *map(str, pipes)]
-    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, bufsize=0, pass_fds=pipes)
+def _start(control: int, workers: int, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", PROGRAM, str(control), str(workers)]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[control], process_group=0)
 
 
-def _pour(pipes: list[int], items: Iterator[Any]) -> None:
+def _pour(pipes: list[IO[bytes]], items: Iterator[Any]) -> None:
     """Be the source on a thread, until there is no more or the workers are gone."""
     with ExitStack() as stack, suppress(BrokenPipeError):
-        pour([stack.enter_context(open(pipe, "wb", 0)) for pipe in pipes], lambda: items, lambda: 0)
+        pour([stack.enter_context(pipe) for pipe in pipes], lambda: items, lambda: 0)
 
 
-def _tell(process: "subprocess.Popen[bytes]", made: Made) -> None:
-    """Say what it is to make: when all are started, since it waits until the process reads."""
-    assert process.stdin is not None
-    with suppress(BrokenPipeError), process.stdin:  # its results will tell that it is gone
-        send(process.stdin, tuple(made))
+def _drained(file: IO[bytes]) -> bool:
+    """Pass over what a process that is to end still writes; False if it does not end."""
+    while select.select([file], [], [], STOP_SECONDS)[0]:
+        if not os.read(file.fileno(), PIPE_BYTES):
+            return True
+    return False

@@ -58,7 +58,7 @@ class Encoder(Protocol):
     files: tuple[str, ...]  # its files in the index
     parallel: bool  # whether `encode` lets go of the interpreter, so that several threads gain
     spread: bool  # whether parsing and `encode` are work enough for processes of their own
-    utf8_from: float  # bytes of text in a process from which on `encode` gains if it is in UTF-8, as views of memory
+    utf8_from: float  # bytes of text from which on `encode` gains if it is in UTF-8, as views of memory
 
     @property
     def vocabulary_size(self) -> int: ...
@@ -200,7 +200,7 @@ class BytesEncoder(_StaticEncoder):
     entry: Mapping[str, Any] = {"kind": "bytes"}
     token_type = "u8"
     parallel = False
-    utf8_from: float = 1 << 29  # which takes as long as it takes to load compiled code
+    utf8_from: float = 1 << 29  # which gains what it takes to load compiled code
     vocabulary_size = Bytes.vocabulary_size
 
     def encode(self, texts: list[str | memoryview]) -> Ids:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from suffixindex.errors import CorpusError
-from suffixindex.system.child import Later
+from suffixindex.system.worker import Later
 
 
 def numbers(stop: int, fails: bool = False) -> Iterator[int]:
@@ -42,6 +43,14 @@ def summing() -> Callable[[tuple[int, np.ndarray]], tuple[int, np.ndarray]]:
 
 def failing() -> Callable[[int], int]:
     raise CorpusError("no function")
+
+
+def short_of_descriptors(left: int) -> Callable[[int], int]:
+    """Made in a process that may open only so many more."""
+    opened = os.dup(0)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened + left, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    os.close(opened)
+    return lambda number: number
 
 
 def dying(at: int) -> Callable[[int], int]:

@@ -17,7 +17,8 @@ import pytest
 import suffixindex as si
 from suffixindex.building import team
 from suffixindex.building.budget import PROCESS_BYTES, encoding_processes, fixed_bytes
-from suffixindex.system.pipeline import POSSIBLE
+from suffixindex.corpus import lines
+from suffixindex.system.pipeline import POSSIBLE, Pipeline
 from suffixindex.tokenizers.encoders import BytesEncoder, WordEncoder
 from tests.helpers.building import write_tokenizer
 
@@ -28,18 +29,19 @@ TEXTS = [f"The {number}. cat sat on mat {number % 7}; ein daſz\u180e {'naïve '
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small corpus counts as a large one."""
+    """A small corpus counts as a large one, of which threads encode nothing while processes start."""
     monkeypatch.setattr(team, "MUCH_BYTES", 0)
+    monkeypatch.setattr(Pipeline, "ready", True)
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Lines, packed lines, a table, a text, an empty file: and records that are none."""
     folder = tmp_path_factory.mktemp("several")
-    lines = [json.dumps({"text": text, "number": number, "share": 0.1}) for number, text in enumerate(TEXTS)]
-    (folder / "a.jsonl").write_text("\n".join([*lines[:50], "{", "", '{"no": 1}', *lines[50:70]]) + "\n")
+    records = [json.dumps({"text": text, "number": number, "share": 0.1}) for number, text in enumerate(TEXTS)]
+    (folder / "a.jsonl").write_text("\n".join([*records[:50], "{", "", '{"no": 1}', *records[50:70]]) + "\n")
     with gzip.open(folder / "b.jsonl.gz", "wt", encoding="utf-8") as file:
-        file.write("\n".join(lines[60:]))
+        file.write("\n".join(records[60:]))
     (folder / "c.csv").write_text("text,number\n" + "".join(f'"{text}",{number}\n' for number, text in enumerate(TEXTS[:9])))
     (folder / "d.txt").write_text("\n".join(TEXTS[:30]))
     (folder / "e.jsonl").write_bytes(b"")
@@ -87,8 +89,11 @@ SCRIPT = """
 import sys
 import suffixindex as si
 from suffixindex.building import team
+from suffixindex.corpus import lines
+from suffixindex.system.pipeline import Pipeline
 
 team.MUCH_BYTES = 0
+Pipeline.ready = True
 si.build(sys.argv[1], sys.argv[2], tokenizer="words", shard_tokens=40_000, progress=False, threads=2, checkpoint_seconds=0)
 """
 
@@ -119,7 +124,7 @@ def test_killed_at_any_moment_it_goes_on(long_corpus: Path, tmp_path: Path, whom
         process = run(long_corpus, tmp_path / "index")
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.4 + 0.17 * attempt)
-        children = psutil.Process(process.pid).children() if process.poll() is None else []
+        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         victim = process.pid if whom == "parent" else children[attempt % len(children)].pid if children else None
         if process.poll() is not None or victim is None:
             if process.poll() is None:
@@ -175,18 +180,42 @@ def test_how_much_text_there_seems_to_be() -> None:
 @pytest.mark.parametrize("tokenizer", ["words", "bytes"])
 def test_more_text_than_there_seemed_to_be(tmp_path: Path, tokenizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads begin, processes go on where they are."""
-    lines = [json.dumps({"text": " ".join(TEXTS[number:]), "number": number}) for number in range(100)]
+    records = [json.dumps({"text": " ".join(TEXTS[number:]), "number": number}) for number in range(100)]
     path = tmp_path / "a.jsonl.gz"
-    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    path.write_bytes(gzip.compress("\n".join(records).encode()))
     build(path, tmp_path / "1", tokenizer, 1)
     monkeypatch.setattr(team, "MUCH_BYTES", 4 * path.stat().st_size + 4)
     monkeypatch.setattr(team, "BATCH_BYTES", 5000)
-    batches: list[str] = []
-    for way in ("_by_threads", "_by_processes"):
-        really = getattr(team.Team, way)
-        monkeypatch.setattr(
-            team.Team, way, lambda *given, really=really, way=way: (batches.append(way) or batch for batch in really(*given))
-        )
+    batches = ways(monkeypatch)
     build(path, tmp_path / "2", tokenizer, 2)
-    assert set(batches) == {"_by_threads", "_by_processes"} and batches == sorted(batches, reverse=True)
+    assert set(batches) == {"_by_threads", "results"} and batches == sorted(batches)
+    assert files_of(tmp_path / "1") == files_of(tmp_path / "2")
+
+
+def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """By which way each batch of a build to come is encoded."""
+    batches: list[str] = []
+    for kind, way in ((team.Team, "_by_threads"), (Pipeline, "results")):
+        really = getattr(kind, way)
+        monkeypatch.setattr(
+            kind, way, lambda *given, really=really, way=way: (batches.append(way) or batch for batch in really(*given))
+        )
+    return batches
+
+
+@pytest.mark.parametrize("tokenizer", ["words", "bytes"])
+@pytest.mark.parametrize("first", [1, 3, 11, 1000])
+def test_threads_encode_while_processes_start(
+    corpus: Path, tmp_path: Path, tokenizer: str, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes go on at the record where threads are, in whatever file that is; or threads do all."""
+    build(corpus, tmp_path / "1", tokenizer, 1)
+    monkeypatch.setattr(team, "BATCH_BYTES", 500)
+    monkeypatch.setattr(lines, "READ_BYTES", 300)
+    asked: list[bool] = []
+    monkeypatch.setattr(Pipeline, "ready", property(lambda self: asked.append(True) or len(asked) > first))
+    batches = ways(monkeypatch)
+    build(corpus, tmp_path / "2", tokenizer, 2)
+    assert batches.count("_by_threads") == min(first, len(batches)) and batches == sorted(batches)
+    assert ("results" in batches) == (first < 1000)
     assert files_of(tmp_path / "1") == files_of(tmp_path / "2")

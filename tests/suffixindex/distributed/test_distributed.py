@@ -24,6 +24,7 @@ import suffixindex as si
 from suffixindex.building import parts, team
 from suffixindex.building.budget import bytes_per_token
 from suffixindex.building.writer import cut
+from suffixindex.system.pipeline import Pipeline
 from tests.suffixindex.building.test_resume import SHARD_TOKENS, content_of, write_corpus
 
 distributed = pytest.importorskip("distributed", reason="the extra distributed is not installed")
@@ -296,6 +297,7 @@ def test_a_task_gets_the_cores_that_no_other_takes(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(parts, "Team", Watched)
     monkeypatch.setattr(parts, "PART_BYTES", 1 << 30)
     monkeypatch.setattr(team, "MUCH_BYTES", 0)
+    monkeypatch.setattr(Pipeline, "ready", True)
     options: dict[str, Any] = {"processes": False, "dashboard_address": ":0", "silence_logs": "ERROR"}
     options["resources"] = {"suffixindex_memory": 4 << 30}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=2, **options) as cluster:

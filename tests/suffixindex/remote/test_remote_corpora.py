@@ -21,6 +21,7 @@ from suffixindex.corpus import lines, streams
 from suffixindex.corpus.readers import read_records
 from suffixindex.corpus.sources import resolve
 from suffixindex.remote import http, problems, reading
+from suffixindex.system.pipeline import Pipeline
 from tests.helpers.http_server import Server, serving
 from tests.helpers.reading import RECORDS, as_rows, jsonl, pack, read
 from tests.suffixindex.corpus.test_formats import tarred, zipped
@@ -399,6 +400,7 @@ def test_a_build_of_urls_is_the_build_of_the_files(
     several(server)
     put(server, "many.jsonl.zst", pack(jsonl(FEW), "many.zst"))
     monkeypatch.setattr(team, "MUCH_BYTES", 0)
+    monkeypatch.setattr(Pipeline, "ready", True)
     monkeypatch.setattr(http, "SILENT_SECONDS", 20.0)
     si.build(server.folder, tmp_path / "here", tokenizer="bytes", threads=processes)
     si.build(server.url, tmp_path / "there", tokenizer="bytes", threads=processes)

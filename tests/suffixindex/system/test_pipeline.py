@@ -3,7 +3,7 @@
 import errno
 import logging
 import os
-import subprocess
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,16 +21,16 @@ pytestmark = pytest.mark.skipif(not POSSIBLE, reason="no processes that inherit 
 
 
 def test_results_are_in_order_and_logs_are_handed_on(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
-    with caplog.at_level(logging.WARNING), Pipeline(Made(calls.numbers, (40,)), Made(calls.squaring, ()), 3) as pipeline:
-        assert list(pipeline.results()) == [number * number for number in range(40)]
+    with caplog.at_level(logging.WARNING), Pipeline(Made(calls.squaring, ()), 3) as pipeline:
+        assert list(pipeline.results(Made(calls.numbers, (40,)))) == [number * number for number in range(40)]
     assert pipeline.peak_memory_bytes > 3 << 20
     assert [record.getMessage() for record in caplog.records] == [f"{number} was seen" for number in range(3, 40, 7)]
     assert capfd.readouterr().out == ""
 
 
 def test_large_arrays_go_through_and_may_be_written() -> None:
-    with Pipeline(Made(calls.blocks, (6, 500_000)), Made(calls.summing, ()), 2) as pipeline:
-        for number, (total, block) in enumerate(pipeline.results()):
+    with Pipeline(Made(calls.summing, ()), 2) as pipeline:
+        for number, (total, block) in enumerate(pipeline.results(Made(calls.blocks, (6, 500_000)))):
             assert total == 500_000 * number
             block[:] += 1
             assert np.array_equal(block, np.full(500_000, number + 2))
@@ -41,8 +41,8 @@ def test_workers_finish_what_they_are_replied_to(tmp_path: Path, size: int) -> N
     """Results and replies that no pipe holds at once, and now and then all is to be done."""
     path = tmp_path / "kept"
     path.write_bytes(bytes(8 * 30))
-    with Pipeline(Made(calls.numbers, (30,)), Made(calls.keeping, (str(path), size)), 3) as pipeline:
-        for number, head in pipeline.results():
+    with Pipeline(Made(calls.keeping, (str(path), size)), 3) as pipeline:
+        for number, head in pipeline.results(Made(calls.numbers, (30,))):
             assert len(head) == size
             pipeline.reply((29 - number, np.ones(size, np.uint8)))
             if number % 7 == 6:
@@ -55,14 +55,14 @@ def test_a_reply_that_cannot_be_followed(tmp_path: Path) -> None:
     path = tmp_path / "kept"
     path.write_bytes(bytes(8 * 40))
     for settles in (False, True):
-        with Pipeline(Made(calls.numbers, (40,)), Made(calls.keeping, (str(path), 1, 11)), 2) as pipeline:
+        with Pipeline(Made(calls.keeping, (str(path), 1, 11)), 2) as pipeline:
             with pytest.raises(CorpusError, match="11 cannot be kept"):
-                for number, _ in pipeline.results():
+                for number, _ in pipeline.results(Made(calls.numbers, (40,))):
                     pipeline.reply((number, np.zeros(1, np.uint8)))
                     if settles:
                         pipeline.settle()
             assert number == 11 if settles else 11 <= number < 20
-    assert all(process.poll() is not None for process in pipeline._workers)
+    assert pipeline._process.poll() is not None
 
 
 def test_the_source_may_be_an_iterator_of_this_process() -> None:
@@ -71,18 +71,18 @@ def test_the_source_may_be_an_iterator_of_this_process() -> None:
         if fails:
             raise CorpusError("nothing after 40")
 
-    with Pipeline(numbers(False), Made(calls.squaring, ()), 3) as pipeline:
-        assert list(pipeline.results()) == [number * number for number in range(40)]
-    with Pipeline(numbers(True), Made(calls.squaring, ()), 3) as pipeline, pytest.raises(CorpusError, match="nothing after 40"):
-        list(pipeline.results())
-    with Pipeline(numbers(False), Made(calls.dying, (3,)), 2) as pipeline, pytest.raises(BuildError, match="was killed"):
-        list(pipeline.results())
+    with Pipeline(Made(calls.squaring, ()), 3) as pipeline:
+        assert list(pipeline.results(numbers(False))) == [number * number for number in range(40)]
+    with Pipeline(Made(calls.squaring, ()), 3) as pipeline, pytest.raises(CorpusError, match="nothing after 40"):
+        list(pipeline.results(numbers(True)))
+    with Pipeline(Made(calls.dying, (3,)), 2) as pipeline, pytest.raises(BuildError, match="was killed"):
+        list(pipeline.results(numbers(False)))
 
 
 def test_an_error_comes_in_its_place() -> None:
     found = []
-    with Pipeline(Made(calls.numbers, (3, True)), Made(calls.squaring, ()), 2) as pipeline:
-        results = pipeline.results()
+    with Pipeline(Made(calls.squaring, ()), 2) as pipeline:
+        results = pipeline.results(Made(calls.numbers, (3, True)))
         with pytest.raises(CorpusError, match="nothing after 3"):
             for result in results:
                 found.append(result)
@@ -90,43 +90,42 @@ def test_an_error_comes_in_its_place() -> None:
     found = []
     with (
         pytest.raises(ValueError, match="5 is wrong"),
-        Pipeline(Made(calls.numbers, (50,)), Made(calls.squaring, (5,)), 2) as pipeline,
+        Pipeline(Made(calls.squaring, (5,)), 2) as pipeline,
     ):
-        for result in pipeline.results():
+        for result in pipeline.results(Made(calls.numbers, (50,))):
             found.append(result)
     assert found == [0, 1, 4, 9, 16]
 
 
 def test_a_worker_that_cannot_begin_says_why() -> None:
     with (
-        Pipeline(Made(calls.numbers, (1,)), Made(calls.failing, ()), 1) as pipeline,
+        Pipeline(Made(calls.failing, ()), 1) as pipeline,
         pytest.raises(CorpusError, match="no function"),
     ):
-        list(pipeline.results())
+        list(pipeline.results(Made(calls.numbers, (1,))))
 
 
 @pytest.mark.parametrize("who", ["worker", "source"])
 def test_a_killed_process_is_one_sentence(who: str) -> None:
     source = Made(calls.ending, (7,)) if who == "source" else Made(calls.numbers, (50,))
     work = Made(calls.squaring, ()) if who == "source" else Made(calls.dying, (7,))
-    with Pipeline(source, work, 2) as pipeline:
-        results = pipeline.results()
+    with Pipeline(work, 2) as pipeline:
+        results = pipeline.results(source)
         with pytest.raises(BuildError, match=r"a process of this build was killed, as the system does .* it goes on"):
             assert [next(results) for _ in range(7)]
             list(results)
-    everyone = [*pipeline._workers, pipeline._source]
-    assert all(process.poll() is not None for process in everyone)
+    assert pipeline._process.poll() is not None
 
 
 def test_nothing_at_all() -> None:
-    with Pipeline(Made(calls.numbers, (0,)), Made(calls.squaring, ()), 2) as pipeline:
-        assert list(pipeline.results()) == []
+    with Pipeline(Made(calls.squaring, ()), 2) as pipeline:
+        assert list(pipeline.results(Made(calls.numbers, (0,)))) == []
 
 
 def test_leaving_early_ends_the_processes() -> None:
-    with Pipeline(Made(calls.numbers, (10**6,)), Made(calls.squaring, ()), 1) as pipeline:
-        assert next(pipeline.results()) == 0
-    assert pipeline._source.poll() is not None and pipeline._workers[0].poll() is not None
+    with Pipeline(Made(calls.squaring, ()), 1) as pipeline:
+        assert next(pipeline.results(Made(calls.numbers, (10**6,)))) == 0
+    assert pipeline._process.poll() is not None
     assert pipeline._results[0].closed
 
 
@@ -135,8 +134,8 @@ def test_sixteen_workers_stay_busy() -> None:
     """With an encoder that sleeps for the time that a batch takes at 10 MB/s: 16 do in a second what one does in 16."""
 
     def seconds(workers: int, items: int) -> float:
-        with Pipeline(Made(calls.numbers, (items + workers,)), Made(calls.sleeping, (0.4,)), workers) as pipeline:
-            results = pipeline.results()
+        with Pipeline(Made(calls.sleeping, (0.4,)), workers) as pipeline:
+            results = pipeline.results(Made(calls.numbers, (items + workers,)))
             for _ in range(workers):  # of processes that have started
                 next(results)
             started = time.perf_counter()
@@ -146,22 +145,46 @@ def test_sixteen_workers_stay_busy() -> None:
     assert 16 * seconds(1, 10) / seconds(16, 160) >= 13  # 16 but for the noise of a loaded machine
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts in /proc")
-@pytest.mark.parametrize("refused", [0, 2, 3])
-def test_a_process_that_cannot_be_started_leaves_no_other(monkeypatch: pytest.MonkeyPatch, refused: int) -> None:
+OPEN = Path("/proc/self/fd")
+
+
+@pytest.mark.skipif(not OPEN.exists(), reason="counts in /proc")
+@pytest.mark.parametrize("left", [0, 6, 7, 9])
+def test_processes_that_cannot_be_started_leave_no_other(left: int) -> None:
     """As where descriptors or processes run out: nothing waits for ever, and nothing stays open."""
-    started: list[subprocess.Popen[bytes]] = []
-    really = pipeline._start
+    before = len(os.listdir(OPEN))
+    with (
+        pytest.raises(OSError, match="Too many open files"),
+        Pipeline(Made(calls.short_of_descriptors, (left,)), 5) as pipeline,
+    ):
+        list(pipeline.results(Made(calls.numbers, (40,))))
+    assert pipeline._process.poll() is not None
+    assert len(os.listdir(OPEN)) == before
 
-    def start(*arguments: Any) -> "subprocess.Popen[bytes]":
-        if len(started) == refused:
-            raise OSError(errno.EMFILE, "Too many open files")
-        started.append(really(*arguments))
-        return started[-1]
 
-    before = len(os.listdir("/proc/self/fd"))
+@pytest.mark.skipif(not OPEN.exists(), reason="counts in /proc")
+@pytest.mark.parametrize("made_here", [True, False])
+def test_too_few_descriptors_of_this_process(made_here: bool) -> None:
+    before, limits = len(os.listdir(OPEN)), resource.getrlimit(resource.RLIMIT_NOFILE)
+    source = iter(range(40)) if made_here else Made(calls.numbers, (40,))
+    with pytest.raises(OSError, match="Too many open files"), Pipeline(Made(calls.squaring, ()), 9) as pipeline:
+        taken = {*map(int, os.listdir(OPEN))}
+        free = [number for number in range(len(taken) + 6) if number not in taken]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[5], limits[1]))
+        try:
+            list(pipeline.results(source))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert pipeline._process.poll() is not None
+    assert len(os.listdir(OPEN)) == before
+
+
+def test_no_process_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*arguments: Any) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    before = len(os.listdir(OPEN)) if OPEN.exists() else 0
     monkeypatch.setattr(pipeline, "_start", start)
-    with pytest.raises(OSError, match="Too many open files"):
-        Pipeline(Made(calls.numbers, (40,)), Made(calls.squaring, ()), 3)
-    assert len(started) == refused and all(process.poll() is not None for process in started)
-    assert len(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(OSError, match="temporarily unavailable"):
+        Pipeline(Made(calls.squaring, ()), 3)
+    assert (len(os.listdir(OPEN)) if OPEN.exists() else 0) == before
