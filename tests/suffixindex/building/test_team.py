@@ -122,15 +122,20 @@ def test_killed_at_any_moment_it_goes_on(long_corpus: Path, tmp_path: Path, whom
     kills = 0
     for attempt in range(12):
         process = run(long_corpus, tmp_path / "index")
+        children: list[psutil.Process] = []
+        while process.poll() is None and not children:
+            children = psutil.Process(process.pid).children()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(0.4 + 0.17 * attempt)
-        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        victim = process.pid if whom == "parent" else children[attempt % len(children)].pid if children else None
-        if process.poll() is not None or victim is None:
-            if process.poll() is None:
-                process.kill()
+            process.wait(0.15 * attempt)
+        if process.poll() is not None:
             process.communicate()
             continue
+        children = psutil.Process(process.pid).children(recursive=True)
+        if not children:  # it sorts
+            process.kill()
+            process.communicate()
+            continue
+        victim = process.pid if whom == "parent" else children[attempt % len(children)].pid
         os.kill(victim, signal.SIGKILL)
         kills += 1
         said = process.communicate()[1]
