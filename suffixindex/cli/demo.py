@@ -37,10 +37,11 @@ def demo(index: str) -> None:
 
 
 def standard_library() -> list[str]:
-    """Source files of the running Python's standard library, without what was installed into it."""
+    """Source files of the running Python's standard library, without what was installed into it, and each once: some link to others."""
     root = Path(sysconfig.get_path("stdlib"))
     installed = {"site-packages", "dist-packages", "__pycache__"}
-    return sorted(str(path) for path in root.rglob("*.py") if not installed.intersection(path.relative_to(root).parts))
+    own = {path.resolve(): str(path) for path in root.rglob("*.py") if not installed.intersection(path.relative_to(root).parts)}
+    return sorted(own.values())
 
 
 def run(folder: str) -> None:

@@ -75,7 +75,7 @@ def resolve(
     Raises
     ------
     CorpusError
-        An input does not exist, matches nothing, is of no known kind, or is named twice.
+        An input does not exist, matches nothing, is of no known kind, or is named twice; of a file and links to it one is taken.
     """
     if input_format not in INPUT_FORMATS:
         raise CorpusError(f"unknown input format {input_format!r}: expected one of {', '.join(INPUT_FORMATS)}")
@@ -91,11 +91,21 @@ def resolve(
     sources = [_numbered(source, separator, sequences_per_step) for source in sources]
     if len({source.kind in TOKEN_FORMATS for source in sources}) > 1:
         raise CorpusError("the corpus is text and ids at once: build an index of each")
-    places = Counter(map(place_of, sources))
-    repeated = [path for path, times in places.items() if times > 1]
-    if repeated:
-        raise CorpusError(f"{repeated[0]} is named twice: its documents would be counted twice")
-    return sources
+    return sources if len({place_of(source) for source in sources}) == len(sources) else _each_once(sources)
+
+
+def _each_once(sources: Sequence[Source]) -> list[Source]:
+    """Without links to files that are there by another name, their own if they are there by that."""
+    found: dict[str, Source] = {}
+    links = {source.path for source in sources if os.path.islink(source.path)}
+    for source in sorted(sources, key=lambda source: source.path in links):
+        known = found.setdefault(place_of(source), source)
+        if known is not source and (source.path not in links or source.path == known.path):
+            raise CorpusError(f"{source.path} is named twice: its documents would be counted twice")
+    kept = {source.path for source in found.values()}
+    passed_over = sorted(links - kept)
+    log.warning("passed over %d links to files that are there by another name: %s", len(passed_over), ", ".join(passed_over[:3]))
+    return [source for source in sources if source.path in kept]
 
 
 def place_of(source: Source) -> str:

@@ -398,13 +398,30 @@ def test_a_link_to_nowhere(tmp_path: Path) -> None:
 
 
 def test_the_same_file_twice_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a.txt"
+    path, link = tmp_path / "a.txt", tmp_path / "link.txt"
     path.write_text("a")
-    (tmp_path / "link.txt").symlink_to(path)
+    link.symlink_to(path)
     monkeypatch.chdir(tmp_path)
-    for inputs in ([path, path], [path, f"{tmp_path}/*.txt"], ["a.txt", "./a.txt"], ["a.txt", path], [tmp_path], ["-", "-"]):
+    for inputs in ([path, path], [path, f"{tmp_path}/*.txt"], ["a.txt", "./a.txt"], ["a.txt", path], [link, link], ["-", "-"]):
         with pytest.raises(si.CorpusError, match=r"is named twice: its documents would be counted twice$"):
             resolve(inputs)
+
+
+def test_of_a_file_and_links_to_it_one_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As in folders of libraries, and in the caches of Hugging Face."""
+    folder, elsewhere = tmp_path / "corpus", tmp_path / "elsewhere.txt"
+    folder.mkdir()
+    elsewhere.write_text("other")
+    (folder / "m.txt").write_text("text")
+    (folder / "a.txt").symlink_to("m.txt")
+    (folder / "z.txt").symlink_to(folder / "m.txt")
+    for name in ("p.txt", "q.txt"):
+        (folder / name).symlink_to(elsewhere)
+    for inputs in ([folder], [f"{folder}/*.txt"], sorted(folder.iterdir())):
+        caplog.clear()
+        assert [Path(source.path).name for source in resolve(inputs)] == ["m.txt", "p.txt"]
+        (record,) = caplog.records
+        assert record.getMessage().startswith("passed over 3 links to files that are there by another name: ")
 
 
 @pytest.mark.skipif(AS_ROOT, reason="root reads everything")
