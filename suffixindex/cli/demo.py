@@ -37,7 +37,7 @@ def demo(index: str) -> None:
 
 
 def standard_library() -> list[str]:
-    """Source files of the running Python's standard library, without what was installed into it; each once, as some may be links."""
+    """Source files of the running Python's standard library, without what was installed into it; each once: some are links."""
     root = Path(sysconfig.get_path("stdlib"))
     installed = {"site-packages", "dist-packages", "__pycache__"}
     own = {path.resolve(): str(path) for path in root.rglob("*.py") if not installed.intersection(path.relative_to(root).parts)}
