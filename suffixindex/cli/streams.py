@@ -44,12 +44,23 @@ class Group(click.Group):
                     sys.stdout.flush()
         except OSError as error:
             _end(error)
+        finally:
+            try:
+                if sys.stderr is not None:
+                    sys.stderr.flush()
+            except OSError:  # talk that nobody takes says nothing of the work
+                _give_up(sys.stderr)
+
+
+def _give_up(file: IO[str]) -> None:
+    """Lose what a stream does not take: at exit that would fail once more, with an exit code of Python's own."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 def _end(error: OSError) -> NoReturn:
     """Exit with a sentence; without one if nobody reads what is printed, as after ``| head``."""
-    with suppress(OSError, ValueError, AttributeError):  # what is still to be written would fail once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _give_up(sys.stdout)
     if error.errno != errno.EPIPE:
         where = os.fsdecode(error.filename) if error.filename else "standard output"
         with suppress(OSError):

@@ -483,7 +483,7 @@ def test_a_file_that_changes_is_noticed(server: Server, tmp_path: Path, etag: bo
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_file_that_changes_while_it_is_read_is_noticed(server: Server, ranges: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "READ_BYTES", 1 << 14)
-    first, second = (pack(jsonl([{"text": os.urandom(60).hex()} for _ in range(4000)]), "a.gz") for _ in range(2))
+    first, second = (pack(jsonl([{"text": os.urandom(60).hex()} for _ in range(20_000)]), "a.gz") for _ in range(2))
     path = put(server, "a.jsonl.gz", first)
     server.manner.ranges = ranges
     pieces = read_records(resolve(f"{server.url}/a.jsonl.gz"))
