@@ -16,6 +16,7 @@ from numba.core import event
 from suffixindex.kernels import COMPILING
 from suffixindex.kernels.jit.intrinsics import INTERPRETED, prefetch, word_at
 from suffixindex.kernels.jit.kept import CACHED, is_ready, tolerant
+from suffixindex.kernels.jit.loading import load_arrays
 
 __all__ = ["INTERPRETED", "allocating_kernel", "helper", "is_ready", "kernel", "part", "prefetch", "word_at"]
 
@@ -45,6 +46,9 @@ event.register("numba:compile", _Teller())
 
 KNOWN = (0, 68)
 """The latest Numba whose insides are those that :mod:`suffixindex.kernels.jit.compiler` names."""
+
+
+load_arrays()
 
 
 def _compilers() -> tuple[dict[str, Any], ...]:

@@ -91,6 +91,21 @@ print(documents_at.targetoptions.get("pipeline_class"), found)
     assert run(code, NUMBA_CACHE_DIR=str(tmp_path)).stdout == "None [0 1]\n"
 
 
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
+def test_scipy_is_not_loaded_for_kernels_and_others_find_it(tmp_path: Path) -> None:
+    code = """
+import sys
+import numba
+import numpy as np
+from suffixindex.tokenizers.splitting import split_batch
+print(split_batch(["a b"]).lengths, "scipy.linalg" in sys.modules)
+eye = np.eye(2)
+print(numba.njit(lambda x: np.dot(x, x))(eye).sum(), numba.njit(lambda x: np.linalg.inv(x))(eye).sum())
+print("scipy.linalg" in sys.modules)
+"""
+    assert run(code, NUMBA_CACHE_DIR=str(tmp_path)).stdout == "[2] False\n2.0 2.0\nTrue\n"
+
+
 def test_a_temporary_folder_that_is_none_and_a_language_without_accents(tmp_path: Path) -> None:
     corpus = write_jsonl(tmp_path / "é.jsonl", ["naïve café"])
     code = "import sys\n" + BUILD.replace("the cat", "café").replace("from suffixindex.kernels import jit", "")
