@@ -6,13 +6,15 @@ elsewhere; a stretch is text that windows of candidates cover.
 
 import numpy as np
 
-from suffixindex.kernels.jit import allocating_kernel, helper, kernel, prefetch
+from suffixindex.kernels.guarded import position_at
+from suffixindex.kernels.jit import allocating_kernel, helper, kernel, prefetch, word_at
 
 BATCH = 1 << 10  # tokens whose windows are hashed before the first of them is looked up
 AHEAD = 24  # random reads that are under way at a time
 MIXED = -1  # not every occurrence is preceded by the same token
 MIX = np.uint64(0x9E3779B97F4A7C15)
 HALF, LOW = np.uint64(32), np.uint64(2**32 - 1)
+WORD = 8  # bytes
 
 
 @helper
@@ -138,6 +140,90 @@ def sieve_samples(tokens, lo, hi, separator, length, width, base, drop, part, pa
                     found = 0
             sample, since, least = place, start, mixed
     _settle(slots, starts, stops, found, keep, seen, candidates)
+
+
+@helper
+def _last_word(memory, begin, end):
+    """The last eight of some bytes as a number, or all where they are less."""
+    if begin + WORD <= end:
+        return word_at(memory, end - WORD)
+    word = np.uint64(0)
+    for at in range(begin, end):
+        word = word << np.uint64(8) | np.uint64(memory[np.uint64(at)])
+    return word
+
+
+@helper
+def _equal(memory, one, other, size):
+    """Whether ``size`` bytes are equal, of which the last eight are known to be."""
+    at = np.int64(0)
+    while at + WORD < size and word_at(memory, one + at) == word_at(memory, other + at):
+        at += WORD
+    return at + WORD >= size
+
+
+@kernel
+def first_windows(memory, width, suffix_array, length, low, high, firsts):
+    """``firsts[p]``: one more than where the window at p occurs first, if that is further to the left; else it stays.
+
+    ``memory`` are the tokens by byte, ``width`` of each. Equal windows stand together in a suffix array: dealt with are those of
+    which the first stands at a rank in ``[low, high)``. One that holds a separator is like any other, or none. Returns how many
+    overlap the first. A random read a token, of the window's end, by which most neighbours differ.
+    """
+    size, ranks = np.int64(len(firsts)), np.int64(len(suffix_array))
+    num_bytes = length * width
+    overlapping = np.int64(0)
+    begin = max(low - 1, 0)
+    group = begin
+    before, before_word = np.int64(-1), np.uint64(0)
+    for rank in range(begin, ranks + 1):
+        start, word = np.int64(-1), np.uint64(0)
+        if rank < ranks:
+            if rank + AHEAD < ranks:
+                prefetch(memory, np.int64(suffix_array[np.uint64(rank + AHEAD)]) * width + num_bytes - 1)
+            position = position_at(suffix_array, rank, size)
+            if position + length <= size:
+                start = position * width
+                word = _last_word(memory, start, start + num_bytes)
+                if before >= 0 and word == before_word and _equal(memory, start, before, num_bytes):
+                    continue
+        if rank - group > 1 and group >= low:
+            first = np.int64(suffix_array[np.uint64(group)])
+            for member in range(group, rank):
+                first = min(first, np.int64(suffix_array[np.uint64(member)]))
+            for member in range(group, rank):
+                position = np.int64(suffix_array[np.uint64(member)])
+                if position != first:
+                    firsts[np.uint64(position)] = first + 1
+                    overlapping += np.int64(position < first + length)
+        if rank >= high:
+            break
+        group, before, before_word = rank, start, word
+    return overlapping
+
+
+@kernel
+def later_stretches(firsts, offsets, length, begins, ends, sources):
+    """What lies in windows that occur further to the left, and beyond their first occurrence; returns how many stretches that is.
+
+    ``firsts`` is that of :func:`first_windows`, ``offsets`` are the first tokens of documents, and their number. Fills where
+    each stretch begins and ends, and where the window with which it begins, the last of several, occurs first. O(tokens).
+    """
+    found = 0
+    for document in range(len(offsets) - 1):
+        for position in range(np.int64(offsets[document]), np.int64(offsets[document + 1]) - length):
+            if firsts[np.uint64(position)] == 0:
+                continue
+            first = np.int64(firsts[np.uint64(position)]) - 1
+            begin = max(position, first + length)
+            source = first + begin - position
+            while found > 0 and begin <= ends[found - 1]:
+                found -= 1
+                if begins[found] < begin:
+                    begin, source = begins[found], sources[found]
+            begins[found], ends[found], sources[found] = begin, position + length, source
+            found += 1
+    return found
 
 
 @kernel

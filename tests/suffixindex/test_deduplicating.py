@@ -86,13 +86,15 @@ TEXTS = st.lists(
 @pytest.mark.usefixtures("no_fsync")
 @given(texts=TEXTS, length=st.integers(1, 5), shards=st.sampled_from([1, 3]), fast=st.booleans())
 @example(texts=["aaaaaaaa"], length=3, shards=1, fast=True)
+@example(texts=["ababababcd", "xbababababa", "abababab"], length=4, shards=1, fast=False)
+@example(texts=["abcdefghijklm", "a", "bcdefghijklmno", "xabcdefghijkl"], length=11, shards=1, fast=False)
 @example(texts=["bbbb", "aaaa", "abbbba", "aaaab", "abab" * 3], length=2, shards=1, fast=False)
 @example(texts=["abcd", "ab", "cd", "abcdabcd"], length=2, shards=1, fast=True)
 def test_passages_of_bytes(new_folder: Folder, texts: list[str], length: int, shards: int, fast: bool) -> None:
-    """And what is faster for long texts: samples of windows, and searches for those that are new."""
+    """And what is faster for long texts: samples of windows, and searches for those that are new; what large ones take, too."""
     shortest = 2 if fast else 16
     with (
-        mock.patch.multiple(later, SAMPLED=shortest, SEARCH=0 if fast else 128),
+        mock.patch.multiple(later, SAMPLED=shortest, SEARCH=0 if fast else 128, MEMORY_SHARE=2**63 if fast else 2),
         mock.patch.object(duplicates, "SAMPLED", shortest),
     ):
         passages_of_bytes(new_folder, texts, length, shards)
@@ -163,6 +165,20 @@ def test_passages_between_shards_and_many_threads(tmp_path: Path, monkeypatch: p
     assert found[0] == found[1] and found[0][1][3] > 40
     left = without_passages([list(text.encode()) for text in texts], 10)
     assert texts_of(tmp_path / "1.out.jsonl") == [bytes(document).decode() for document in left if document is not None]
+
+
+def test_a_damaged_suffix_array_is_a_sentence(tmp_path: Path) -> None:
+    index = build(tmp_path / "index", ["abcabc" * 9, "abc"], "bytes")
+    path = index / "shards" / "00000" / "suffix_array.u32"
+    ranked = np.fromfile(path, "<u4")
+    ranked[[3, 7]] = ranked[[7, 3]]
+    ranked.tofile(path)
+    si.deduplicate(index, tmp_path / "a.jsonl", min_length=5, progress=False)  # in another order, of which verify tells
+    ranked[5] = 2**32 - 1
+    ranked.tofile(path)
+    with pytest.raises(si.FormatError, match=r"suffix_array\.u32: .*4,294,967,295"):
+        si.deduplicate(index, tmp_path / "b.jsonl", min_length=5, progress=False)
+    assert not (tmp_path / "b.jsonl").exists()
 
 
 def replayed(texts: list[str], told: list[dict[str, Any]], length: int) -> list[str]:
