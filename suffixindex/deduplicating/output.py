@@ -13,8 +13,8 @@ import zstandard
 from suffixindex.deduplicating.passages import (
     Passage,
     Rest,
+    Tokens,
     blocks_of_documents,
-    document_tokens,
     equal_documents,
     without_passages,
 )
@@ -25,6 +25,7 @@ from suffixindex.storage.files import write_blocks
 from suffixindex.storage.shard import Shard
 from suffixindex.system.exact_json import dumps
 from suffixindex.system.memory import cpu_count
+from suffixindex.system.parallel import in_order
 from suffixindex.system.progress import Bar
 
 ENDINGS = (".jsonl.zst", ".jsonl")
@@ -166,6 +167,24 @@ def _told(index: SuffixIndex, passages: Sequence[Passage]) -> Iterator[bytes]:
         yield b"".join(orjson.dumps({key: record[key] for key in record if key != "tokens"}) + b"\n" for record in records)
 
 
+class _Block(NamedTuple):
+    """Some documents, without those that are dropped."""
+
+    rows: list[Tokens]
+    fields: list[dict[str, Any]]
+    size: int
+    """Tokens in the index, of those that are dropped too."""
+
+
+class _Lines(NamedTuple):
+    """A block as it is written."""
+
+    content: bytes
+    num_documents: int
+    text_bytes: int
+    size: int
+
+
 class _Written:
     """What is left of the corpus, as lines."""
 
@@ -174,21 +193,40 @@ class _Written:
         self.num_documents = self.text_bytes = 0
 
     def lines(self, bar: Bar) -> Iterator[bytes]:
-        """Some lines at a time."""
+        """Some lines at a time, made by other threads while those before are compressed."""
         done = 0
+        local = self._index.local
+        for made in in_order(local.pool, self._lines, self._blocks(), local.cores):
+            self.num_documents += made.num_documents
+            self.text_bytes += made.text_bytes
+            done += made.size
+            bar.show(done, documents=self.num_documents)
+            yield made.content
+
+    def _blocks(self) -> Iterator[_Block]:
+        left = self._rest.tokens
         for first, shard in zip(self._index.local.first_documents, self._index.shards, strict=False):
             fields = self._fields(shard)
-            sizes = np.diff(shard.document_offsets.astype(np.int64))
-            for block in blocks_of_documents(range(shard.num_documents), sizes.tolist()):
-                rows = [self._rest.tokens.get(first + number, document_tokens(shard, number)) for number in block]
-                beside = [next(fields) for _ in block]
-                kept = [i for i, number in enumerate(block) if len(rows[i]) or first + number not in self._rest.tokens]
-                texts = self._index.tokenizer.decode_batch([rows[i] for i in kept])
-                lines = [self._line(text, beside[i]) for text, i in zip(texts, kept, strict=True)]
-                self.num_documents += len(lines)
-                done += int(sizes[block].sum()) - len(block)
-                bar.show(done, documents=self.num_documents)
-                yield b"".join(lines)
+            offsets = shard.document_offsets.astype(np.int64)
+            starts, sizes = offsets.tolist(), np.diff(offsets).tolist()
+            for block in blocks_of_documents(range(shard.num_documents), sizes):
+                rows: list[Tokens] = []
+                beside: list[dict[str, Any]] = []
+                for number, record in zip(block, fields, strict=False):
+                    row = left.get(first + number)
+                    if row is None:
+                        row = shard.tokens[starts[number] : starts[number + 1] - 1]
+                    elif not len(row):
+                        continue
+                    rows.append(row)
+                    beside.append(record)
+                yield _Block(rows, beside, starts[block[-1] + 1] - starts[block[0]] - len(block))
+
+    def _lines(self, block: _Block) -> _Lines:
+        texts = self._index.tokenizer.decode_batch(block.rows)
+        content = b"".join(map(self._line, texts, block.fields))
+        num_bytes = sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+        return _Lines(content, len(texts), num_bytes, block.size)
 
     def _fields(self, shard: Shard) -> Iterator[dict[str, Any]]:
         """The metadata of each document."""
@@ -206,7 +244,6 @@ class _Written:
                 f"the metadata of a document have a field {self._field!r}, under which its text is to be written: name another, "
                 "--text-field"
             )
-        self.text_bytes += len(text) if text.isascii() else len(text.encode())
         record = {self._field: text, **fields}
         try:
             return orjson.dumps(record) + b"\n"

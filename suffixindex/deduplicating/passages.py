@@ -3,6 +3,7 @@
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from suffixindex.deduplicating.later import DocumentText, Later, find_later
 from suffixindex.index import SuffixIndex
 from suffixindex.queries.local import LocalShards
 from suffixindex.storage.shard import Shard
-from suffixindex.tokenizers.encoders import stored_encoder
+from suffixindex.tokenizers.encoders import Encoder, stored_encoder
 
 BLOCK_TOKENS = 1 << 20  # of documents that are decoded at a time
 BLOCK_DOCUMENTS = 1 << 12
@@ -49,12 +50,13 @@ class Rest:
     passages: list[Passage] | None = None
     """All that was cut out, if it is to be told: some 300 bytes each."""
 
-    def note(self, passage: Passage) -> None:
-        """Count what was cut out."""
+    def note(self, document: int, start: int, stop: int, first_document: int, first_start: int, tokens: Tokens) -> None:
+        """Count what was cut out of the ``tokens`` of a document."""
         self.num_passages += 1
-        self.num_tokens += passage.stop - passage.start
+        self.num_tokens += stop - start
         if self.passages is not None:
-            self.passages.append(passage)
+            there = document, self.rounds, start, stop, first_document, first_start
+            self.passages.append(Passage(*there, tokens[start:stop]))
 
 
 # ---- equal documents -----------------------------------------------------------------------------------------------
@@ -75,7 +77,7 @@ def equal_documents(local: LocalShards, told: bool) -> Rest:
     for later, first in sorted(zip(order[again].tolist(), firsts[again].tolist(), strict=True)):
         tokens = tokens_of(local, later)
         rest.tokens[later] = tokens[:0]
-        rest.note(Passage(later, 1, 0, len(tokens), first, 0, tokens))
+        rest.note(later, 0, len(tokens), first, 0, tokens)
     return rest
 
 
@@ -104,20 +106,36 @@ class _Changed(NamedTuple):
 
 def without_passages(index: SuffixIndex, min_length: int, threads: int, told: bool) -> Rest:
     """What no window of ``min_length`` tokens lies in that occurs earlier; ``told``: with a list of what went."""
-    rest = Rest(passages=[] if told else None)
-    inside = index.tokenizer.begins_inside()
-    shards = [_text_of(shard, first) for shard, first in zip(index.shards, index.local.first_documents, strict=False)]
-    texts = shards
-    while True:
-        rest.rounds += 1
-        later = find_later(texts, min_length, index.local.pool, threads, index.separator)
-        changed = _encoded_anew(index, dict(_cut(index, rest, later, inside)))
-        if not changed:
-            return rest
-        rest.tokens |= {document: one.tokens for document, one in changed.items()}
-        documents = np.array(sorted(rest.tokens), np.int64)
-        texts = [text._replace(stale=np.isin(text.documents, documents)) for text in shards]
-        texts.append(_joined(documents, rest.tokens, changed, min_length, index.separator))
+    loader = ThreadPoolExecutor(1, "tokenizer")  # a second, which the first round takes too
+    try:
+        inside = loader.submit(index.tokenizer.begins_inside)
+        loader.submit(index.tokenizer.decode_batch, [])
+        encoder = loader.submit(_loaded_encoder, index)
+        rest = Rest(passages=[] if told else None)
+        shards = [_text_of(shard, first) for shard, first in zip(index.shards, index.local.first_documents, strict=False)]
+        texts = shards
+        while True:
+            rest.rounds += 1
+            later = find_later(texts, min_length, index.local.pool, threads, index.separator)
+            changed = dict(_cut(index, rest, later, inside.result()))
+            if not changed:
+                return rest
+            changed = _encoded_anew(index, changed, encoder.result())
+            rest.tokens |= {document: one.tokens for document, one in changed.items()}
+            documents = np.array(sorted(rest.tokens), np.int64)
+            texts = [text._replace(stale=np.isin(text.documents, documents)) for text in shards]
+            texts.append(_joined(documents, rest.tokens, changed, min_length, index.separator))
+    finally:
+        loader.shutdown(cancel_futures=True)
+
+
+def _loaded_encoder(index: SuffixIndex) -> Encoder | None:
+    """What gives a text the ids that a build does, ready; None where a text that is cut between ids keeps them."""
+    if index.manifest.tokenizer["kind"] != "huggingface":
+        return None
+    encoder = stored_encoder(index.manifest.tokenizer, index.path)
+    encoder.encode([""])
+    return encoder
 
 
 def _text_of(shard: Shard, first: int) -> DocumentText:
@@ -132,9 +150,9 @@ def _cut(index: SuffixIndex, rest: Rest, later: Later, inside: NDArray[np.bool_]
     for first, last in pairwise([*of_each.tolist(), len(later.documents)]):
         document = int(later.documents[first])
         tokens = rest.tokens[document] if document in rest.tokens else tokens_of(index.local, document)
-        keep = np.ones(len(tokens), bool)
+        kept: list[Tokens] = []
         joints: set[int] = set()
-        gone = 0
+        gone = done = 0
         for start, stop, first_document, first_start in islice(stretches, last - first):
             begin, end = start, stop
             while begin < stop and inside[tokens[begin]]:
@@ -144,22 +162,20 @@ def _cut(index: SuffixIndex, rest: Rest, later: Later, inside: NDArray[np.bool_]
             if (begin, end) != (start, stop):
                 rest.moved.add(document)
             if begin < end:
-                keep[begin:end] = False
+                kept.append(tokens[done:begin])
                 joints.add(begin - gone)
-                gone += end - begin
-                source = first_document, first_start + begin - start
-                rest.note(Passage(document, rest.rounds, begin, end, *source, tokens[begin:end]))
+                gone, done = gone + end - begin, end
+                rest.note(document, begin, end, first_document, first_start + begin - start, tokens)
         if gone:
             # of a passage that was not cut whole, a window may go with one that a later round finds beside it
             inner = None if document in rest.moved else np.array(sorted(joints - {0, len(tokens) - gone}), np.int64)
-            yield document, _Changed(tokens[keep], inner)
+            yield document, _Changed(np.concatenate([*kept, tokens[done:]]), inner)
 
 
-def _encoded_anew(index: SuffixIndex, documents: dict[int, _Changed]) -> dict[int, _Changed]:
+def _encoded_anew(index: SuffixIndex, documents: dict[int, _Changed], encoder: Encoder | None) -> dict[int, _Changed]:
     """The ids that a build gives to what is left of some documents."""
-    if index.manifest.tokenizer["kind"] != "huggingface" or not documents:
+    if encoder is None:
         return documents
-    encoder = stored_encoder(index.manifest.tokenizer, index.path)
     found: dict[int, _Changed] = {}
     for block in blocks_of_documents(list(documents), [len(one.tokens) for one in documents.values()]):
         encoded = encoder.encode(index.tokenizer.decode_batch([documents[number].tokens for number in block]))

@@ -14,8 +14,8 @@ FEW, JOIN = 1 << 12, 40  # ids whose bytes are joined without compiled code, and
 
 
 def contents(pool: NDArray[np.uint8], offsets: NDArray[Any], rows: Sequence[NDArray[Any]]) -> list[bytes]:
-    """Of each row of ids the bytes of these, ``pool[offsets[id] : offsets[id + 1]]``, one after the other. 2 ns a byte."""
-    ids = np.concatenate([np.empty(0, np.int64), *(row.astype(np.int64) for row in rows)])
+    """Of each row of ids the bytes of these, ``pool[offsets[id] : offsets[id + 1]]``, one after the other. A nanosecond a byte."""
+    ids = np.concatenate([np.empty(0, np.int64), *rows], dtype=np.int64)
     bounds = np.cumsum([0, *map(len, rows)])
     if few_enough(len(ids), FEW, JOIN):
         starts, sizes = offsets[ids].astype(np.int64), (offsets[ids + 1] - offsets[ids]).astype(np.int64)
@@ -23,13 +23,16 @@ def contents(pool: NDArray[np.uint8], offsets: NDArray[Any], rows: Sequence[NDAr
         content = pool[np.repeat(starts - ends[:-1], sizes) + np.arange(int(ends[-1]))].tobytes()
         stops = ends[bounds[1:]]
     else:
-        from suffixindex.kernels.text.pieces import join_pieces
+        from suffixindex.kernels.text.pieces import WORD, join_pieces
 
-        stops = np.zeros(len(rows), np.int64)
-        join_pieces(pool, offsets, ids, bounds, np.empty(0, np.uint8), stops)
-        written = np.empty(int(stops[-1]), np.uint8)
-        join_pieces(pool, offsets, ids, bounds, written, stops)
-        content = written.tobytes()
+        stops = np.zeros(len(rows) + 1, np.int64)
+        room, needed = 0, WORD * len(ids)
+        while room < needed:  # mostly once
+            room = needed
+            written = np.empty(room + WORD, np.uint8)
+            join_pieces(pool, offsets, ids, bounds, written, stops[1:])
+            needed = int(stops[-1])
+        content, stops = written[:needed].tobytes(), stops[1:]
     return [content[start:stop] for start, stop in pairwise([0, *stops.tolist()])]
 
 

@@ -124,7 +124,7 @@ class Words:
         return " ".join(self.pieces(ids))
 
     def decode_batch(self, rows: Sequence[NDArray[Any]]) -> list[str]:
-        if any((row == UNKNOWN).any() for row in rows):
+        if (np.concatenate([np.empty(0, np.int64), *rows]) == UNKNOWN).any():
             return [self.decode(row) for row in rows]
         lines = contents(self._text, self._offsets, rows)  # a word and the end of its line, each
         return [line.rstrip(b"\n").replace(b"\n", b" ").decode(errors="replace") for line in lines]

@@ -11,7 +11,7 @@ from suffixindex.tokenizers import word_table
 
 
 @pytest.mark.parametrize("few", [0, 10**6])
-@given(pieces=st.lists(st.binary(max_size=5), min_size=1, max_size=6), data=st.data())
+@given(pieces=st.lists(st.binary(max_size=20), min_size=1, max_size=6), data=st.data())
 def test_contents(few: int, pieces: list[bytes], data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.lists(st.integers(0, len(pieces) - 1), max_size=6), max_size=5))
     pool = np.frombuffer(b"".join(pieces), np.uint8)
