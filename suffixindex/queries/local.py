@@ -110,7 +110,9 @@ class LocalShards:
     # ---- occurrences -------------------------------------------------------------------------------------------------
 
     def count(self, ngram: Checked, mask: Mask | None) -> int:
-        if mask is not None or isinstance(ngram, CheckedPattern):
+        if isinstance(ngram, CheckedPattern):
+            return self._count_pattern(ngram, mask)
+        if mask is not None:
             return int(self.counts(join([ngram]), mask)[0])
         total = 0
         for shard in self.shards:
@@ -118,13 +120,17 @@ class LocalShards:
             total += high - low
         return total
 
+    def _count_pattern(self, pattern: CheckedPattern, mask: Mask | None) -> int:
+        return sum(
+            patterns.count(shard, pattern, part, self.pool) for shard, part in zip(self.shards, self._parts(mask), strict=True)
+        )
+
     def counts(self, ngrams: NgramBatch, mask: Mask | None) -> NDArray[np.int64]:
         total = np.zeros(len(ngrams), np.int64)
         for shard, part, (low, high) in zip(self.shards, self._parts(mask), self.intervals(ngrams), strict=True):
             total += high - low if part is None else count_kept(shard, low, high, part, self.pool, self.cores)
         for place, pattern in ngrams.patterns:
-            parts = zip(self.shards, self._parts(mask), strict=True)
-            total[place] = sum(patterns.count(shard, pattern, part, self.pool) for shard, part in parts)
+            total[place] = self._count_pattern(pattern, mask)
         return total
 
     def next_tokens(self, context: Checked, mask: Mask | None) -> NextTokens:

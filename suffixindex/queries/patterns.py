@@ -18,10 +18,13 @@ from suffixindex.ngrams import NgramBatch
 from suffixindex.patterns import CheckedPattern, Ids
 from suffixindex.storage.shard import Interval, Shard
 from suffixindex.storage.sparse import merge_counts
+from suffixindex.system.parallel import RANGES_PER_THREAD, split_range
 from suffixindex.system.patience import can_wait
 
 BLOCK = 1 << 16
-"""Occurrences of the pivot that a thread looks around at a time."""
+"""Occurrences of the pivot that a thread looks around at a time, at most;"""
+SMALL_BLOCK = 1 << 15
+"""and at least, where there are so many: handing over fewer takes as long."""
 JOINED_AT_ONCE = 16
 """One in so many of these are joined at a time, since each may be near many of another part."""
 READ, TRIED, SKIPPED, SORTED, JOINED = 10, 2, 3, 30, 60
@@ -230,17 +233,20 @@ def _over(pool: Executor, work: Callable[[Block], Found], blocks: Iterator[Block
 
 def _blocks(shard: Shard, of: Plan) -> Iterator[Block]:
     """The occurrences of the pivot; in ascending order where several starts before each are tried."""
+    if not of.size:
+        return
+    size = min(max(of.size // RANGES_PER_THREAD, SMALL_BLOCK), BLOCK)
     if of.nearest == of.farthest:
         for low, high in of.intervals:
-            for first in range(low, high, BLOCK):
-                yield Block(shard.suffix_array, first, min(first + BLOCK, high), -1)
+            for first, last in split_range(high - low, -(-(high - low) // size)):
+                yield Block(shard.suffix_array, low + first, low + last, -1)
         return
     listed = [np.empty(0, shard.position_type), *(shard.positions_at(low, high) for low, high in of.intervals)]
     pivots = np.sort(np.concatenate(listed).astype(shard.position_type, copy=False))
     pivots.flags.writeable = False
-    for first in range(0, len(pivots), BLOCK):
+    for first, last in split_range(len(pivots), -(-len(pivots) // size)):
         after = int(pivots[first - 1]) - of.nearest if first else -1
-        yield Block(pivots, first, min(first + BLOCK, len(pivots)), after)
+        yield Block(pivots, first, last, after)
 
 
 def _search(shard: Shard, pattern: CheckedPattern) -> tuple[Fill, Iterator[Block]]:
