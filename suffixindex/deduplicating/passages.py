@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from suffixindex.deduplicating.later import DocumentText, Later, find_later
+from suffixindex.deduplicating.later import DocumentText, Later, Ranges, find_later
 from suffixindex.index import SuffixIndex
 from suffixindex.queries.local import LocalShards
 from suffixindex.storage.shard import Shard
@@ -95,12 +95,15 @@ def document_tokens(shard: Shard, number: int) -> Tokens:
 # ---- passages ------------------------------------------------------------------------------------------------------
 
 
+Joints = NDArray[np.int64] | None
+
+
 class _Changed(NamedTuple):
     """A document that lost something in a round."""
 
     tokens: Tokens
     """What is left."""
-    joints: NDArray[np.int64] | None
+    joints: Joints
     """Places before which something was cut out, where only windows across them are new; None: any window may be."""
 
 
@@ -114,6 +117,7 @@ def without_passages(index: SuffixIndex, min_length: int, threads: int, told: bo
         rest = Rest(passages=[] if told else None)
         shards = [_text_of(shard, first) for shard, first in zip(index.shards, index.local.first_documents, strict=False)]
         texts = shards
+        own: dict[int, Joints] = {}
         while True:
             rest.rounds += 1
             later = find_later(texts, min_length, index.local.pool, threads, index.separator)
@@ -121,10 +125,11 @@ def without_passages(index: SuffixIndex, min_length: int, threads: int, told: bo
             if not changed:
                 return rest
             changed = _encoded_anew(index, changed, encoder.result())
+            own |= {document: None if document in own else one.joints for document, one in changed.items()}
             rest.tokens |= {document: one.tokens for document, one in changed.items()}
             documents = np.array(sorted(rest.tokens), np.int64)
             texts = [text._replace(stale=np.isin(text.documents, documents)) for text in shards]
-            texts.append(_joined(documents, rest.tokens, changed, min_length, index.separator))
+            texts.append(_joined(documents, rest.tokens, changed, own, min_length, index.separator))
     finally:
         loader.shutdown(cancel_futures=True)
 
@@ -202,21 +207,32 @@ def blocks_of_documents(items: Sequence[int], sizes: Sequence[int]) -> Iterator[
 
 
 def _joined(
-    documents: NDArray[np.int64], tokens: Mapping[int, Tokens], changed: Mapping[int, _Changed], min_length: int, separator: int
+    documents: NDArray[np.int64],
+    tokens: Mapping[int, Tokens],
+    changed: Mapping[int, _Changed],
+    own: Mapping[int, Joints],
+    min_length: int,
+    separator: int,
 ) -> DocumentText:
-    """What is left of documents as one text, in which windows that are new are to be looked for."""
+    """What is left of documents as one text; windows of those that changed are to be looked for, ``own`` are in no shard."""
     rows = [tokens[number] for number in documents.tolist()]
     offsets = np.cumsum([0, *(len(row) + 1 for row in rows)])
     end = np.array([separator], rows[0].dtype)
     joined = np.concatenate([part for row in rows for part in (row, end)])
     joined.flags.writeable = False  # as those that are mapped, for which kernels are compiled
-    fresh = np.zeros(len(joined), bool)
-    for number, start, stop in zip(documents.tolist(), offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        if number not in changed:
-            continue
-        joints = changed[number].joints
-        for joint in joints.tolist() if joints is not None else ():
-            fresh[start + max(joint - min_length + 1, 0) : start + joint] = True
-        if joints is None:
-            fresh[start:stop] = True
-    return DocumentText(joined, offsets, documents, fresh)
+    fresh = {document: one.joints for document, one in changed.items()}
+    of_fresh, of_own = (_across(documents, offsets, joints, min_length) for joints in (fresh, own))
+    return DocumentText(joined, offsets, documents, of_fresh, of_own)
+
+
+def _across(documents: NDArray[np.int64], offsets: NDArray[np.int64], joints: Mapping[int, Joints], length: int) -> Ranges:
+    """Where the windows across joints of documents begin; None are the joints of those of which all windows are meant."""
+    los, his = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for document, start, stop in zip(documents.tolist(), offsets[:-1].tolist(), (offsets[1:] - length).tolist(), strict=True):
+        if document in joints:
+            places = joints[document]
+            los.append(np.array([start]) if places is None else start + np.maximum(places - length + 1, 0))
+            his.append(np.array([stop]) if places is None else np.minimum(start + places, stop))
+    lo, hi = np.concatenate(los), np.concatenate(his)
+    lo = np.maximum(lo, np.append(0, hi)[:-1])
+    return lo[lo < hi], hi[lo < hi]

@@ -163,16 +163,17 @@ def _equal(memory, one, other, size):
 
 
 @kernel
-def first_windows(memory, width, suffix_array, length, low, high, firsts):
-    """``firsts[p]``: one more than where the window at p occurs first, if that is further to the left; else it stays.
+def later_windows(memory, width, suffix_array, length, low, high, found):
+    """Fill ``found`` with the windows that occur further to the left, as far as there is room; returns how many there are.
 
-    ``memory`` are the tokens by byte, ``width`` of each. Equal windows stand together in a suffix array: dealt with are those of
-    which the first stands at a rank in ``[low, high)``. One that holds a separator is like any other, or none. Returns how many
-    overlap the first. A random read a token, of the window's end, by which most neighbours differ.
+    Each is a number, of which the upper half is the window's position and the lower one that of its first occurrence. ``memory``
+    are the tokens by byte, ``width`` of each. Equal windows stand together in a suffix array: dealt with are those of which the
+    first stands at a rank in ``[low, high)``. A window that holds a separator is as any other, or none. A random read a token, of
+    a window's end, by which most neighbours differ: 10 ns.
     """
-    size, ranks = np.int64(len(firsts)), np.int64(len(suffix_array))
+    size, ranks = np.int64(len(memory) // width), np.int64(len(suffix_array))
     num_bytes = length * width
-    overlapping = np.int64(0)
+    number = np.int64(0)
     begin = max(low - 1, 0)
     group = begin
     before, before_word = np.int64(-1), np.uint64(0)
@@ -194,36 +195,40 @@ def first_windows(memory, width, suffix_array, length, low, high, firsts):
             for member in range(group, rank):
                 position = np.int64(suffix_array[np.uint64(member)])
                 if position != first:
-                    firsts[np.uint64(position)] = first + 1
-                    overlapping += np.int64(position < first + length)
+                    if number < len(found):
+                        found[number] = np.uint64(position) << HALF | np.uint64(first)
+                    number += 1
         if rank >= high:
             break
         group, before, before_word = rank, start, word
-    return overlapping
+    return number
 
 
 @kernel
-def later_stretches(firsts, offsets, length, begins, ends, sources):
+def later_stretches(windows, offsets, length, begins, ends, sources):
     """What lies in windows that occur further to the left, and beyond their first occurrence; returns how many stretches that is.
 
-    ``firsts`` is that of :func:`first_windows`, ``offsets`` are the first tokens of documents, and their number. Fills where
-    each stretch begins and ends, and where the window with which it begins, the last of several, occurs first. O(tokens).
+    ``windows`` are what :func:`later_windows` finds, ascending; those that are of no document are passed over. ``offsets`` are the
+    first tokens of documents, then the length. Fills where each stretch begins and ends, and where the window with which it
+    begins, the last of several, occurs first. No more than there are windows.
     """
-    found = 0
-    for document in range(len(offsets) - 1):
-        for position in range(np.int64(offsets[document]), np.int64(offsets[document + 1]) - length):
-            if firsts[np.uint64(position)] == 0:
-                continue
-            first = np.int64(firsts[np.uint64(position)]) - 1
-            begin = max(position, first + length)
-            source = first + begin - position
-            while found > 0 and begin <= ends[found - 1]:
-                found -= 1
-                if begins[found] < begin:
-                    begin, source = begins[found], sources[found]
-            begins[found], ends[found], sources[found] = begin, position + length, source
-            found += 1
-    return found
+    stretches = 0
+    document = 0
+    for window in windows:
+        position, first = np.int64(window >> HALF), np.int64(window & LOW)
+        while np.int64(offsets[document + 1]) <= position:
+            document += 1
+        if position + length >= np.int64(offsets[document + 1]):
+            continue
+        begin = max(position, first + length)
+        source = first + begin - position
+        while stretches > 0 and begin <= ends[stretches - 1]:
+            stretches -= 1
+            if begins[stretches] < begin:
+                begin, source = begins[stretches], sources[stretches]
+        begins[stretches], ends[stretches], sources[stretches] = begin, position + length, source
+        stretches += 1
+    return stretches
 
 
 @kernel
