@@ -279,22 +279,17 @@ class IdsEncoder(_StaticEncoder):
 
 
 class InWords:
-    """Documents in words. Those to number are all of them, or with ``known`` those that it does not know yet."""
+    """Documents in words. Those to number are the ones that are new to ``known``, or without it all of them."""
 
     def __init__(self, split: "SplitWords", known: "KnownWords | None") -> None:
-        self._split = split
+        self._ids, self.lengths, self.unnumbered = split
         self._known = known
-        self.lengths = split.lengths
-        self.unnumbered = split.words
-        if known is not None:
-            self._asked, self.unnumbered = known.ask(split.words)
 
     def tokens(self, numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
         from suffixindex.kernels.text.words import renumber
 
-        ids = self._split.ids
-        renumber(ids, numbers if self._known is None else self._known.learn(self._asked, numbers))
-        return end_documents(ids, self.lengths, WordEncoder.token_type)
+        renumber(self._ids, numbers if self._known is None else self._known.learn(numbers))
+        return end_documents(self._ids, self.lengths, WordEncoder.token_type)
 
 
 class WordEncoder:
@@ -342,7 +337,7 @@ class WordEncoder:
 
         if self._known is not None and self._known.full:
             self.remember()
-        return InWords(split_batch(texts), self._known)
+        return InWords(split_batch(texts, None if self._known is None else self._known.table), self._known)
 
     def number(self, unnumbered: "WordList") -> NDArray[np.uint32]:
         return self._words.number(unnumbered)

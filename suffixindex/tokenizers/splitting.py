@@ -1,21 +1,22 @@
 """Text cut into words: the definition of a word, and many texts at a time in compiled code."""
 
-import re
 import unicodedata
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.kernels.text import SPARE
+from suffixindex.system.memory import cpu_count
 from suffixindex.tokenizers.word_table import WordList, WordTable
 
 FOLDING_LIMIT = 0x20000  # beyond lie only ideographs, tags and private use: no case, no punctuation
 CONTEXTUAL_CASE = "\u03a3\u0130"  # lower case depends on the neighbours (final sigma), or is two characters
-_CONTEXTUAL_UTF8 = [(character.encode()[:1], character.encode()) for character in CONTEXTUAL_CASE]
-"""The first byte of each, which is found twenty times as fast, and all."""
-_CONTEXTUAL_CASE, _SPACE = re.compile(f"[{CONTEXTUAL_CASE}]"), re.compile(r"\s")
+PIECE_BYTES = 1 << 21  # of text that one thread splits at once: the words of more would leave the cache
+PIECE_THREADS = 4  # for a long document: as many as there may be for a core, whose other processes wait for it
 
 
 def normalize(text: str) -> str:
@@ -24,72 +25,98 @@ def normalize(text: str) -> str:
 
 
 @cache
-def _folding() -> NDArray[np.uint32]:
-    """Lower case of every code point below ``FOLDING_LIMIT``, or the mark that it stands between words."""
-    from suffixindex.kernels.text.words import SPACE
+def folding() -> NDArray[np.uint32]:
+    """Lower case of every code point below ``FOLDING_LIMIT``; or that it stands between words, or is of contextual case."""
+    from suffixindex.kernels.text.words import CONTEXTUAL, SPACE
 
     table = np.arange(FOLDING_LIMIT, dtype=np.uint32)
     for code in range(FOLDING_LIMIT):
         character = chr(code)
         if character.isspace() or unicodedata.category(character)[0] in "PS":
             table[code] = SPACE
-        elif (lower := character.lower()) != character and len(lower) == 1:
-            table[code] = ord(lower)
+        elif (lower := character.lower()) != character:
+            table[code] = ord(lower) if character not in CONTEXTUAL_CASE else CONTEXTUAL
     return table
 
 
+@cache
+def casing() -> NDArray[np.uint8]:
+    """What every code point below ``FOLDING_LIMIT`` is to a capital sigma next to it, which is final after a cased letter alone."""
+    from suffixindex.kernels.text.words import CASED, IGNORED, SPACE
+
+    codes = [chr(code) if chr(code) not in CONTEXTUAL_CASE else "A" for code in range(FOLDING_LIMIT)]
+    cased = np.array(list("".join(f"A\u03a3{character} " for character in codes).lower()[1::4])) == "\u03c3"
+    hidden = np.array(list("".join(f"A\u03a3{character}A " for character in codes).lower()[1::5])) == "\u03c3"
+    return np.select([folding() == SPACE, cased, hidden], [np.uint8(0), np.uint8(CASED), np.uint8(IGNORED)], np.uint8(0))
+
+
+class Numbered(NamedTuple):
+    """Documents in the numbers of a word table, one after the other, and how many words each has."""
+
+    ids: NDArray[np.uint32]
+    lengths: NDArray[np.int64]
+
+
 class SplitWords(NamedTuple):
-    """A batch of documents in numbers of its own, and the words that these mean."""
+    """The same, and the words that are new in the table."""
 
     ids: NDArray[np.uint32]
     lengths: NDArray[np.int64]
     words: WordList
 
 
-def split_batch(texts: Sequence[str | memoryview]) -> SplitWords:
-    """Split texts, some perhaps in UTF-8, into words, numbered by first occurrence within the batch. Any thread; O(bytes)."""
-    from suffixindex.kernels.text.words import FOLDED_BYTES, SPARE, split_words
+def split_batch(texts: Sequence[str | memoryview], table: WordTable | None = None) -> SplitWords:
+    """Split texts, some perhaps in UTF-8, into words, which a table numbers by first occurrence; by default one that is empty.
 
-    encoded = [_encode(text) for text in texts]
+    Any thread; O(bytes). Memory: a few times the texts.
+    """
+    encoded = [text.encode() if isinstance(text, str) else text for text in texts]
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum([len(content) for content in encoded], out=offsets[1:])
-    text = np.frombuffer(b"".join(encoded), np.uint8)
-    ids = np.empty(len(text) // 2 + len(texts) + 1, np.uint32)
-    ends = np.empty(len(texts), np.int64)
-    table = WordTable(len(text) // 4)
-    state = np.zeros(4, np.int64)
+    text = np.frombuffer(b"".join([*encoded, bytes(SPARE)]), np.uint8)
+    table = WordTable(min(len(text), PIECE_BYTES) // 4) if table is None else table
+    known = table.num_words
+    split = _split if len(text) <= 2 * PIECE_BYTES else _split_in_pieces
+    ids, lengths = split(text, offsets, table)
+    return SplitWords(ids, lengths, table.since(known))
+
+
+def _split_in_pieces(text: NDArray[np.uint8], offsets: NDArray[np.int64], table: WordTable) -> Numbered:
+    """As :func:`_split`, by several threads: pieces that end between two words, each with a table of its own."""
+    from suffixindex.kernels.text.words import next_word, renumber
+
+    end = int(offsets[-1])
+    edges = [0]
+    while end - edges[-1] > 2 * PIECE_BYTES:
+        place = edges[-1] + PIECE_BYTES
+        while text[place] & 0xC0 == 0x80:
+            place += 1
+        edges.append(next_word(text, place, end, folding()))
+
+    def apart(start: int, stop: int) -> tuple[Numbered, WordList]:
+        words = WordTable((stop - start) // 4)
+        return _split(text, np.clip(offsets, start, stop), words), words.since(0)
+
+    numbered = []
+    with ThreadPoolExecutor(min(PIECE_THREADS, cpu_count()), "split") as pool:
+        for found, words in pool.map(apart, edges, [*edges[1:], end]):
+            renumber(found.ids, table.number(words))
+            numbered.append(found)
+    return Numbered(np.concatenate([piece.ids for piece in numbered]), np.sum([piece.lengths for piece in numbered], axis=0))
+
+
+def _split(text: NDArray[np.uint8], offsets: NDArray[np.int64], table: WordTable) -> Numbered:
+    """The words of documents, ``text[offsets[d] : offsets[d + 1]]``, in the numbers of a table."""
+    from suffixindex.kernels.text.words import FOLDED_BYTES, split_words
+
+    documents = len(offsets) - 1
+    ids = np.empty(int(offsets[-1] - offsets[0]) // 2 + documents + 1, np.uint32)
+    ends = np.empty(documents, np.int64)
+    state = np.array([0, offsets[0], 0, table.num_words])
     with np.errstate(over="ignore"):  # hashes wrap around; without the JIT that would be a warning
-        while not split_words(text, offsets, _folding(), state, *table.arrays, ids, ends):
+        while not split_words(text, offsets, folding(), casing(), state, *table.arrays, ids, ends):
             document, place, _, table.num_words = state.tolist()
             rest = int(offsets[document + 1]) - place
             table.reserve(table.num_words + 1, table.num_bytes + FOLDED_BYTES * rest + SPARE)
     table.num_words = int(state[3])
-    hashes, starts, pool = table.words
-    return SplitWords(ids[: state[2]], np.diff(ends, prepend=0), WordList(hashes.copy(), starts.copy(), pool.copy()))
-
-
-def _encode(text: str | memoryview) -> bytes:
-    if isinstance(text, memoryview):
-        content = bytes(text)
-        if content.isascii() or not any(lead in content and character in content for lead, character in _CONTEXTUAL_UTF8):
-            return content
-        text = content.decode()
-    if not text.isascii() and any(character in text for character in CONTEXTUAL_CASE):
-        text = _without_contextual_case(text)
-    return text.encode()
-
-
-def _without_contextual_case(text: str) -> str:
-    """The text, normalized between the spaces around each character of contextual case: no context goes beyond a space."""
-    parts: list[str] = []
-    done = 0
-    for match in _CONTEXTUAL_CASE.finditer(text):
-        if (start := match.start()) < done:
-            continue
-        space = _SPACE.search(text, start)
-        stop = space.start() if space else len(text)
-        while start > done and not text[start - 1].isspace():
-            start -= 1
-        parts += text[done:start], normalize(text[start:stop])
-        done = stop
-    return "".join([*parts, text[done:]])
+    return Numbered(ids[: state[2]], np.diff(ends, prepend=0))

@@ -2,25 +2,28 @@
 
 from bisect import bisect_left
 from pathlib import Path
-from threading import Lock
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from suffixindex.kernels.text.words import hash_words, intern_words
+from suffixindex.kernels.text import SPARE
+from suffixindex.kernels.text.words import hash_words
 from suffixindex.storage.files import write_array
 from suffixindex.tokenizers.word_table import WordList, WordTable, grown
 from suffixindex.tokenizers.words import VOCABULARY_OFFSETS, VOCABULARY_ORDER
 
-KNOWN_WORDS = 1 << 19  # some 25 MB
-UNKNOWN = np.uint32(0xFFFFFFFF)
+KNOWN_WORDS, KNOWN_BYTES = 1 << 19, 1 << 24  # 40 MB at most, and a batch
+SORTED_BYTES = 64  # of a word, by which it is sorted together with all; the few that agree in so many are sorted by themselves
+LEADING = np.array([(1 << 64) - (1 << 8 * (8 - count)) for count in range(9)], np.uint64)
+"""The first so many of eight bytes."""
 FEW = 64  # new words for each of which so many that are known are as cheap to sort again as to search
 
 
 def words_of(content: bytes) -> WordList:
     """A text file of distinct words, one a line. O(bytes)."""
-    pool = np.frombuffer(content, np.uint8)
+    pool = np.frombuffer(content + bytes(SPARE), np.uint8)
     starts = np.concatenate([[0], np.flatnonzero(pool == ord("\n")) + 1])
     words = len(starts) - 1
     hashes = np.empty(words, np.uint64)
@@ -47,73 +50,72 @@ class VocabularyBuilder:
 
     def pool(self, start: int = 0) -> memoryview:
         """The words from byte ``start`` on, one a line."""
-        return memoryview(self._table.words.pool[start:])
+        return memoryview(self._table.words.pool[start : self.num_bytes])
 
     def number(self, words: WordList) -> NDArray[np.uint32]:
         """The words' ids; new words are appended. O(bytes)."""
-        table, count = self._table, len(words.hashes)
-        table.reserve(table.num_words + count, table.num_bytes + len(words.pool))
-        numbers = np.empty(count, np.uint32)
-        table.num_words = intern_words(count, words.starts, words.hashes, words.pool, table.num_words, *table.arrays, numbers)
-        return numbers
+        return self._table.number(words)
 
     def write_lookup(self, folder: Path, known: NDArray[np.uint32] | None = None) -> None:
         """Write the files that find a word's line and id; O(words log words), of words after those whose order is ``known``."""
         write_array(folder / VOCABULARY_OFFSETS, self._table.words.starts.astype("<u8"))
         write_array(folder / VOCABULARY_ORDER, np.array(self._order(known if known is not None else np.empty(0, "<u4")), "<u4"))
 
-    def _order(self, known: NDArray[np.uint32]) -> NDArray[np.uint32] | list[int]:
+    def _order(self, known: NDArray[np.uint32]) -> NDArray[Any]:
         """All words in the order of their bytes."""
-        pool, starts = self.pool().tobytes(), self._table.words.starts
-        new = range(len(known), self.num_words)
-        if len(new) * FEW > len(known):
-            lines = pool.split(b"\n")
-            return sorted([*known.tolist(), *new], key=lines.__getitem__)  # which takes a run in order as it is
-
-        def line(word: int) -> bytes:
-            return pool[starts[word] : starts[word + 1] - 1]
-
-        ordered = sorted(new, key=line)
-        return np.insert(known, [bisect_left(known, line(word), key=line) for word in ordered], ordered)
+        words, first = self._table.words, len(known)
+        if (self.num_words - first) * FEW > first:
+            return in_order(words)
+        ordered = first + in_order(self._table.since(first))
+        return np.insert(known, [bisect_left(known, words.line(word), key=words.line) for word in ordered.tolist()], ordered)
 
 
-class Asked(NamedTuple):
-    """Words whose numbers were asked for: where they are kept, and which were unknown."""
+def in_order(words: WordList) -> NDArray[np.int64]:
+    """The numbers of words in the order of their bytes: by eight at a time, as long as words agree in them.
 
-    places: NDArray[np.uint32]
-    unknown: NDArray[np.bool_]
+    O(words log words). Memory: some 100 bytes a word.
+    """
+    windows = sliding_window_view(words.pool, 8)
+    order = np.arange(len(words.hashes))
+    places, groups = order.copy(), np.zeros_like(order)  # of words that agree so far
+    for depth in range(0, SORTED_BYTES, 8):
+        if not len(places):
+            return order
+        agreeing = order[places]
+        begin = words.starts[agreeing] + depth
+        left = np.clip(words.starts[agreeing + 1] - 1 - begin, 0, 8)
+        eight = windows[np.where(left > 0, begin, 0)].view(">u8")[:, 0].astype(np.uint64) & LEADING[left]
+        by = np.lexsort((eight, groups)) if depth else np.argsort(eight)
+        order[places], eight = agreeing[by], eight[by]
+        same = (groups[1:] == groups[:-1]) & (eight[1:] == eight[:-1])
+        agree = np.append(same, False) | np.append(False, same)
+        groups = np.cumsum(np.append(True, ~same))[agree]
+        places = places[agree]
+    for run in np.split(places, np.flatnonzero(np.diff(groups)) + 1):
+        order[run] = sorted(order[run].tolist(), key=words.line)
+    return order
 
 
 class KnownWords:
-    """What a process has been told of a vocabulary that grows elsewhere, so that it asks for the number of a word once.
+    """Words that a process numbers by itself, and what it is told of their numbers in a vocabulary that grows elsewhere.
 
-    ``ask`` on one thread, ``learn`` on another.
+    So it asks for the number of a word once. ``table`` is one thread's and ``learn`` another's; questions, the words that a batch
+    brings into the table, are answered in the order in which they were asked.
     """
 
     def __init__(self) -> None:
-        self._words = VocabularyBuilder()
-        self._numbers = np.full(1 << 15, UNKNOWN)
-        self._lock = Lock()
+        self.table = WordTable(KNOWN_BYTES)
+        self._numbers = np.empty(0, np.uint32)
+        self._told = 0
 
     @property
     def full(self) -> bool:
         """Whether it knows so many words that another should begin."""
-        return self._words.num_words > KNOWN_WORDS
+        return self.table.num_words > KNOWN_WORDS or self.table.num_bytes > KNOWN_BYTES
 
-    def ask(self, words: WordList) -> tuple[Asked, WordList]:
-        """A question for the numbers of words, and those that are not known. O(bytes)."""
-        places = self._words.number(words)
-        with self._lock:
-            known = len(self._numbers)
-            self._numbers = grown(self._numbers, self._words.num_words)
-            self._numbers[known:] = UNKNOWN
-            unknown = self._numbers[places] == UNKNOWN
-        sizes = np.diff(words.starts)
-        starts = np.append(0, np.cumsum(sizes[unknown]))
-        return Asked(places, unknown), WordList(words.hashes[unknown], starts, words.pool[np.repeat(unknown, sizes)])
-
-    def learn(self, asked: Asked, told: NDArray[np.uint32]) -> NDArray[np.uint32]:
-        """The numbers of all words of a question; ``told`` are those of the ones that were not known."""
-        with self._lock:
-            self._numbers[asked.places[asked.unknown]] = told
-            return self._numbers[asked.places]
+    def learn(self, told: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """The numbers of all words so far; ``told`` are those of the question after the last that was answered."""
+        before, self._told = self._told, self._told + len(told)
+        self._numbers = grown(self._numbers, self._told)
+        self._numbers[before : self._told] = told
+        return self._numbers[: self._told]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from suffixindex.kernels.text import SPARE
 from suffixindex.system.patience import few_enough
 
 SLOTS = 1 << 12
@@ -37,26 +38,30 @@ def contents(pool: NDArray[np.uint8], offsets: NDArray[Any], rows: Sequence[NDAr
 
 
 class WordList(NamedTuple):
-    """Distinct words: word i is ``pool[starts[i] : starts[i + 1]]``, its newline included."""
+    """Distinct words: word i is ``pool[starts[i] : starts[i + 1]]``, its newline included. ``SPARE`` bytes follow the last."""
 
     hashes: NDArray[np.uint64]
     starts: NDArray[np.int64]
     pool: NDArray[np.uint8]
 
+    def line(self, word: int) -> bytes:
+        """A word, without its newline."""
+        return self.pool[self.starts[word] : self.starts[word + 1] - 1].tobytes()
+
 
 class WordTable:
-    """Words in the order in which they were entered. Memory: some 24 bytes a word beside its own."""
+    """Words in the order in which they were entered. Memory: some 40 bytes a word beside its own."""
 
     def __init__(self, num_bytes: int) -> None:
         """Empty, with room for so many bytes of words."""
         self.num_words = 0
-        self._slots = np.zeros(SLOTS, np.uint32)
+        self._slots = np.zeros(SLOTS, np.uint64)
         self._hashes = np.empty(SLOTS // 2, np.uint64)
         self._starts = np.zeros(SLOTS // 2 + 1, np.int64)
-        self._pool = np.empty(num_bytes, np.uint8)
+        self._pool = np.empty(num_bytes + SPARE, np.uint8)
 
     @property
-    def arrays(self) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint8]]:
+    def arrays(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint8]]:
         """Slots, hashes, starts and pool, as the kernels take them; others after :meth:`reserve`."""
         return self._slots, self._hashes, self._starts, self._pool
 
@@ -67,7 +72,22 @@ class WordTable:
     @property
     def words(self) -> WordList:
         """The words so far, in this table's own arrays."""
-        return WordList(self._hashes[: self.num_words], self._starts[: self.num_words + 1], self._pool[: self.num_bytes])
+        return self.since(0)
+
+    def since(self, first: int) -> WordList:
+        """The words from a number on, in this table's own arrays."""
+        starts = self._starts[first : self.num_words + 1]
+        return WordList(self._hashes[first : self.num_words], starts - starts[0], self._pool[starts[0] : starts[-1] + SPARE])
+
+    def number(self, words: WordList) -> NDArray[np.uint32]:
+        """The numbers of words; those that are new are entered. O(bytes)."""
+        from suffixindex.kernels.text.words import intern_words
+
+        count = len(words.hashes)
+        self.reserve(self.num_words + count, self.num_bytes + len(words.pool))
+        numbers = np.empty(count, np.uint32)
+        self.num_words = intern_words(count, words.starts, words.hashes, words.pool, self.num_words, *self.arrays, numbers)
+        return numbers
 
     def reserve(self, words: int, num_bytes: int) -> None:
         """Make room for so many words in all, of so many bytes; at least twice what there was, where that is not enough."""
@@ -75,7 +95,7 @@ class WordTable:
         self._hashes = grown(self._hashes, words)
         self._starts = grown(self._starts, len(self._hashes) + 1)
         if 2 * words > len(self._slots):
-            self._slots = np.zeros(1 << (2 * words - 1).bit_length(), np.uint32)
+            self._slots = np.zeros(1 << (2 * words - 1).bit_length(), np.uint64)
             self._place()
 
     def load(self, words: WordList) -> None:

@@ -14,9 +14,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import suffixindex as si
+from suffixindex.kernels.text import SPARE
 from suffixindex.tokenizers import splitting, vocabulary
-from suffixindex.tokenizers.splitting import FOLDING_LIMIT, normalize, split_batch
-from suffixindex.tokenizers.vocabulary import KnownWords, VocabularyBuilder
+from suffixindex.tokenizers.splitting import CONTEXTUAL_CASE, FOLDING_LIMIT, SplitWords, casing, normalize, split_batch
+from suffixindex.tokenizers.vocabulary import KnownWords, VocabularyBuilder, in_order, words_of
 from suffixindex.tokenizers.word_table import WordList
 from suffixindex.tokenizers.words import VOCABULARY, VOCABULARY_ORDER, Words
 from tests import oracle
@@ -137,22 +138,27 @@ def test_only_the_characters_named_so_have_a_lower_case_that_a_table_cannot_hold
     for code in range(FOLDING_LIMIT):
         character = chr(code)
         if len(character.lower()) > 1:
-            assert character in splitting.CONTEXTUAL_CASE, hex(code)
+            assert character in CONTEXTUAL_CASE, hex(code)
         for other in ("a" + character, character + "a", "a" + character + "a"):
             if other.lower() != "".join(part.lower() for part in other):
-                assert character in splitting.CONTEXTUAL_CASE, hex(code)
+                assert character in CONTEXTUAL_CASE, hex(code)
 
 
-def test_no_case_depends_on_what_is_beyond_a_space() -> None:
-    for space in filter(str.isspace, map(chr, range(sys.maxunicode + 1))):
-        for text in ("AΣ", "Σ", "İ", "AΣ.", "A.Σ"):
-            assert normalize(f"{text}{space}{text}{space}A") == f"{normalize(text)}{space}{normalize(text)}{space}a"
+def test_a_letter_is_to_a_sigma_what_it_is_in_lower_case() -> None:
+    """The splitter looks at what it has written of the word before, and at the text behind."""
+    for code in range(FOLDING_LIMIT):
+        assert casing()[ord(chr(code).lower()[0])] == casing()[code], hex(code)
 
 
-@given(st.text("aAΣİσ.\u0301\u00ad\u200b \n\x1f", max_size=30))
-def test_stretches_of_contextual_case(text: str) -> None:
-    assert split_batch([text]).lengths.tolist() == [len(normalize(text).split())]
-    assert text_of(split_batch([text]).words) == list(dict.fromkeys(normalize(text).split()))
+@given(st.text("aAΣİσ.1ªʰ\u0301\u00ad\u200b \n\x1f", max_size=30))
+def test_contextual_case(text: str) -> None:
+    assert split([text]) == [normalize(text).split()]
+
+
+def test_a_sigma_beside_every_character() -> None:
+    characters = [chr(code) for code in range(FOLDING_LIMIT) if not 0xD800 <= code < 0xE000][:: 1 if building.COMPILED else 500]
+    documents = [text for one in characters for text in (f"AΣ{one}", f"AΣ{one}A", f"{one}Σ", f"A{one}Σ")]
+    assert split(documents) == [normalize(document).split() for document in documents]
 
 
 # ---- the growing vocabulary --------------------------------------------------------------------------------------
@@ -204,39 +210,66 @@ def test_tables_grow(batch_size: int, tmp_path: Path) -> None:
 
 
 def test_words_are_told_apart_by_their_bytes_not_by_their_hashes() -> None:
-    words = [b"aa\n", b"bb\n", b"a\n", b"bbb\n"]
+    words = [b"aa\n", b"bb\n", b"a\n", b"bbb\n", b"a\0\n", b"abcdefgh\n", b"abcdefghi\n", b"abcdefghj\n", b"abcdefghi\0\n"]
     starts = np.cumsum([0, *map(len, words)])
-    pool = np.frombuffer(b"".join(words), np.uint8)
+    pool = np.frombuffer(b"".join([*words, bytes(SPARE)]), np.uint8)
 
     builder = VocabularyBuilder()
     for _ in range(2):
-        assert builder.number(WordList(np.full(4, 12345, np.uint64), starts, pool)).tolist() == [1, 2, 3, 4]
-    assert lines(builder) == ["", "aa", "bb", "a", "bbb"]
+        numbers = builder.number(WordList(np.full(len(words), 12345, np.uint64), starts, pool))
+        assert numbers.tolist() == list(range(1, len(words) + 1))
+    assert bytes(builder.pool()) == b"\n" + b"".join(words)
+
+
+def test_words_that_differ_in_any_byte_have_other_hashes() -> None:
+    """In the low bits, too, which pick the slots: so many by chance alone have the same ones."""
+    words = {
+        bytes([*before, byte, *b"x" * after]) for before in (b"", b"abcdefgh") for after in range(12) for byte in range(97, 123)
+    }
+    hashes = words_of(b"".join(word + b"\n" for word in sorted(words))).hashes
+    assert len(set(hashes.tolist())) == len(words) < 1.2 * len(set((hashes % 4096).tolist()))
+
+
+@given(st.sets(st.text("a\0\x01é", max_size=12).map(str.encode)), st.sampled_from([0, 8, 16, 64]))
+@example({b"", b"\0", b"\0\0", b"a" * 8, b"a" * 9, b"a" * 8 + b"\0", b"a" * 70, b"a" * 71}, 64)
+def test_words_in_the_order_of_their_bytes(words: set[bytes], together: int) -> None:
+    given_words = list(words)
+    with mock.patch.object(vocabulary, "SORTED_BYTES", together):
+        order = in_order(words_of(b"".join(word + b"\n" for word in given_words)))
+    assert [given_words[word] for word in order] == sorted(words)
 
 
 @given(batches=st.lists(texts(), max_size=8), waiting=st.integers(0, 2))
-def test_a_process_asks_for_a_word_until_it_is_told(batches: list[list[str]], waiting: int) -> None:
+def test_a_process_asks_for_a_word_once(batches: list[list[str]], waiting: int) -> None:
     """Some questions are answered late, as by a process that has gone on meanwhile."""
     vocabulary, known = VocabularyBuilder(), KnownWords()
-    open_questions: list[tuple[list[str], tuple[object, WordList]]] = []
-    told: set[str] = set()
+    open_questions: list[SplitWords] = []
+    asked: set[str] = set()
+    found: list[str] = []
 
     def answer() -> None:
-        words, (asked, unknown) = open_questions.pop(0)
-        numbers = known.learn(asked, vocabulary.number(unknown))  # type: ignore[arg-type]
-        assert [lines(vocabulary)[i] for i in numbers] == words
-        told.update(words)
+        question = open_questions.pop(0)
+        numbers = known.learn(vocabulary.number(question.words))
+        found.extend(lines(vocabulary)[number] for number in numbers[question.ids])
 
     for batch in batches:
-        split_words = split_batch(batch).words
-        question = known.ask(split_words)
-        assert text_of(question[1]) == [word for word in text_of(split_words) if word not in told]
-        open_questions.append((text_of(split_words), question))
+        words = [word for document in batch for word in oracle.words(document)]
+        open_questions.append(split_batch(batch, known.table))
+        assert text_of(open_questions[-1].words) == [word for word in dict.fromkeys(words) if word not in asked]
+        asked.update(words)
         while len(open_questions) > waiting:
             answer()
     while open_questions:
         answer()
+    assert found == [word for batch in batches for document in batch for word in oracle.words(document)]
     assert lines(vocabulary) == oracle.number_words([document for batch in batches for document in batch])[0]
+
+
+@given(documents=st.lists(st.one_of(ANY_TEXT, ODD_TEXT, st.text("ab ", max_size=40)), max_size=4), size=st.integers(1, 9))
+@example(documents=["Σ a", "", "éé bΣ"], size=1)
+def test_a_long_document_is_split_in_pieces(documents: list[str], size: int) -> None:
+    with mock.patch.object(splitting, "PIECE_BYTES", size):
+        assert split(documents) == [oracle.words(document) for document in documents]
 
 
 def test_long_words_and_a_growing_pool() -> None:
