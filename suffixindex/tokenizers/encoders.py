@@ -335,9 +335,11 @@ class WordEncoder:
     def encode(self, texts: list[str | memoryview]) -> InWords:
         from suffixindex.tokenizers.splitting import split_batch
 
-        if self._known is not None and self._known.full:
+        if self._known is None:
+            return InWords(split_batch(texts), None)
+        if self._known.full:
             self.remember()
-        return InWords(split_batch(texts, None if self._known is None else self._known.table), self._known)
+        return InWords(self._known.split(texts), self._known)
 
     def number(self, unnumbered: "WordList") -> NDArray[np.uint32]:
         return self._words.number(unnumbered)

@@ -52,7 +52,8 @@ def casing() -> NDArray[np.uint8]:
     def not_final(after: str) -> NDArray[np.bool_]:
         """Of a sigma between a letter and each character, which ``after`` follows."""
         lower = "".join(["A\u03a3", f"{after}A\u03a3".join(letters), after]).lower()
-        return np.frombuffer(lower.encode("utf-32-le", "surrogatepass"), "<u4")[1 :: 3 + len(after)] != FINAL_SIGMA
+        sigmas = np.frombuffer(lower.encode("utf-32-le", "surrogatepass"), "<u4")[1 :: 3 + len(after)]
+        return np.asarray(sigmas != FINAL_SIGMA)
 
     kinds = [np.uint8(0), np.uint8(CASED), np.uint8(IGNORED)]
     return np.select([folding() == SPACE, not_final(" "), not_final("A ")], kinds, np.uint8(0))

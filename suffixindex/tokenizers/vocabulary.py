@@ -1,6 +1,7 @@
 """The build's side of ``words``: words numbered by first occurrence."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from suffixindex.kernels.text import SPARE
 from suffixindex.kernels.text.words import hash_words
 from suffixindex.storage.files import write_array
+from suffixindex.tokenizers.splitting import SplitWords, split_batch
 from suffixindex.tokenizers.word_table import WordList, WordTable, grown
 from suffixindex.tokenizers.words import VOCABULARY_OFFSETS, VOCABULARY_ORDER
 
 KNOWN_WORDS, KNOWN_BYTES = 1 << 19, 1 << 24  # 40 MB at most, and a batch
+FRESH_WORDS = 1 << 14  # of which so many are forgotten if they do not come again, so that their table stays in the cache
 SORTED_BYTES = 64  # of a word, by which it is sorted together with all; the few that agree in so many are sorted by themselves
 LEADING = np.array([(1 << 64) - (1 << 8 * (8 - count)) for count in range(9)], np.uint64)
 """The first so many of eight bytes."""
@@ -99,19 +102,26 @@ def in_order(words: WordList) -> NDArray[np.int64]:
 class KnownWords:
     """Words that a process numbers by itself, and what it is told of their numbers in a vocabulary that grows elsewhere.
 
-    So it asks for the number of a word once. ``table`` is one thread's and ``learn`` another's; questions, the words that a batch
-    brings into the table, are answered in the order in which they were asked.
+    So it asks for the number of a word once. ``split`` on one thread, ``learn`` on another, in the same order.
     """
 
     def __init__(self) -> None:
-        self.table = WordTable(KNOWN_BYTES)
+        self._table = WordTable(KNOWN_BYTES)
+        self._tokens = 0
         self._numbers = np.empty(0, np.uint32)
         self._told = 0
 
     @property
     def full(self) -> bool:
-        """Whether it knows so many words that another should begin."""
-        return self.table.num_words > KNOWN_WORDS or self.table.num_bytes > KNOWN_BYTES
+        """Whether it knows so many words, or so many that do not come again, that another should begin."""
+        words = self._table.num_words
+        return words > (KNOWN_WORDS if self._tokens > 2 * words else FRESH_WORDS) or self._table.num_bytes > KNOWN_BYTES
+
+    def split(self, texts: Sequence[str | memoryview]) -> SplitWords:
+        """Documents in its own numbers, and the next question: the words that are new."""
+        split = split_batch(texts, self._table)
+        self._tokens += len(split.ids)
+        return split
 
     def learn(self, told: NDArray[np.uint32]) -> NDArray[np.uint32]:
         """The numbers of all words so far; ``told`` are those of the question after the last that was answered."""

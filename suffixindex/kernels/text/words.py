@@ -91,21 +91,17 @@ def _entry(word, word_hash):
     return (word_hash & ~NUMBER) | np.uint64(word + 1)
 
 
-@helper
-def _place(words, slots, hashes):
-    """Enter the first ``words`` words into empty slots."""
+@kernel
+def place_words(words, slots, hashes):
+    """Fill fresh ``slots`` with ``words`` words; O(words), one cache miss each."""
     mask = np.uint64(len(slots) - 1)
     for word in range(words):
+        if word + AHEAD < words:
+            prefetch(slots, hashes[word + AHEAD] & mask)
         slot = hashes[word] & mask
         while slots[slot] != 0:
             slot = (slot + np.uint64(1)) & mask
         slots[slot] = _entry(word, hashes[word])
-
-
-@kernel
-def place_words(words, slots, hashes):
-    """Fill fresh ``slots`` with ``words`` words; O(words), one cache miss each."""
-    _place(words, slots, hashes)
 
 
 @kernel

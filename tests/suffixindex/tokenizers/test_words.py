@@ -239,6 +239,13 @@ def test_words_in_the_order_of_their_bytes(words: set[bytes], together: int) -> 
     assert [given_words[word] for word in order] == sorted(words)
 
 
+def test_words_that_do_not_come_again_are_soon_forgotten() -> None:
+    with mock.patch.object(vocabulary, "FRESH_WORDS", 3), mock.patch.object(vocabulary, "KNOWN_WORDS", 5):
+        known = KnownWords()
+        found = [known.full for text in ["a b c", "d", "a b c d a", "e f"] if known.split([text])]
+    assert found == [False, True, False, True]
+
+
 @given(batches=st.lists(texts(), max_size=8), waiting=st.integers(0, 2))
 def test_a_process_asks_for_a_word_once(batches: list[list[str]], waiting: int) -> None:
     """Some questions are answered late, as by a process that has gone on meanwhile."""
@@ -254,7 +261,7 @@ def test_a_process_asks_for_a_word_once(batches: list[list[str]], waiting: int) 
 
     for batch in batches:
         words = [word for document in batch for word in oracle.words(document)]
-        open_questions.append(split_batch(batch, known.table))
+        open_questions.append(known.split(batch))
         assert text_of(open_questions[-1].words) == [word for word in dict.fromkeys(words) if word not in asked]
         asked.update(words)
         while len(open_questions) > waiting:
