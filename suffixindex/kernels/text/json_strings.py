@@ -37,21 +37,28 @@ def _escaped(text, i, end):
 
 
 @helper
-def _sequence(text, i, end):
-    """Bytes of the UTF-8 sequence of a character beyond ASCII at ``i``; 0 if there is none (RFC 3629)."""
-    first = text[i]
-    size = 2 if first < 0xE0 else 3 if first < 0xF0 else 4
-    if first < 0xC2 or first > 0xF4 or i + size > end:
-        return 0
-    for k in range(i + 1, i + size):
-        if text[k] & 0xC0 != 0x80:
-            return 0
-    second = text[i + 1]
-    if (first == 0xE0 and second < 0xA0) or (first == 0xED and second > 0x9F):
-        return 0
-    if (first == 0xF0 and second < 0x90) or (first == 0xF4 and second > 0x8F):
-        return 0
-    return size
+def _eight(text, i, end):
+    """Eight bytes as a number, zeros for those beyond the end."""
+    if i + WORD <= end:
+        return word_at(text, i)
+    word = np.uint64(0)
+    for k in range(end - i):
+        word |= np.uint64(text[i + k]) << np.uint64(8 * k)
+    return word
+
+
+@helper
+def _sequence(word):
+    """Bytes of the UTF-8 sequence of a character beyond ASCII with which eight bytes begin; 0 if there is none (RFC 3629)."""
+    first, second = np.int64(word & np.uint64(0xFF)), np.int64((word >> np.uint64(8)) & np.uint64(0x3F))
+    if word & np.uint64(0xC0E0) == np.uint64(0x80C0):
+        return 2 if first >= 0xC2 else 0
+    if word & np.uint64(0xC0C0F0) == np.uint64(0x8080E0):
+        block = (first & 0x0F) << 6 | second  # of 64 characters
+        return 3 if block >= 0x20 and block & 0x3E0 != HIGH_SURROGATES >> 6 else 0
+    if word & np.uint64(0xC0C0C0F8) == np.uint64(0x808080F0):
+        return 4 if 0x10 <= (first & 0x07) << 6 | second < 0x110 else 0
+    return 0
 
 
 @kernel
@@ -71,6 +78,11 @@ def read_strings(text, starts, out, stops, ends):
                 word = word_at(text, i)
                 for k in range(WORD):  # one store
                     out[np.uint64(at + k)] = np.uint8(word >> np.uint64(8 * k))
+                size = _sequence(word)
+                if size > 0:
+                    i += size
+                    at += size
+                    continue
                 odd = _odd_bytes(word)
                 if odd == np.uint64(0):
                     i += WORD
@@ -82,7 +94,7 @@ def read_strings(text, starts, out, stops, ends):
                     at += 1
             byte = text[i]
             if byte >= ASCII_LIMIT:
-                size = _sequence(text, i, end)
+                size = _sequence(_eight(text, i, end))
                 if size == 0:
                     break
                 for k in range(size):

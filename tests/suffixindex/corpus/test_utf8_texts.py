@@ -18,6 +18,18 @@ CHARACTERS = [
     *("é", "中", "𝄞", "\x7f", "\u2028", "\ufffe", "\U0010ffff", "'", "}", "]", ",", '\\"text\\": \\"'),
     *(f"\\{letter}" for letter in '"\\/bfnrtuvx0'),
     *(r"\u0000", r"\u00e9", r"\u4E2d", r"\ud834\udd1e", r"\uD834\uDD1E", r"\ud834", r"\udd1e", r"\ud834\ud834", r"\ud834x"),
+    *(
+        "\x80",
+        "\u07ff",
+        "\u0800",
+        "\ud7ff",
+        "\ue000",
+        "\U00010000",
+        b"\xc1\xbf",
+        b"\xf5\x80\x80\x80",
+        b"\xe4\x41\x80",
+        b"\xe4\xb8\xc3",
+    ),
     *(r"\u12", r"\u12g4", r"\ud834\n", "\\", '"', "\t", "\x1f", "\x00"),
     *(
         b"\xff",
