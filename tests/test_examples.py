@@ -1,7 +1,8 @@
 """The examples of the documentation run as they stand, on a few modules of the standard library, and find what is there."""
 
+import inspect
 import json
-import sysconfig
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_fsync: None) -> Pat
     library = tmp_path / "library"
     library.mkdir()
     for name in MODULES:
-        (library / f"{name}.py").write_bytes((Path(sysconfig.get_path("stdlib")) / f"{name}.py").read_bytes())
+        (library / f"{name}.py").write_text(inspect.getsource(import_module(name)), encoding="utf-8")
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(library))
     monkeypatch.chdir(tmp_path)
     return tmp_path
