@@ -72,7 +72,10 @@ class Encoder(Protocol):
         """What :meth:`Encoded.tokens` has to know of the documents before."""
 
     def remember(self) -> None:
-        """Keep what ``number`` says to this process's documents, so that later ones need not ask for it again."""
+        """Keep what ``number`` says to this process's documents, so that later ones need not ask for it again.
+
+        Then each batch must be told it, and in the order in which they were encoded.
+        """
 
     def checkpoint(self) -> int:
         """Make what has grown durable, and say how far it is."""

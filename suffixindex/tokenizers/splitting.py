@@ -17,7 +17,7 @@ FOLDING_LIMIT = 0x20000  # beyond lie only ideographs, tags and private use: no 
 CONTEXTUAL_CASE = "\u03a3\u0130"  # lower case depends on the neighbours (final sigma), or is two characters
 SIGMA_LEAD = CONTEXTUAL_CASE.encode()[:1]  # looked for in no time, where the two bytes of a capital sigma take 0.8 ns a byte
 PIECE_BYTES = 1 << 21  # of text that one thread splits at once: the words of more would leave the cache
-PIECE_THREADS = 4  # that split a long document, where there are as many cores: whoever has none, waits for it
+PIECE_THREADS = 4  # that split a long document at most: other cores have documents of their own, and each piece takes memory
 
 
 def normalize(text: str) -> str:
