@@ -247,7 +247,7 @@ def _sieve_like(
                     sieve(tokens, separator, *bases, 0, 1, lo, hi, number == 0 or not keep, keep, seen, marks)
 
         for _ in range(2):  # noted twice, a window is as one that occurs again
-            ask(fresh.tokens, *whole, False, np.zeros(0, bool))
+            ask(fresh.tokens, *whole, False, np.zeros(fresh.length, bool))
         return ask
 
     for number, ask in enumerate([*pool.map(noting, range(2))]):

@@ -7,7 +7,7 @@ elsewhere; a stretch is text that windows of candidates cover.
 import numpy as np
 
 from suffixindex.kernels.guarded import position_at
-from suffixindex.kernels.jit import allocating_kernel, helper, kernel, prefetch, word_at
+from suffixindex.kernels.jit import helper, kernel, prefetch, scratch, word_at
 
 BATCH = 1 << 10  # tokens whose windows are hashed before the first of them is looked up
 AHEAD = 24  # random reads that are under way at a time
@@ -44,7 +44,7 @@ def _settle(slots, starts, stops, found, keep, seen, candidates):
             seen[slot >> 2] = bits | ((1 + ((bits >> bit) & 1)) << bit)
 
 
-@allocating_kernel
+@kernel
 def sieve(tokens, separator, length, base, drop, part, parts, lo, hi, everywhere, keep, seen, candidates):
     """Drop candidates whose window occurs once: first note their hashes (``keep`` false), then look them up (true).
 
@@ -54,8 +54,9 @@ def sieve(tokens, separator, length, base, drop, part, parts, lo, hi, everywhere
     of these are candidates. A window that occurs again is never dropped; one that does not may stay. 3 ns a token of a stretch, and
     a random access for a candidate of the part.
     """
-    slots, starts, stops = np.empty(BATCH + AHEAD, np.int64), np.empty(BATCH, np.int64), np.empty(BATCH, np.int64)
-    slots[:] = 0
+    slots, starts, stops = scratch(BATCH + AHEAD, np.int64), scratch(BATCH, np.int64), scratch(BATCH, np.int64)
+    for i in range(len(slots)):
+        slots[i] = 0
     shift = _shift(seen)
     parts, part = np.uint64(parts), np.uint64(part)
     found = np.int64(0)
@@ -85,7 +86,7 @@ def sieve(tokens, separator, length, base, drop, part, parts, lo, hi, everywhere
     _settle(slots, starts, stops, found, keep, seen, candidates)
 
 
-@allocating_kernel
+@kernel
 def sieve_samples(tokens, lo, hi, separator, length, width, base, drop, part, parts, keep, seen, candidates):
     """Find the candidates among the windows that start in a stretch ``[lo[i], hi[i])``: those whose sample occurs again.
 
@@ -93,14 +94,15 @@ def sieve_samples(tokens, lo, hi, separator, length, width, base, drop, part, pa
     Aiken, 2003). So equal windows have equal samples, and neighbours mostly the same one: some ``2 / (length - width + 2)`` a token
     are noted, each position once. ``drop`` is ``-base**width``, and all else as of :func:`sieve`. 5 ns a token.
     """
-    slots, starts, stops = np.empty(BATCH + AHEAD, np.int64), np.empty(BATCH, np.int64), np.empty(BATCH, np.int64)
-    slots[:] = 0
+    slots, starts, stops = scratch(BATCH + AHEAD, np.int64), scratch(BATCH, np.int64), scratch(BATCH, np.int64)
+    for i in range(len(slots)):
+        slots[i] = 0
     shift = _shift(seen)
     parts, part = np.uint64(parts), np.uint64(part)
     size = 1
     while size <= length - width:
         size *= 2
-    hashes = np.empty(size, np.uint64)  # of the parts that begin at the last positions
+    hashes = scratch(size, np.uint64)  # of the parts that begin at the last positions
     found = np.int64(0)
     for stretch in range(len(lo)):
         wrapped, least = np.uint64(0), np.uint64(0)

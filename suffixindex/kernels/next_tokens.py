@@ -4,7 +4,7 @@ import numpy as np
 
 from suffixindex.kernels import DamageError
 from suffixindex.kernels.guarded import inside, position_at
-from suffixindex.kernels.jit import allocating_kernel, helper, kernel, prefetch
+from suffixindex.kernels.jit import helper, kernel, prefetch, scratch
 
 ABREAST = 32
 """Stretches of ranks that are halved together, so that their cache misses overlap."""
@@ -39,21 +39,21 @@ def scan_runs(tokens, suffix_array, low, high, length, runs):
     return found
 
 
-@allocating_kernel
+@kernel
 def halve_runs(tokens, suffix_array, low, high, length, runs):
     """As ``scan_runs``, in no order. O(runs × log(ranks / runs)).
 
     A stretch of ranks whose two ends have the same token is one run; another is halved. ``[low, high)`` is not empty.
     """
-    first_rank = np.empty(STACK, np.int64)
-    last_rank = np.empty(STACK, np.int64)
-    first_token = np.empty(STACK, np.int64)
-    last_token = np.empty(STACK, np.int64)
-    left = np.empty(ABREAST, np.int64)
-    right = np.empty(ABREAST, np.int64)
-    left_token = np.empty(ABREAST, np.int64)
-    right_token = np.empty(ABREAST, np.int64)
-    at = np.empty(ABREAST, np.int64)
+    first_rank = scratch(STACK, np.int64)
+    last_rank = scratch(STACK, np.int64)
+    first_token = scratch(STACK, np.int64)
+    last_token = scratch(STACK, np.int64)
+    left = scratch(ABREAST, np.int64)
+    right = scratch(ABREAST, np.int64)
+    left_token = scratch(ABREAST, np.int64)
+    right_token = scratch(ABREAST, np.int64)
+    at = scratch(ABREAST, np.int64)
     waiting = 1
     first_rank[0], last_rank[0] = low, high - 1
     first_token[0] = _token(tokens, suffix_array, low, length)

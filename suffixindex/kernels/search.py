@@ -9,11 +9,12 @@ import numpy as np
 
 from suffixindex.kernels import FANOUT, DamageError
 from suffixindex.kernels.guarded import LINE, position_at
-from suffixindex.kernels.jit import allocating_kernel, helper, kernel, part, prefetch
+from suffixindex.kernels.jit import helper, kernel, part, prefetch, scratch
 from suffixindex.kernels.stored import place
 
 ABREAST = 32
 """Queries that a bulk search takes through the tree together, so that their cache misses overlap."""
+SEARCHES = 2 * ABREAST
 
 
 @helper
@@ -170,7 +171,7 @@ def _check_bounds_of_all(tokens, suffix_array, ids, starts, stops, begin, end, f
         _check_bounds(tokens, suffix_array, ids, starts[q], stops[q], found[search], least[search], most[search], search & 1)
 
 
-@allocating_kernel
+@kernel
 def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids, starts, stops, first, last, low, high):
     """Fill ``[low[q], high[q])`` for the n-grams ``ids[starts[q] : stops[q]]``, ``first <= q < last``.
 
@@ -179,13 +180,13 @@ def find_intervals(tokens, suffix_array, keys, levels, spacing, bits, limit, ids
     """
     size = np.int64(len(suffix_array))
     lanes = np.int64(64) // np.int64(bits)
-    target = np.empty(2 * ABREAST, np.uint64)
-    node = np.empty(2 * ABREAST, np.int64)
-    below = np.empty(2 * ABREAST, np.int64)
-    above = np.empty(2 * ABREAST, np.int64)
-    active = np.empty(2 * ABREAST, np.int64)
-    least = np.empty(2 * ABREAST, np.int64)
-    most = np.empty(2 * ABREAST, np.int64)
+    target = scratch(SEARCHES, np.uint64)
+    node = scratch(SEARCHES, np.int64)
+    below = scratch(SEARCHES, np.int64)
+    above = scratch(SEARCHES, np.int64)
+    active = scratch(SEARCHES, np.int64)
+    least = scratch(SEARCHES, np.int64)
+    most = scratch(SEARCHES, np.int64)
     for begin in range(first, last, ABREAST):
         end = min(begin + ABREAST, last)
         searches = 2 * (end - begin)

@@ -11,7 +11,17 @@ from typing import Any
 import numba
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import NativeValue, intrinsic, make_attribute_wrapper, models, overload, register_model, unbox
+from numba.extending import (
+    NativeValue,
+    intrinsic,
+    lower_builtin,
+    make_attribute_wrapper,
+    models,
+    overload,
+    register_model,
+    type_callable,
+    unbox,
+)
 
 TABLE_FIELDS = ("address", "stored", "length", "shift", "base", "last", "moved_from", "moved_to", "starts", "deltas", "pieces")
 TOKENS_FIELDS = ("address", "stored", "length", "separator", "stored_separator")
@@ -139,17 +149,19 @@ def place(tokens, token):
     return tokens.place(token) if hasattr(tokens, "place") else token
 
 
-@overload(place, inline="always")  # a call with array arguments costs more than what it does
-def _place(tokens, token):
-    return None if isinstance(tokens, StoredTokens) else lambda tokens, token: token
+@type_callable(place)
+def _place_type(context):
+    return lambda tokens, token: types.int64
 
 
-@overload(place)
-def _stored_place(tokens, token):
+@lower_builtin(place, types.Any, types.Integer)
+def _place(context, builder, signature, arguments):
+    """The id itself; of stored tokens, by what it is on disk, or by its bytes the other way around."""
+    tokens, token = signature.args[0], context.cast(builder, arguments[1], signature.args[1], types.int64)
     if not isinstance(tokens, StoredTokens):
-        return None
-    if tokens.width == 2 and tokens.swapped:
-        return lambda tokens, token: ((token & 0xFF) << 8) | (token >> 8)
-    if tokens.width == 4 and tokens.swapped:
-        return lambda tokens, token: ((token & 0xFF) << 24) | ((token & 0xFF00) << 8) | ((token >> 8) & 0xFF00) | (token >> 24)
-    return lambda tokens, token: tokens.stored_separator if token == tokens.separator else token
+        return token
+    if tokens.swapped and tokens.width > 1:
+        number = ir.IntType(8 * tokens.width)
+        return builder.zext(builder.bswap(builder.trunc(token, number)), token.type)
+    stored = cgutils.create_struct_proxy(tokens)(context, builder, arguments[0])
+    return builder.select(builder.icmp_signed("==", token, stored.separator), stored.stored_separator, token)

@@ -40,7 +40,7 @@ def divsufsort_suffix_array(tokens: NDArray[np.unsignedinteger[Any]], separator:
     suffix_array: NDArray[np.uint32] = (byte_array[byte_array % width == 0] // width).astype(np.uint32)
     if separator is not None:
         tied = np.zeros(len(tokens), np.bool_)
-        sort_separated.mark_equal(tokens, suffix_array, separator, tied)
+        sort_separated.mark_equal(tokens, suffix_array, separator, np.empty(len(tokens), np.uint32), tied)
         _order_by_position(suffix_array, tied)
     return suffix_array
 

@@ -208,7 +208,11 @@ def _sort_in_rounds(sort: _Sort, pieces: Ranges) -> int:
 
         def sort_unit(lo: int, hi: int, base: int = base) -> int:
             unit = records[partitions.offsets[lo] - base : partitions.offsets[hi] - base]
-            sort_partitions.sort_partitions(partitions.offsets, lo, hi, unit, partitions.key_bits, sort.suffix_array, sort.tied)
+            spare = np.empty(np.diff(partitions.offsets[lo : hi + 1]).max(), np.uint64)
+            space = spare, np.empty((sort_partitions.PASSES, 1 << -(-partitions.key_bits // sort_partitions.PASSES)), np.uint32)
+            sort_partitions.sort_partitions(
+                partitions.offsets, lo, hi, unit, *space, partitions.key_bits, sort.suffix_array, sort.tied
+            )
             return sort.refine(lo, hi)
 
         workers.run(scatter, enumerate(sort.blocks))

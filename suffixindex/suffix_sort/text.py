@@ -114,6 +114,6 @@ def _bucket_counts(
 def _codes(counts: NDArray[np.int64], bucket_bits: int) -> NDArray[np.uint64]:
     """The code of each bucket of ranks, by how often it occurs."""
     codes = np.empty(len(counts), np.uint64)
-    sort_codes.alphabetic_code(np.maximum(counts, 1), bucket_bits, codes)
+    sort_codes.alphabetic_code(np.append(0, np.cumsum(np.maximum(counts, 1))), bucket_bits, codes)
     codes[-1] = sort_codes.SEPARATOR_CODE
     return codes

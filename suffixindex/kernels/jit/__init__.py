@@ -14,11 +14,11 @@ import numba
 from numba.core import event
 
 from suffixindex.kernels import COMPILING
-from suffixindex.kernels.jit.intrinsics import INTERPRETED, prefetch, word_at
+from suffixindex.kernels.jit.intrinsics import INTERPRETED, prefetch, scratch, word_at
 from suffixindex.kernels.jit.kept import CACHED, is_ready, tolerant
 from suffixindex.kernels.jit.loading import load_arrays
 
-__all__ = ["INTERPRETED", "allocating_kernel", "helper", "is_ready", "kernel", "part", "prefetch", "word_at"]
+__all__ = ["INTERPRETED", "helper", "is_ready", "kernel", "part", "prefetch", "scratch", "word_at"]
 
 
 class _Teller(event.Listener):
@@ -62,26 +62,20 @@ def _compilers() -> tuple[dict[str, Any], ...]:
 
 
 _OF_KERNELS, _OF_PARTS, _OF_HELPERS = _compilers()
-_COMPILED: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-_UNCOUNTED = _COMPILED | {"_nrt": False}
-"""Without counted references: of five arrays these are ten atomic additions, 80 ns."""
+_COMPILED: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False}
+"""Without counted references: of five arrays these are ten atomic additions, 80 ns. So a kernel makes no array but ``scratch``."""
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Decorator of a kernel that Python calls, and that makes no arrays."""
-    return tolerant(numba.njit(cache=CACHED, **_UNCOUNTED, **_OF_KERNELS)(function))
-
-
-def allocating_kernel(function: Callable[..., Any]) -> Any:
-    """Decorator of a kernel that Python calls, and that makes arrays: references to all are counted."""
+    """Decorator of a kernel that Python calls."""
     return tolerant(numba.njit(cache=CACHED, **_COMPILED, **_OF_KERNELS)(function))
 
 
-part: Callable[..., Any] = numba.njit(**_UNCOUNTED, **_OF_PARTS)
+part: Callable[..., Any] = numba.njit(**_COMPILED, **_OF_PARTS)
 """Decorator of a function that kernels call: it is compiled once, not in each of them, and allocates nothing.
 
 A number among its arguments is a type of its own where it is written as a literal: ``np.int64(0)`` is none.
 """
 
-helper: Callable[..., Any] = numba.njit(**_UNCOUNTED, **_OF_HELPERS)
+helper: Callable[..., Any] = numba.njit(**_COMPILED, **_OF_HELPERS)
 """As ``part``, for leaves: LLVM puts them where they are called. Numba's own inlining infers their types anew at each call."""

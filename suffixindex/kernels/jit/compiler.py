@@ -1,12 +1,61 @@
 """How Numba compiles kernels: without what they have no use for, in two thirds of the time. It names what is Numba's own."""
 
 import gc
-from typing import Any
+import operator
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-from numba.core import typed_passes, untyped_passes
+from numba.core import typed_passes, types, untyped_passes
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase
-from numba.core.compiler_machinery import PassManager
+from numba.core.compiler_machinery import PassManager, register_pass
+
+from suffixindex.kernels.jit.lowering import Lowering
+
+
+class _Remembering:
+    """Numba's typing context, which is asked once for what a function makes of types, not in every round of every kernel."""
+
+    known: ClassVar[dict[Any, Any]] = {}
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def resolve_value_type(self, value: Any) -> Any:
+        ask = self._context.resolve_value_type
+        return self._once(ask, value) if callable(value) else ask(value)
+
+    def resolve_function_type(self, function: Any, arguments: Any, keywords: Any) -> Any:
+        if keywords or not all(isinstance(argument, types.Type) for argument in arguments):
+            return self._context.resolve_function_type(function, arguments, keywords)
+        return self._once(lambda *call: self._context.resolve_function_type(*call, {}), function, tuple(arguments))
+
+    def resolve_setitem(self, *arguments: Any) -> Any:
+        return self.resolve_function_type(self.resolve_value_type(operator.setitem), arguments, {})
+
+    def _once(self, ask: Callable[..., Any], *question: Any) -> Any:
+        if question not in self.known:
+            self.known[question] = ask(*question)
+        return self.known[question]
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _TypeInference(typed_passes.NopythonTypeInference):
+    """Numba's step of that name."""
+
+    _name = "kernel_type_inference"
+
+    def run_pass(self, state: Any) -> bool:
+        context = state.typingctx
+        state.typingctx = _Remembering(context)
+        try:
+            return bool(super().run_pass(state))
+        finally:
+            state.typingctx = context
+
 
 PASSES = (
     (untyped_passes.TranslateByteCode, "analyzing bytecode"),
@@ -14,12 +63,9 @@ PASSES = (
     (untyped_passes.IRProcessing, "processing IR"),
     (untyped_passes.GenericRewrites, "nopython rewrites"),
     (untyped_passes.ReconstructSSA, "ssa"),
-    (typed_passes.NopythonTypeInference, "nopython frontend"),
+    (_TypeInference, "nopython frontend"),
     (typed_passes.PreLowerStripPhis, "remove phis nodes"),
-    (typed_passes.InlineOverloads, "inline overloaded functions"),
-    (typed_passes.IRLegalization, "ensure IR is legal prior to lowering"),
-    (typed_passes.AnnotateTypes, "annotate types"),
-    (typed_passes.NativeLowering, "native lowering"),
+    (Lowering, "native lowering"),
     (typed_passes.NoPythonBackend, "nopython mode backend"),
 )
 """What Numba does with a kernel: half of what it mostly does, since loops over arrays hold no closures or array expressions."""

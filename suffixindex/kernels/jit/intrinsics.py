@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 
 def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
@@ -50,6 +52,21 @@ def _word_at_interpreted(memory: Any, index: Any) -> Any:
     return memory[index : index + 8].view("<u8")[0]
 
 
+def _scratch(typing_context: Any, size: Any, number: Any) -> Any:
+    """An array of ``size`` numbers of any value, some KiB on the stack, for a kernel alone; made outside of loops."""
+    array = types.Array(number.instance_type, 1, "C")
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        count = context.cast(builder, arguments[0], size, types.intp)
+        kind = context.get_data_type(array.dtype)
+        width = context.get_constant(types.intp, context.get_abi_sizeof(kind))
+        made = context.make_array(array)(context, builder)
+        populate_array(made, builder.alloca(kind, size=count), [count], [width], width, None)
+        return made._getvalue()
+
+    return array(size, number), emit
+
+
 def _prefetch_nothing(array: Any, index: Any) -> None:
     """What ``prefetch`` is when the JIT is off."""
 
@@ -57,6 +74,9 @@ def _prefetch_nothing(array: Any, index: Any) -> None:
 INTERPRETED = bool(getattr(numba.config, "DISABLE_JIT", False))
 prefetch: Callable[..., Any] = _prefetch_nothing if INTERPRETED else intrinsic(_prefetch)
 """``prefetch(array, index)`` in a kernel; overlapping cache misses is worth 3-5 times in batch searches."""
+
+scratch: Callable[..., Any] = np.empty if INTERPRETED else intrinsic(_scratch)
+"""``scratch(size, np.int64)`` in a kernel: ``np.empty`` on the stack, of which no references are counted."""
 
 word_at: Callable[..., Any] = _word_at_interpreted if INTERPRETED else intrinsic(_word_at)
 """``word_at(memory, index)`` in a kernel: one load from an array of bytes. That it ends inside the array is not checked."""

@@ -8,7 +8,7 @@ Zipf-distributed.
 
 import numpy as np
 
-from suffixindex.kernels.jit import allocating_kernel, helper, kernel
+from suffixindex.kernels.jit import helper, kernel, scratch
 from suffixindex.kernels.sort.cover import COVER, MODULUS
 
 LENGTH_MASK = np.uint64(63)
@@ -70,25 +70,20 @@ def count_buckets(ranks, begin, end, bucket_bits, counts):
         counts[np.int64(ranks[i]) >> bucket_bits] += 1
 
 
-@allocating_kernel
-def alphabetic_code(weights, bucket_bits, codes):
+@kernel
+def alphabetic_code(below, bucket_bits, codes):
     """Fill ``codes`` with an order-preserving prefix code: each bit halves the weight as nearly as it can.
 
-    ``weights``, all positive, and ``codes`` have one entry a bucket. A codeword has at most log2(total / weight) + 2
-    bits; it stands at the top of its entry, its length plus ``bucket_bits`` in the low 6. O(K log K).
+    ``codes`` has one entry a bucket, whose weights are all positive; ``below`` is the weight of those before each, and of all. A
+    codeword has at most log2(total / weight) + 2 bits; it stands at the top of its entry, its length plus ``bucket_bits`` in the
+    low 6. O(K log K).
     """
-    size = len(weights)
-    below = np.zeros(size + 1, np.int64)
-    for i in range(size):
-        below[i + 1] = below[i] + np.int64(weights[i])
-    stack = np.empty((64, 3), np.int64)  # lo, hi, length of the codeword so far
-    prefixes = np.zeros(64, np.uint64)
-    stack[0, 0], stack[0, 1], stack[0, 2] = 0, size, 0
+    lows, highs, lengths, prefixes = scratch(64, np.int64), scratch(64, np.int64), scratch(64, np.int64), scratch(64, np.uint64)
+    lows[0], highs[0], lengths[0], prefixes[0] = 0, len(codes), 0, 0
     top = 1
     while top > 0:
         top -= 1
-        lo, hi, length = stack[top, 0], stack[top, 1], stack[top, 2]
-        prefix = prefixes[top]
+        lo, hi, length, prefix = lows[top], highs[top], lengths[top], prefixes[top]
         if hi - lo == 1:
             codes[lo] = prefix | np.uint64(max(length, 1) + bucket_bits)
             continue
@@ -102,9 +97,9 @@ def alphabetic_code(weights, bucket_bits, codes):
                 above = at
         if middle > lo + 1 and total - 2 * below[middle - 1] < 2 * below[middle] - total:
             middle -= 1
-        stack[top, 0], stack[top, 1], stack[top, 2] = middle, hi, length + 1
+        lows[top], highs[top], lengths[top] = middle, hi, length + 1
         prefixes[top] = prefix | (np.uint64(1) << np.uint64(63 - length))
-        stack[top + 1, 0], stack[top + 1, 1], stack[top + 1, 2] = lo, middle, length + 1
+        lows[top + 1], highs[top + 1], lengths[top + 1] = lo, middle, length + 1
         prefixes[top + 1] = prefix
         top += 2
 
@@ -152,7 +147,7 @@ def count_partitions(ranks, codes, bucket_bits, begin, end, partition_bits, coun
         next_turn = turn
 
 
-@allocating_kernel
+@kernel
 def scatter_records(ranks, codes, bucket_bits, begin, end, partition_bits, key_bits, first, last, cursors, records):
     """Write a record for each sorted suffix of ``[begin, end)`` whose partition lies in ``[first, last)``.
 
@@ -165,8 +160,8 @@ def scatter_records(ranks, codes, bucket_bits, begin, end, partition_bits, key_b
     drop = np.uint64(partition_bits)
     key_mask = ~((np.uint64(1) << np.uint64(64 - key_bits)) - np.uint64(1))
     lo, hi = np.uint64(first), np.uint64(last)
-    taken_codes = np.empty(BLOCK, np.uint64)
-    taken_positions = np.empty(BLOCK, np.uint32)
+    taken_codes = scratch(BLOCK, np.uint64)
+    taken_positions = scratch(BLOCK, np.uint32)
     code = code_at(end, ranks, codes, bucket_bits)
     next_turn = turn_at(end, ranks, codes, bucket_bits)
     for block_end in range(end, begin, -BLOCK):

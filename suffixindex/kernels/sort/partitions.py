@@ -6,26 +6,22 @@ integers in the L2 cache orders it.
 
 import numpy as np
 
-from suffixindex.kernels.jit import allocating_kernel, part
+from suffixindex.kernels.jit import kernel, part
 
 PASSES = 3
 MAX_KEY_BITS = 39
 """Three passes of 13 bits, whose counters fit the L1 cache."""
 
 
-@allocating_kernel
-def sort_partitions(offsets, first, last, records, key_bits, suffix_array, tied):
+@kernel
+def sort_partitions(offsets, first, last, records, spare, cursors, key_bits, suffix_array, tied):
     """Sort the partitions ``[first, last)`` by code; equal codes stay in the order of their records.
 
-    ``records`` holds the partitions one after the other, and serves as working space. Fills the ranks from
+    ``records`` holds the partitions one after the other, and serves as working space; so do ``spare``, which has room for the
+    largest, and ``cursors``, ``uint32[PASSES, 2**bits]`` of so many bits as a pass sorts by. Fills the ranks from
     ``offsets[first]`` to ``offsets[last]`` of ``suffix_array``, and of ``tied``: 1 where the code is that of the rank
     before. About 7 ns a suffix.
     """
-    largest = 0
-    for partition in range(first, last):
-        largest = max(largest, offsets[partition + 1] - offsets[partition])
-    spare = np.empty(largest, np.uint64)
-    cursors = np.empty((PASSES, 1 << -(-key_bits // PASSES)), np.uint32)
     for partition in range(first, last):
         lo = offsets[partition]
         hi = offsets[partition + 1]

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from suffixindex.kernels.jit import allocating_kernel
+from suffixindex.kernels.jit import kernel
 
 
-@allocating_kernel
-def mark_equal(tokens, suffix_array, separator, tied):
+@kernel
+def mark_equal(tokens, suffix_array, separator, before, tied):
     """Set ``tied[rank]`` where the suffix equals, through its separator, that of the rank before.
 
     The longest common prefixes in text order (Kasai et al., 2001; Kärkkäinen et al., 2009), cut after the separator:
-    that of a suffix is at most one shorter than that of the suffix before it. O(n), 4 bytes a token.
+    that of a suffix is at most one shorter than that of the suffix before it. ``before`` is working space, ``uint32`` a token: the
+    suffix of the rank before, then 1 where it is equal. O(n).
     """
     size = len(tokens)
-    before = np.empty(size, np.uint32)  # the suffix of the rank before, then 1 where it is equal
     nothing = np.uint32(size)
     before[suffix_array[0]] = nothing
     for rank in range(1, size):

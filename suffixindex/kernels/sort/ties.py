@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from suffixindex.kernels.jit import allocating_kernel, helper, part, prefetch, word_at
+from suffixindex.kernels.jit import helper, kernel, part, prefetch, scratch, word_at
 
 WORD = 8
 """Bytes of a word."""
@@ -186,7 +186,7 @@ def ask_for(text, lo, hi, lanes, suffix_array):
         prefetch(text, at + LINE)
 
 
-@allocating_kernel
+@kernel
 def refine_ties(text, lanes, depth_limit, lo, hi, suffix_array, tied, key, position, groups):
     """Order the tied groups of the ranks ``[lo, hi)`` by their text, down to ``depth_limit`` bytes at least.
 
@@ -195,9 +195,9 @@ def refine_ties(text, lanes, depth_limit, lo, hi, suffix_array, tied, key, posit
     of SPLITS + half a block.
     """
     block = len(key)
-    bounds = np.empty(block + 2, np.int64)
-    common = np.empty(SMALL + 2, np.int64)
-    few = np.empty(3 * RANK_SORTED + STACK, np.uint64)
+    bounds = scratch(block + 2, np.int64)
+    common = scratch(SMALL + 2, np.int64)
+    few = scratch(3 * RANK_SORTED + STACK, np.uint64)
     left = 0
     while lo < hi:
         block_end = min(lo + block, hi)

@@ -6,13 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
 import numpy as np
 import pytest
 
-from suffixindex.kernels.jit import helper, part
+from suffixindex.kernels.jit import helper, part, scratch
 from tests.helpers.building import COMPILED, write_jsonl
 
 WITHOUT_LOCATORS = """
@@ -75,6 +76,44 @@ def test_what_only_kernels_call_is_translated_as_a_piece_of_them(decorator: Call
     assert numba.njit(lambda x: twice(twice(x)))(np.int64(3)) == 12
     (code,) = twice.overloads.values()
     assert code.library.get_pointer_to_function(code.fndesc.mangled_name) == 0
+
+
+def mixed(numbers, table, marks, size):
+    """Elements from the end and of two axes, rows, arrays that change places, what one branch alone sets, numbers of one's own."""
+    own = scratch(4, np.int64)
+    for i in range(4):
+        own[-1 - i] = numbers[i]
+    here, there = numbers, own
+    step = np.int64(0)
+    while True:
+        if marks[step - 2]:
+            here, there = there, here
+            last = here[-step]
+        else:
+            last = there[step] ** 2
+        marks[step] = not marks[step]
+        table[step & 1, -1 - step] += last
+        row = table[-1]
+        row[0] -= np.uint8(here[np.uint8(step)] & 7)
+        step += 1
+        if step == size:
+            return here[0], there[0], last
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
+def test_compiled_code_does_what_its_python_does() -> None:
+    inner = part(mixed)  # which no earlier run has kept
+    compiled = numba.njit(lambda numbers, table, marks, size: inner(numbers, table, marks, size))  # noqa: PLW0108 - Python cannot call it
+    for marked in range(16):
+        marks = np.array([marked >> i & 1 for i in range(4)], bool)
+        given = np.arange(5, 9, dtype=np.int64), np.arange(8, dtype=np.int32).reshape(2, 4), marks
+        expected, found = [array.copy() for array in given], [array.copy() for array in given]
+        assert compiled(*found, 4) == mixed_in_python(*expected, 4)
+        assert all(map(np.array_equal, found, expected))
+
+
+def mixed_in_python(*arguments: Any) -> Any:
+    return FunctionType(mixed.__code__, {"np": np, "scratch": np.empty, "range": range})(*arguments)
 
 
 @pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
