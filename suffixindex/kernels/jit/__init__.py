@@ -7,6 +7,8 @@ Python, ``NUMBA_BOUNDSCHECK=1`` checks every index.
 """
 
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from threading import Lock
 from typing import Any
 
@@ -15,8 +17,7 @@ from numba.core import event
 
 from suffixindex.kernels import COMPILING
 from suffixindex.kernels.jit.intrinsics import INTERPRETED, prefetch, scratch, word_at
-from suffixindex.kernels.jit.kept import CACHED, is_ready, tolerant
-from suffixindex.kernels.jit.loading import load_arrays
+from suffixindex.kernels.jit.kept import CACHED, is_ready, kept
 
 __all__ = ["INTERPRETED", "helper", "is_ready", "kernel", "part", "prefetch", "scratch", "word_at"]
 
@@ -48,17 +49,17 @@ KNOWN = (0, 68)
 """The latest Numba whose insides are those that :mod:`suffixindex.kernels.jit.compiler` names."""
 
 
-load_arrays()
-
-
 def _compilers() -> tuple[dict[str, Any], ...]:
     """By what kernels, parts and helpers are compiled: of a Numba that is not known, by all that it mostly does."""
     if numba.version_info.short > KNOWN:
         called = {"no_cpython_wrapper": True}
         return {}, called, called | {"forceinline": True}
-    from suffixindex.kernels.jit.compiler import Helper, Kernel, Part
+    return tuple({"pipeline_class": partial(_compiler, name)} for name in ("Kernel", "Part", "Helper"))
 
-    return {"pipeline_class": Kernel}, {"pipeline_class": Part}, {"pipeline_class": Helper}
+
+def _compiler(name: str, *arguments: Any) -> Any:
+    """One of our compilers, imported where something is compiled: most processes load what earlier ones have kept."""
+    return getattr(import_module("suffixindex.kernels.jit.compiler"), name)(*arguments)
 
 
 _OF_KERNELS, _OF_PARTS, _OF_HELPERS = _compilers()
@@ -68,7 +69,7 @@ _COMPILED: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wr
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Decorator of a kernel that Python calls."""
-    return tolerant(numba.njit(cache=CACHED, **_COMPILED, **_OF_KERNELS)(function))
+    return kept(numba.njit(cache=CACHED, **_COMPILED, **_OF_KERNELS)(function))
 
 
 part: Callable[..., Any] = numba.njit(**_COMPILED, **_OF_PARTS)

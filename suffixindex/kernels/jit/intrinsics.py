@@ -8,7 +8,6 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
 
 
 def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
@@ -57,6 +56,8 @@ def _scratch(typing_context: Any, size: Any, number: Any) -> Any:
     array = types.Array(number.instance_type, 1, "C")
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        from numba.np.arrayobj import populate_array
+
         count = context.cast(builder, arguments[0], size, types.intp)
         kind = context.get_data_type(array.dtype)
         width = context.get_constant(types.intp, context.get_abi_sizeof(kind))
