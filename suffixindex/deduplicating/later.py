@@ -14,9 +14,9 @@ from suffixindex.system.memory import MAX_TOKENS, total_memory
 from suffixindex.system.parallel import RANGES_PER_THREAD, in_pieces, split_range
 
 SPARSE = 32  # slots for a window that is looked for
-SEARCH = 128  # tokens of the corpus that are sieved while one n-gram is searched
+SEARCH = 128  # tokens of the corpus that are sieved while one n-gram is searched, and one for 8 of its tokens
+LONG = 1 << 10  # bytes of windows that are not compared, since many may be equal
 MEMORY_SHARE, WINDOW_BYTES = 2, 16  # of memory a half where a suffix array is read; what a window takes while they are sorted
-
 
 Ranges = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Half-open intervals of positions, ascending."""
@@ -75,8 +75,8 @@ def find_later(texts: Sequence[DocumentText], length: int, pool: Executor, threa
     """What lies in windows of ``length`` tokens that occur earlier: in an earlier document, or further to the left in the same one.
 
     Where a window overlaps its first occurrence, only what lies beyond that. A shard alone that fits into memory is looked through
-    by its suffix array, which costs 10 ns a token on one core. Else it costs what :func:`find_duplicates` costs; where only
-    some windows are looked for, 8 ns a token.
+    by its suffix array, unless windows are long: 10 ns a token on one core. Else it costs what :func:`find_duplicates` costs; where
+    only some windows are looked for, up to 8 ns a token.
 
     Raises
     ------
@@ -87,8 +87,8 @@ def find_later(texts: Sequence[DocumentText], length: int, pool: Executor, threa
     """
     if all(text.fresh is None for text in texts):
         whole = texts[0].shard
-        if len(texts) == 1 and whole is not None and _fits(whole):
-            return _later(texts[0], whole.suffix_array, length, pool, threads, whole.run)
+        if len(texts) == 1 and whole is not None and _fits(whole) and length * whole.tokens.itemsize < LONG:
+            return _later(texts[0], whole.suffix_array, np.empty(0, np.uint32), length, pool, threads, whole.run)
         marked = sieve_windows(texts, length, pool, threads, separator)
         found = _gather_documents(texts, [stretches_of(marks, length) for marks in marked], separator)
     else:
@@ -100,11 +100,15 @@ def find_later(texts: Sequence[DocumentText], length: int, pool: Executor, threa
         return Later(*(np.empty(0, np.int64) for _ in range(5)))
     if found.length > MAX_TOKENS:
         raise too_much(length, found.length)
+    from suffixindex.kernels.duplicates import permuted_lcp
     from suffixindex.suffix_sort.devices import suffix_array
 
     ranked = suffix_array(found.tokens, separator=separator, threads=threads)
     ranked.flags.writeable = False  # as one that is mapped
-    return _later(found, ranked, length, pool, threads, lambda kernel, *arguments: kernel(*arguments))
+    plcp = np.zeros(found.length if length * found.tokens.itemsize >= LONG else 0, np.uint32)
+    if len(plcp):
+        permuted_lcp(found.tokens, ranked, separator, plcp)
+    return _later(found, ranked, plcp, length, pool, threads, lambda kernel, *arguments: kernel(*arguments))
 
 
 def _fits(shard: Shard) -> bool:
@@ -113,9 +117,15 @@ def _fits(shard: Shard) -> bool:
 
 
 def _later(
-    text: "DocumentText | _Passages", ranked: NDArray[Any], length: int, pool: Executor, threads: int, run: Callable[..., Any]
+    text: "DocumentText | _Passages",
+    ranked: NDArray[Any],
+    plcp: NDArray[np.uint32],
+    length: int,
+    pool: Executor,
+    threads: int,
+    run: Callable[..., Any],
 ) -> Later:
-    """As :func:`find_later`, of a text whose suffix array is there; ``run`` calls a kernel that reads it."""
+    """As :func:`find_later`, of a text whose suffix array is there, and its ``plcp`` or nothing; ``run`` calls a kernel."""
     from suffixindex.kernels.duplicates import later_stretches, later_windows
 
     memory = np.array(text.tokens).view(np.uint8)  # a copy has larger pages than a file, which random reads gain from
@@ -125,7 +135,7 @@ def _later(
         while room < number:  # mostly once
             room = number
             found = np.empty(room, np.uint64)
-            number = run(later_windows, memory, text.tokens.itemsize, ranked, length, low, high, found)
+            number = run(later_windows, memory, text.tokens.itemsize, ranked, plcp, length, low, high, found)
         return found[:number].copy()
 
     ranges = split_range(text.length, min(RANGES_PER_THREAD * threads, text.length))
@@ -269,7 +279,7 @@ def _search_shards(
     Windows next to each other have a part in common, which is searched first: where it does not occur, nor do they; else one half
     of them is looked for, and the other. Those of a passage of ``2 * length`` tokens and more mostly occur, one by one.
     """
-    most = sum(text.length for text in texts) // SEARCH if SEARCH else 2**63
+    most = sum(text.length for text in texts) // max(SEARCH + length // 8, 1)
     sizes = np.diff(fresh.offsets) - length
     parts = np.where(sizes < 2 * length, 2, sizes)
     if int(parts.sum()) > most:

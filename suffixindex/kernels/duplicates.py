@@ -165,13 +165,14 @@ def _equal(memory, one, other, size):
 
 
 @kernel
-def later_windows(memory, width, suffix_array, length, low, high, found):
+def later_windows(memory, width, suffix_array, plcp, length, low, high, found):
     """Fill ``found`` with the windows that occur further to the left, as far as there is room; returns how many there are.
 
     Each is a number, of which the upper half is the window's position and the lower one that of its first occurrence. ``memory``
     are the tokens by byte, ``width`` of each. Equal windows stand together in a suffix array: dealt with are those of which the
     first stands at a rank in ``[low, high)``. A window that holds a separator is as any other, or none. A random read a token, of
-    a window's end, by which most neighbours differ: 10 ns.
+    a window's end, by which most neighbours differ: 10 ns; and the windows of those that do not, unless there is the ``plcp`` of
+    :func:`permuted_lcp`, which may be empty.
     """
     size, ranks = np.int64(len(memory) // width), np.int64(len(suffix_array))
     num_bytes = length * width
@@ -188,8 +189,9 @@ def later_windows(memory, width, suffix_array, length, low, high, found):
             if position + length <= size:
                 start = position * width
                 word = _last_word(memory, start, start + num_bytes)
-                if before >= 0 and word == before_word and _equal(memory, start, before, num_bytes):
-                    continue
+                if before >= 0 and word == before_word:
+                    if plcp[np.uint64(position)] >= length if len(plcp) > 0 else _equal(memory, start, before, num_bytes):
+                        continue
         if rank - group > 1 and group >= low:
             first = np.int64(suffix_array[np.uint64(group)])
             for member in range(group, rank):

@@ -94,7 +94,7 @@ def test_passages_of_bytes(new_folder: Folder, texts: list[str], length: int, sh
     """And what is faster for long texts: samples of windows, and searches for those that are new; what large ones take, too."""
     shortest = 2 if fast else 16
     with (
-        mock.patch.multiple(later, SAMPLED=shortest, SEARCH=0 if fast else 128, MEMORY_SHARE=2**63 if fast else 2),
+        mock.patch.multiple(later, SAMPLED=shortest, SEARCH=0 if fast else 128, LONG=0 if fast else 1 << 10),
         mock.patch.object(duplicates, "SAMPLED", shortest),
     ):
         passages_of_bytes(new_folder, texts, length, shards)
