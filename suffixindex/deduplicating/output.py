@@ -101,9 +101,10 @@ def deduplicate(
     ``words``. Documents that are cut are encoded anew after each round, so that deduplicating an index of the output leaves it as
     it is, with a tokenizer that gives a decoded text the same ids, as those three do. A passage inside a character may stay.
 
-    The first round costs 30 ns a token on one core, see :func:`suffixindex.queries.duplicates.find_duplicates`, each other one 8
-    ns, the writing 15 ns a byte. In memory are 1 byte a token and the tokens of the documents that are cut; with a report some 300
-    bytes for everything that went.
+    The first round costs 15 ns a token on one core where there is one shard, else 30 ns, see
+    :func:`suffixindex.queries.duplicates.find_duplicates`; each other one up to 8 ns, the writing 5 ns a byte. In memory are 2 bytes
+    a token, of one shard the tokens once more and 16 bytes for each place from which ``min_length`` tokens repeat, and the tokens of
+    the documents that are cut; with a report some 300 bytes for everything that went.
     """
     target, told = Path(output), None if report is None else Path(report)
     check_positive(min_length=min_length)
