@@ -1,6 +1,7 @@
 """The suffix sort wherever it runs: on the processor's cores, or on a GPU where one is asked for and worth it."""
 
 from collections.abc import Callable
+from sys import modules
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
     from suffixindex.suffix_sort.sort import SortConfig
 
 COMPILING_TOKENS = 1 << 22
-"""Up to so many tokens are sorted without compiled code where that is not there: seconds, where compiling takes a minute."""
+"""Up to so many tokens are sorted without compiled code where that is not there: seconds, as compiling takes, on two cores."""
 FEW_TOKENS = 1 << 15
-"""Up to so many always: milliseconds, where Numba alone takes half a second to load."""
+"""Up to so many always: milliseconds."""
+UNLOADED_TOKENS = 1 << 18
+"""Up to so many where Numba is not loaded, which takes a quarter of a second: this a fiftieth, of repetitive text 0.15 s."""
 
 SAMPLE_IDS = {1: 200, 2: 300, 4: 70_000}
 """By bytes of an id: so many different ones, if there are, that a sample of them is sorted as a corpus of that type is."""
@@ -75,7 +78,7 @@ def suffix_array(
 
     def on_cpu() -> NDArray[np.uint32]:
         told = progress or (lambda share: None)
-        if config is None and len(plain) <= FEW_TOKENS:
+        if config is None and len(plain) <= (FEW_TOKENS if "numba" in modules else UNLOADED_TOKENS):
             return doubling.suffix_array(plain, separator, out, told)
         from suffixindex.suffix_sort import sort
 

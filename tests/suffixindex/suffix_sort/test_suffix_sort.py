@@ -263,12 +263,15 @@ def test_progress_only_grows_and_ends_at_one() -> None:
     assert told[-1] == 1.0
 
 
+@pytest.mark.parametrize("loaded", [False, True])
 @pytest.mark.parametrize("ready", [False, True])
-@pytest.mark.parametrize("size", [0, 10, 11, 20, 21])
-def test_who_sorts(monkeypatch: pytest.MonkeyPatch, size: int, ready: bool) -> None:
-    """Few tokens never wait for a compiler, some million not for one that has not run before."""
+@pytest.mark.parametrize("size", [0, 10, 11, 15, 16, 20, 21])
+def test_who_sorts(monkeypatch: pytest.MonkeyPatch, size: int, ready: bool, loaded: bool) -> None:
+    """Few tokens never wait for a compiler, some more not for what it has compiled, some million not for one that has not run."""
     asked: list[str] = []
+    monkeypatch.setattr(devices, "modules", {"numba": None} if loaded else {})
     monkeypatch.setattr(devices, "FEW_TOKENS", 10)
+    monkeypatch.setattr(devices, "UNLOADED_TOKENS", 15)
     monkeypatch.setattr(devices, "COMPILING_TOKENS", 20)
     monkeypatch.setattr("suffixindex.suffix_sort.sort.is_compiled", lambda tokens, separator: ready)
     for module in ("sort", "doubling"):
@@ -277,7 +280,7 @@ def test_who_sorts(monkeypatch: pytest.MonkeyPatch, size: int, ready: bool) -> N
             lambda *_, module=module, **__: asked.append(module) or np.arange(size),
         )
     devices.suffix_array(np.zeros(size, np.uint8))
-    assert asked == ["sort" if size > 20 or (size > 10 and ready) else "doubling"]
+    assert asked == ["sort" if size > 20 or (size > (10 if loaded else 15) and ready) else "doubling"]
 
 
 def test_doubling_of_ids_far_apart_and_of_one_that_exceeds_the_separator() -> None:
