@@ -132,6 +132,7 @@ print(documents_at.targetoptions.get("pipeline_class"), found)
 
 @pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
 def test_scipy_is_not_loaded_for_kernels_and_others_find_it(tmp_path: Path) -> None:
+    pytest.importorskip("scipy")
     code = """
 import sys
 import numba
