@@ -102,9 +102,9 @@ def deduplicate(
     it is, with a tokenizer that gives a decoded text the same ids, as those three do. A passage inside a character may stay.
 
     The first round costs 15 ns a token on one core where there is one shard, else 30 ns, see
-    :func:`suffixindex.queries.duplicates.find_duplicates`; each other one up to 8 ns, the writing 5 ns a byte. In memory are 2 bytes
-    a token, of one shard the tokens once more and 16 bytes for each place from which ``min_length`` tokens repeat, and the tokens of
-    the documents that are cut; with a report some 300 bytes for everything that went.
+    :func:`suffixindex.queries.duplicates.find_duplicates`; each other one up to 8 ns, the writing 5 ns a byte. In memory are 2
+    bytes a token, the tokens of the documents that are cut, and of one shard the tokens once more and 16 bytes for each place from
+    which ``min_length`` tokens repeat; with a report some 300 bytes for everything that went.
     """
     target, told = Path(output), None if report is None else Path(report)
     check_positive(min_length=min_length)
