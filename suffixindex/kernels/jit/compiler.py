@@ -27,10 +27,6 @@ class _Remembering:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
-    def resolve_value_type(self, value: Any) -> Any:
-        ask = self._context.resolve_value_type
-        return self._once(ask, value) if callable(value) else ask(value)
-
     def resolve_function_type(self, function: Any, arguments: Any, keywords: Any) -> Any:
         if keywords or not all(isinstance(argument, types.Type) for argument in arguments):
             return self._context.resolve_function_type(function, arguments, keywords)

@@ -131,6 +131,27 @@ print(documents_at.targetoptions.get("pipeline_class"), found)
 
 
 @pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
+def test_a_kernel_takes_arrays_of_which_others_were_compiled_before(tmp_path: Path) -> None:
+    """What reads another engine's files is loaded with the first of them, when kernels were compiled without."""
+    (tmp_path / "late.py").write_text("""
+import numpy as np
+from suffixindex.kernels.jit import kernel
+
+@kernel
+def size(array):
+    return len(array)
+
+print(size(np.zeros(2)))
+from suffixindex.kernels.stored import StoredTable
+size.compile((StoredTable(8),))
+print(len(size.signatures))
+""")
+    where = {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    done = run("import late", **where)
+    assert done.stdout == "2\n2\n", done.stderr
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
 def test_scipy_is_not_loaded_for_kernels_and_others_find_it(tmp_path: Path) -> None:
     pytest.importorskip("scipy")
     code = """
