@@ -76,7 +76,7 @@ class VocabularyBuilder:
 def in_order(words: WordList) -> NDArray[np.int64]:
     """The numbers of words in the order of their bytes: by eight at a time, as long as words agree in them.
 
-    O(words log words). Memory: some 100 bytes a word.
+    O(words log words). Memory: some 70 bytes a word.
     """
     windows = sliding_window_view(words.pool, 8)
     order = np.arange(len(words.hashes))
