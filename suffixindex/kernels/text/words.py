@@ -1,9 +1,9 @@
 """Split UTF-8 text into words and number them by first occurrence.
 
-A word table is four arrays: ``slots`` (open addressing, a power of two; 0 is free, else the number of a word, plus one, below the
-high half of its hash), and for each word its ``hashes`` entry and its bytes ``pool[starts[w] : starts[w + 1]]``, the last of which
-is a newline, so that a pool is a text file of one word a line. Words are compared by bytes, never by hash alone, and hashed,
-compared and copied by eight bytes at once.
+A word table is four arrays: ``slots`` (open addressing, a power of two, at most half of them taken; 0 is free, else the number of
+a word, plus one, below the high half of its hash), and for each word its ``hashes`` entry and its bytes ``pool[starts[w] :
+starts[w + 1]]``, the last of which is a newline, so that a pool is a text file of one word a line. Words are compared by bytes,
+never by hash alone, and hashed, compared and copied by eight bytes at once.
 
 In the loops over bytes, places are unsigned numbers: of an index that may be negative, the choice takes a sixth of the time.
 """
@@ -231,7 +231,7 @@ def split_words(text, document_offsets, folding, casing, state, slots, hashes, s
     It takes no arrays but its arguments: those that it made would have their references counted, an atomic operation a word each.
     """
     document, i, tokens, words = state
-    limit = len(hashes)
+    limit = min(len(hashes), len(slots) >> 1)
     while document < len(document_offsets) - 1:
         end = document_offsets[document + 1]
         while i < end:

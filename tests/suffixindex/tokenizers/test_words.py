@@ -18,7 +18,7 @@ from suffixindex.kernels.text import SPARE
 from suffixindex.tokenizers import splitting, vocabulary
 from suffixindex.tokenizers.splitting import CONTEXTUAL_CASE, FOLDING_LIMIT, SplitWords, casing, normalize, split_batch
 from suffixindex.tokenizers.vocabulary import KnownWords, VocabularyBuilder, in_order, words_of
-from suffixindex.tokenizers.word_table import WordList
+from suffixindex.tokenizers.word_table import WordList, WordTable
 from suffixindex.tokenizers.words import VOCABULARY, VOCABULARY_ORDER, Words
 from tests import oracle
 from tests.helpers import building
@@ -228,6 +228,16 @@ def test_words_that_differ_in_any_byte_have_other_hashes() -> None:
     }
     hashes = words_of(b"".join(word + b"\n" for word in sorted(words))).hashes
     assert len(set(hashes.tolist())) == len(words) < 1.2 * len(set((hashes % 4096).tolist()))
+
+
+@pytest.mark.skipif(not building.COMPILED, reason="many words")
+def test_no_more_than_half_of_the_slots_are_taken() -> None:
+    """Nor where a table whose arrays grew to any size grows by one word at a time after that: a full one is searched for ever."""
+    table = WordTable(0)
+    words = made_up_words(16_000)
+    table.number(words_of("".join(f"{word}\n" for word in words[:8191]).encode()))
+    assert split_batch([" ".join(words)], table).ids.tolist() == list(range(len(words)))
+    assert 2 * table.num_words <= len(table.arrays[0])
 
 
 @given(st.sets(st.text("a\0\x01é", max_size=12).map(str.encode)), st.sampled_from([0, 8, 16, 64]))
