@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from suffixindex.suffix_sort.sort import SortConfig
 
 COMPILING_TOKENS = 1 << 22
-"""Up to so many tokens are sorted without compiled code where that is not there: seconds, as compiling takes, on two cores."""
+"""Up to so many tokens are sorted without compiled code where that is not there: one or two seconds, where compiling takes four."""
 FEW_TOKENS = 1 << 15
 """Up to so many always: milliseconds."""
 UNLOADED_TOKENS = 1 << 18
