@@ -63,6 +63,8 @@ class Work(NamedTuple):
     folder: Path
     token_type: str
     capacity: int
+    threads: int = 1
+    """By which a document of many megabytes may be encoded."""
 
 
 class Batch(NamedTuple):
@@ -104,6 +106,7 @@ class Team:
 
         See :func:`suffixindex.building.encode.encode_corpus`.
         """
+        work = work._replace(threads=self._threads)
         seen = places or work.sources
         size = _text_bytes(seen[start[0] :])
         batches = _batches(read_records(seen, start, work.options.record_bytes), BATCH_BYTES)
@@ -184,6 +187,7 @@ def _load(encoder: Encoder, options: RecordOptions) -> None:
 
 def encoding(encoder: Encoder, work: Work, files: ShardFiles) -> Callable[[list[RawRecords]], Later]:
     """What is done with a batch of raw records: parsed and encoded, and when its places are known, written."""
+    encoder.threads = work.threads
 
     def encode(pieces: list[RawRecords]) -> Later:
         documents = parse(pieces, work.sources, work.options)

@@ -58,6 +58,7 @@ class Encoder(Protocol):
     files: tuple[str, ...]  # its files in the index
     parallel: bool  # whether `encode` lets go of the interpreter, so that several threads gain
     spread: bool  # whether parsing and `encode` are work enough for processes of their own
+    threads: int  # by which a document of many megabytes may be encoded, where `encode` can
     utf8_from: float  # bytes of text from which on `encode` gains if it is in UTF-8, as views of memory
 
     @property
@@ -161,6 +162,7 @@ class _StaticEncoder:
     files: tuple[str, ...] = ()
     parallel = True
     spread = True
+    threads = 1
     utf8_from = math.inf
 
     def begin(self, index: Path, checkpoint: int) -> None:
@@ -302,6 +304,7 @@ class WordEncoder:
     files: tuple[str, ...] = VOCABULARY_FILES
     parallel = True
     spread = True
+    threads = 1
     utf8_from: float = 0
 
     def __init__(self, grown_from: tuple[Path, Path] | None = None) -> None:
@@ -339,10 +342,10 @@ class WordEncoder:
         from suffixindex.tokenizers.splitting import split_batch
 
         if self._known is None:
-            return InWords(split_batch(texts), None)
+            return InWords(split_batch(texts, threads=self.threads), None)
         if self._known.full:
             self.remember()
-        return InWords(self._known.split(texts), self._known)
+        return InWords(self._known.split(texts, self.threads), self._known)
 
     def number(self, unnumbered: "WordList") -> NDArray[np.uint32]:
         return self._words.number(unnumbered)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suffixindex.kernels.text import SPARE
-from suffixindex.system.memory import cpu_count
 from suffixindex.tokenizers.word_table import WordList, WordTable
 
 FOLDING_LIMIT = 0x20000  # beyond lie only ideographs, tags and private use: no case, no punctuation
@@ -78,8 +77,10 @@ class SplitWords(NamedTuple):
     words: WordList
 
 
-def split_batch(texts: Sequence[str | memoryview], table: WordTable | None = None) -> SplitWords:
+def split_batch(texts: Sequence[str | memoryview], table: WordTable | None = None, threads: int = 1) -> SplitWords:
     """Split texts, some perhaps in UTF-8, into words, which a table numbers by first occurrence; by default one that is empty.
+
+    A long text is split by up to ``threads``, whatever their number into the same pieces.
 
     Any thread; O(bytes). Memory: a few times the texts.
     """
@@ -91,12 +92,16 @@ def split_batch(texts: Sequence[str | memoryview], table: WordTable | None = Non
     text = np.frombuffer(content, np.uint8)
     table = WordTable(min(len(text), PIECE_BYTES) // 4) if table is None else table
     known = table.num_words
-    split = _split if len(text) <= 2 * PIECE_BYTES else _split_in_pieces
-    ids, lengths = split(text, offsets, tables, table)
+    if len(text) <= 2 * PIECE_BYTES:
+        ids, lengths = _split(text, offsets, tables, table)
+    else:
+        ids, lengths = _split_in_pieces(text, offsets, tables, table, threads)
     return SplitWords(ids, lengths, table.since(known))
 
 
-def _split_in_pieces(text: NDArray[np.uint8], offsets: NDArray[np.int64], tables: Tables, table: WordTable) -> Numbered:
+def _split_in_pieces(
+    text: NDArray[np.uint8], offsets: NDArray[np.int64], tables: Tables, table: WordTable, threads: int
+) -> Numbered:
     """As :func:`_split`, by several threads: pieces that end between two words, each with a table of its own."""
     from suffixindex.kernels.text.words import next_word, renumber
 
@@ -113,7 +118,7 @@ def _split_in_pieces(text: NDArray[np.uint8], offsets: NDArray[np.int64], tables
         return _split(text, np.clip(offsets, start, stop), tables, words), words.since(0)
 
     numbered = []
-    with ThreadPoolExecutor(min(PIECE_THREADS, cpu_count()), "split") as pool:
+    with ThreadPoolExecutor(min(PIECE_THREADS, threads), "split") as pool:
         for found, words in pool.map(apart, edges, [*edges[1:], end]):
             renumber(found.ids, table.number(words))
             numbered.append(found)

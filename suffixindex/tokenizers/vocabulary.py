@@ -117,9 +117,9 @@ class KnownWords:
         words = self._table.num_words
         return words > (KNOWN_WORDS if self._tokens > 2 * words else FRESH_WORDS) or self._table.num_bytes > KNOWN_BYTES
 
-    def split(self, texts: Sequence[str | memoryview]) -> SplitWords:
+    def split(self, texts: Sequence[str | memoryview], threads: int = 1) -> SplitWords:
         """Documents in its own numbers, and the next question: the words that are new."""
-        split = split_batch(texts, self._table)
+        split = split_batch(texts, self._table, threads)
         self._tokens += len(split.ids)
         return split
 

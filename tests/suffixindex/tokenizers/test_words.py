@@ -29,9 +29,9 @@ ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
 ODD_TEXT = st.text(alphabet="aΣσς İıIßſKȺⱥ\u0130\u0307\u0301Dždž'’-_^`\u00ad\u200d\u0085\u00a0\u2028\x00\x1c\x1f\n\t𐐀𐐨𞤀𞤢🙂𠀀\u3000")
 
 
-def split(documents: Sequence[str]) -> list[list[str]]:
+def split(documents: Sequence[str], threads: int = 1) -> list[list[str]]:
     """The words of documents by the compiled splitter."""
-    found = split_batch(documents)
+    found = split_batch(documents, threads=threads)
     words = text_of(found.words)
     assert len(words) == len(found.words.hashes) == len(set(words))
     assert list(dict.fromkeys(found.ids.tolist())) == list(range(len(words)))  # numbered by first occurrence
@@ -286,7 +286,7 @@ def test_a_process_asks_for_a_word_once(batches: list[list[str]], waiting: int) 
 @example(documents=["Σ a", "", "éé bΣ"], size=1)
 def test_a_long_document_is_split_in_pieces(documents: list[str], size: int) -> None:
     with mock.patch.object(splitting, "PIECE_BYTES", size):
-        assert split(documents) == [oracle.words(document) for document in documents]
+        assert split(documents, 1 + size % 3) == [oracle.words(document) for document in documents]
 
 
 def test_long_words_and_a_growing_pool() -> None:
