@@ -19,7 +19,7 @@ from suffixindex.patterns import CheckedPattern, Ids
 from suffixindex.storage.shard import Interval, Shard
 from suffixindex.storage.sparse import merge_counts
 from suffixindex.system.parallel import RANGES_PER_THREAD, split_range
-from suffixindex.system.patience import can_wait
+from suffixindex.system.patience import can_wait, patient
 
 BLOCK = 1 << 16
 """Occurrences of the pivot that a thread looks around at a time, at most;"""
@@ -54,8 +54,8 @@ class Plan(NamedTuple):
     """Distinct ones."""
     nearest: int
     farthest: int
-    joined: bool = False
-    """Whether the occurrences of all parts are joined; then the pivot is the first part."""
+    joining: int | None = None
+    """What it costs, in ns, to join the occurrences of all parts, if they are joined; then the pivot is the first part."""
 
     @property
     def size(self) -> int:
@@ -81,7 +81,7 @@ def plan(shard: Shard, pattern: CheckedPattern) -> Plan:
         joining = SORTED * sum(sizes) + JOINED * sizes[0] * (len(sizes) - 1)
         near = 1 + _spread(pattern) * max(sizes) / shard.length  # of another part, that an occurrence is joined with
         if (min(sizes) and joining < _cost(best)) or can_wait(int(joining * near)):
-            return plans[0]._replace(joined=True)
+            return plans[0]._replace(joining=int(joining * near))
     return best
 
 
@@ -252,7 +252,8 @@ def _blocks(shard: Shard, of: Plan) -> Iterator[Block]:
 def _search(shard: Shard, pattern: CheckedPattern) -> tuple[Fill, Iterator[Block]]:
     """How a pattern is looked for, and around what."""
     of = plan(shard, pattern)
-    if of.joined:
+    if of.joining is not None:
+        patient(of.joining)
         return _join(shard, of.pattern)
     rigid = all(len(part) == 1 for part in of.pattern.parts) and all(least == most for least, most in of.pattern.holes)
     return _fill_rigid(shard, of) if rigid else _fill_elastic(shard, of), _blocks(shard, of)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import suffixindex as si
-from suffixindex.queries import cooccurrence, masked
+from suffixindex.queries import cooccurrence, masked, patterns
 from suffixindex.storage import shard
 from suffixindex.system import patience
 from suffixindex.tokenizers.words import Words
@@ -80,6 +80,17 @@ def test_patience_ends() -> None:
         assert patience.few_enough(2, 0, 300) and not patience.few_enough(2, 0, 300) and patience.few_enough(2, 2, 300)
         assert patience.patient(400) and not patience.patient(1)
     assert patience.few_enough(0, 0, 1) and not patience.few_enough(1, 0, 0)  # compiled code is there
+
+
+def test_patterns_use_patience_up(tmp_path: Path) -> None:
+    """And are then looked for by compiled code, around their rarest part."""
+    index = building.write_index(tmp_path / "index", [[0, 1, 2, 1] * 5000], "u8", vocabulary_size=3)
+    joined: list[int] = []
+    really = patterns._join
+    watched = mock.patch.object(patterns, "_join", lambda *given: joined.append(1) or really(*given))
+    with without_compiled_code(0.01), watched, mock.patch.object(shard, "FEW", 10**6):  # searches cost nothing
+        assert [index.count([0, si.ANY, 2]) for _ in range(40)] == [5000] * 40
+    assert len(joined) == 16  # of 0.6 ms each
 
 
 def test_an_unknown_id_or_place_is_damage_without_compiled_code_too(tmp_path: Path) -> None:
