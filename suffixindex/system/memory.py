@@ -60,13 +60,19 @@ def _whole(number: float) -> int:
 
 def total_memory() -> int:
     """Bytes that this process may use: the machine's, or less where a container or a batch system says so."""
-    import psutil  # which takes as long to load as all else that a first question needs
-
-    limits = [int(psutil.virtual_memory().total)]
+    limits = [_memory_there_is()]
     for content in (*_cgroup_files("memory.max"), *_cgroup_files("memory.limit_in_bytes", "memory")):
         with suppress(ValueError):  # "max"
             limits.append(int(content))
     return min(limits)
+
+
+def _memory_there_is() -> int:
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    import psutil
+
+    return int(psutil.virtual_memory().total)
 
 
 def _cgroup_files(name: str, controller: str = "") -> list[str]:

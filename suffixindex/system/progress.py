@@ -1,6 +1,7 @@
 """Progress bars of a build, on standard error; none where that is no terminal."""
 
 import sys
+import warnings
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +15,8 @@ class Bar:
     """
 
     def __init__(self, phase: str, total: int | None, unit: str, enabled: bool | None, initial: int = 0) -> None:
-        from tqdm.auto import tqdm
+        with warnings.catch_warnings(action="ignore"):  # of its being new; `tqdm.auto` is the same, and loads asyncio too
+            from tqdm.autonotebook import tqdm
 
         disable = sys.stderr is None or (None if enabled is None else not enabled)
         self._phase = phase
