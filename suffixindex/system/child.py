@@ -110,7 +110,8 @@ class _Children:
     def kill(self) -> None:
         with self._lock:
             for process in self._alive:
-                os.kill(process, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it has just ended
+                    os.kill(process, signal.SIGKILL)
 
 
 def _be_worker(pipes: tuple[int, int, int], function: Callable[[Any], Any], logged: Kept) -> NoReturn:

@@ -122,6 +122,14 @@ def test_nothing_at_all() -> None:
         assert list(pipeline.results(Made(calls.numbers, (0,)))) == []
 
 
+def test_nothing_is_said_at_the_end(capfd: pytest.CaptureFixture[str]) -> None:
+    """When the workers end while they are ended."""
+    for _ in range(8):
+        with Pipeline(Made(calls.squaring, ()), 4) as pipeline:
+            assert list(pipeline.results(Made(calls.numbers, (3,)))) == [0, 1, 4]
+    assert capfd.readouterr().err == ""
+
+
 def test_leaving_early_ends_the_processes() -> None:
     with Pipeline(Made(calls.squaring, ()), 1) as pipeline:
         assert next(pipeline.results(Made(calls.numbers, (10**6,)))) == 0
