@@ -17,7 +17,7 @@ from numba.core import event
 
 from suffixindex.kernels import COMPILING
 from suffixindex.kernels.jit.intrinsics import INTERPRETED, prefetch, scratch, word_at
-from suffixindex.kernels.jit.kept import CACHED, is_ready, kept
+from suffixindex.kernels.jit.kept import CACHED, is_known, is_ready, kept
 
 __all__ = ["INTERPRETED", "helper", "is_ready", "kernel", "part", "prefetch", "scratch", "word_at"]
 
@@ -45,13 +45,10 @@ class _Teller(event.Listener):
 
 event.register("numba:compile", _Teller())
 
-KNOWN = (0, 68)
-"""The latest Numba whose insides are those that :mod:`suffixindex.kernels.jit.compiler` names."""
-
 
 def _compilers() -> tuple[dict[str, Any], ...]:
     """By what kernels, parts and helpers are compiled: of a Numba that is not known, by all that it mostly does."""
-    if numba.version_info.short > KNOWN:
+    if not is_known():
         called = {"no_cpython_wrapper": True}
         return {}, called, called | {"forceinline": True}
     return tuple({"pipeline_class": partial(_compiler, name)} for name in ("Kernel", "Part", "Helper"))

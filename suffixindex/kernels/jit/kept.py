@@ -42,6 +42,15 @@ def _has_cache() -> bool:
     return True
 
 
+KNOWN = (0, 68)
+"""The latest Numba whose insides are those that are named here and in :mod:`suffixindex.kernels.jit.compiler`."""
+
+
+def is_known() -> bool:
+    """Whether its insides may be used; of another Numba only what all of them have."""
+    return bool(numba.version_info.short <= KNOWN)
+
+
 CACHED = _has_cache()
 WAY = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
 """How kernels are compiled: what was compiled in another way, which may ask for what is not loaded here, is compiled anew."""
@@ -60,6 +69,8 @@ class _Cache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Numba would first import all that it can compile: 0.2 s and 230 modules, of which compiled code needs nothing."""
+        if not is_known():
+            return super().load_overload(sig, target_context)
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)
 
